@@ -1,0 +1,193 @@
+"""The values that pass between the stages: columns of readings, events, records, deliveries.
+
+Simulated time is whole microseconds since 1970 (int64, ``_us``); Kafka's stamps are ``_ms``.
+Spans are half open. Nothing here knows a scenario, a clock or a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Bytes = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
+
+SECOND_US = 1_000_000
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+
+
+class State(IntEnum):
+    """What a machine does: a subset of PackML's states."""
+
+    STOPPED = 0  # switched off by the plan: no shift
+    IDLE = 1  # on, nothing asked of it
+    EXECUTE = 2  # producing
+    HELD = 3  # paused for a cause of its own: micro-stop, tool change
+    SUSPENDED = 4  # paused for a cause outside: starved or blocked
+    ABORTED = 5  # failed; waits for the crew or is being repaired
+
+
+class Quality(IntEnum):
+    """How far a reading may be trusted (OPC UA's three classes)."""
+
+    GOOD = 0
+    UNCERTAIN = 1
+    BAD = 2
+
+
+class Equipment(NamedTuple):
+    """Where a machine stands in the plant (ISA-95 levels) and what it is."""
+
+    id: str
+    kind: str
+    line: str
+    area: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One sensor as the wire sees it: its name, units and how many base periods lie between readings."""
+
+    name: str
+    units: str
+    multiple: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """The machines of one kind that share sensors and periods.
+
+    *stagger* (machines,) shifts each machine's slow sensors by whole ticks: a sensor is due at
+    the ticks where ``(tick + stagger) % multiple == 0``.
+    """
+
+    kind: str
+    machines: tuple[Equipment, ...]
+    sensors: tuple[Sensor, ...]
+    base_period_us: int
+    stagger: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KindColumns:
+    """The scans of one cohort in one block that read the same set of sensors.
+
+    Rows are scans in order of ``due_us``; one machine's rows are in order of its ticks.
+    ``value`` and ``quality`` are shaped (scans, sensors), all else (scans,); ``sensors`` gives
+    the indices into ``cohort.sensors`` of the value columns, ascending. Reading ``j`` of a scan
+    has the number ``seq + j``.
+    """
+
+    cohort: Cohort
+    sensors: tuple[int, ...]
+    machine: Ints  # index into cohort.machines
+    tick: Ints
+    scan_us: Ints  # when it truly happens
+    event_us: Ints  # what the controller's clock says: the payload's timestamp
+    due_us: Ints  # when it leaves the gateway by the plan
+    seq: Ints
+    value: Floats
+    quality: Bytes
+    truth: Floats | None = None  # the signal before the sensor, (scans, sensors); only when asked for
+
+    @property
+    def kind(self) -> str:
+        """The machines' kind."""
+        return self.cohort.kind
+
+    @property
+    def readings(self) -> int:
+        """How many readings these scans hold."""
+        return int(self.value.size)
+
+
+class Event(NamedTuple):
+    """Something that happened to a machine: a change of state, or a door that opened.
+
+    *seq* numbers the events of its machine 0, 1, 2, ... *parts* and *scrap* count what it made
+    since the start of the run.
+    """
+
+    machine: Equipment
+    seq: int
+    time_us: int
+    type: str  # "state" or "door"
+    state: str  # a PackML state in lower case; "open" or "closed" for a door
+    cause: str  # why: "micro_stop", "starved", "bearing", ...; "" where the plan says so
+    parts: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """All scans and events that are due in one span, of all kinds in this worker."""
+
+    start_us: int
+    stop_us: int
+    kinds: tuple[KindColumns, ...]
+    events: tuple[Event, ...]  # in order of time
+
+    @property
+    def readings(self) -> int:
+        """How many readings the block holds."""
+        return sum(columns.readings for columns in self.kinds)
+
+
+class Record(NamedTuple):
+    """One Kafka record before it is in a batch."""
+
+    key: bytes
+    value: bytes
+    timestamp_ms: int
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordBatch:
+    """Records of one stream for one partition, in log order.
+
+    *stream* is "readings", "events", "doors" or "runs": what the account books them under.
+    *due_us* is the due time of the last record, for lateness.
+    """
+
+    stream: str
+    topic: str
+    partition: int
+    records: Sequence[Record]
+    due_us: int = 0
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What became of the records of one stream that were handed to a sink.
+
+    ``acknowledged + failed + in_doubt + pending`` is what was handed over.
+    """
+
+    acknowledged: int = 0
+    failed: int = 0  # refused for good
+    in_doubt: int = 0  # tried, no answer within the deadline
+    pending: int = 0  # accepted by the sink, not settled yet
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """A topic the run writes to and the settings it is made with when it is missing."""
+
+    name: str
+    partitions: int
+    replication: int
+    configs: Mapping[str, str] = field(default_factory=dict)
