@@ -1,0 +1,1 @@
+"""Scenarios: YAML to a checked, frozen model, and the model expanded to machines."""

@@ -1,0 +1,281 @@
+"""The model of a scenario: what a user may write, frozen and checked.
+
+Durations are seconds, sizes bytes, temperatures degC; times are datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
+
+from fleet.scenario.fields import (
+    Day,
+    DayHours,
+    Identifier,
+    Instant,
+    LineName,
+    Model,
+    Moment,
+    Name,
+    Topic,
+    choice_schema,
+    one_of,
+    whole,
+    whole_schema,
+)
+from fleet.scenario.quantities import Difference, Duration, Rate, Size, Temperature, refused
+from fleet.scenario.wording import shown
+
+MACHINES_MAX = 1_000_000
+SEED_MAX = 2**63 - 1
+BUFFER_MIN, BUFFER_MAX = 2, 10_000
+PARTITIONS_MAX = 100_000
+UNBOUNDED = -1.0  # retention.bytes of a topic that keeps everything
+GIB = float(2**30)
+MICROSECONDS = 1_000_000
+
+
+def _counted(noun: str, least: int, most: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    return BeforeValidator(whole(noun, least=least, most=most)), whole_schema(least, most)
+
+
+def _machines(value: object) -> int:
+    if value == 0 and not isinstance(value, bool):
+        raise refused("must have at least one machine, got 0")
+    return whole("a number of machines", least=1, most=MACHINES_MAX)(value)
+
+
+def _version(value: object) -> int:
+    if value == 1 and not isinstance(value, bool):
+        return 1
+    raise refused(f"must be 1, the version of the format that this fleet reads, got {shown(value)}")
+
+
+def _crew(value: object) -> object:
+    if isinstance(value, dict | Crew):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"size": whole("the size of a crew", least=1, most=1000)(value)}
+    raise refused(f"must be a size like 2, or {{name: maintenance, size: 2}}, got {shown(value)}")
+
+
+def _retention(value: object) -> object:
+    return "-1 B" if value == "unbounded" else value
+
+
+def _bytes(value: object) -> float:
+    from fleet.scenario.quantities import BYTES, bounded
+
+    if value == "unbounded":
+        return UNBOUNDED
+    return bounded(BYTES, above=0, most=2**62)(value)
+
+
+def _settings(value: object) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise refused(f"must be a mapping like {{rated_current: 6 A}}, got {shown(value)}")
+
+
+Retention = Annotated[
+    float,
+    BeforeValidator(_bytes),
+    WithJsonSchema({"type": "string", "examples": ["1 GiB", "unbounded"]}),
+]
+Format = Annotated[str, BeforeValidator(one_of("avro", "json")), choice_schema("avro", "json")]
+DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
+Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
+Settings = Annotated[dict[str, Any], BeforeValidator(_settings)]
+
+
+class Hall(Model):
+    """A hall whose air its machines share."""
+
+    name: LineName
+    """Lines name it in `hall`."""
+    mean: Temperature = 22.0
+    """Mean temperature over a year."""
+    daily: Difference = 3.0
+    """Amplitude of the daily swing."""
+    season: Difference = 6.0
+    """Amplitude of the swing over a year."""
+
+
+class Shifts(Model):
+    """When work is done; all times are UTC. What is absent holds always."""
+
+    hours: tuple[DayHours, ...] = Field(default=(), examples=[["06:00-14:00", "14:00-22:00"]])
+    """The shifts of a day; one may cross midnight. Absent: the whole day."""
+    breaks: tuple[DayHours, ...] = Field(default=(), examples=[["09:00-09:15"]])
+    """Pauses inside the shifts."""
+    days: tuple[Day, ...] = Field(default=(0, 1, 2, 3, 4, 5, 6), min_length=1, examples=[["mon", "tue"]])
+    """Days on which shifts begin. Absent: every day."""
+
+
+class Crew(Model):
+    """People who repair: a shared crew with a *name*, or without one a crew of each line's own."""
+
+    name: LineName | None = None
+    """The same name in several lines is one crew, which makes them one island."""
+    size: Annotated[int, *_counted("the size of a crew", 1, 1000)]
+    """How many machines it can repair at a time."""
+
+
+class Machines(Model):
+    """Machines of one kind in a line, with the same settings."""
+
+    kind: Name = Field(examples=["pump"])
+    """The machines' kind, as `fleet kinds` lists them."""
+    count: Annotated[int, BeforeValidator(_machines), whole_schema(1, MACHINES_MAX)] = 1
+    """How many; their ids are LINE-KIND-001 and so on."""
+    id: Identifier | None = None
+    """A name of its own for a single machine."""
+    set: Settings = Field(default_factory=dict, examples=[{"rated_current": "6 A", "vibration": {"period": "5 s"}}])
+    """Parameters and sensors of the kind that these machines have differently."""
+    rate: Rate | None = None
+    """The controller's scan rate; the sensors keep their multiples of its period."""
+
+
+class Line(Model):
+    """A line of machines, or *count* lines alike."""
+
+    name: LineName = Field(examples=["filling"])
+    """The line's name, the first part of its machines' ids."""
+    area: LineName = "area"
+    """The area it stands in."""
+    count: Annotated[int, *_counted("a number of lines", 1, MACHINES_MAX)] | None = None
+    """How many lines alike, NAME-001 and so on. Absent: one, of exactly that name."""
+    hall: LineName = "main"
+    """The hall whose air its machines feel."""
+    crew: Annotated[Crew | None, BeforeValidator(_crew)] = Field(default=None)
+    """Who repairs: a size (a crew of its own for each line), or a shared crew. Absent: no waiting."""
+    buffer: Annotated[int, *_counted("a number of parts", BUFFER_MIN, BUFFER_MAX)] | None = None
+    """Parts that fit between consecutive machines with a cycle. Absent: they are not chained."""
+    shifts: Shifts | None = None
+    """The line's own shifts. Absent: the site's."""
+    machines: tuple[Machines, ...] = Field(min_length=1)
+    """The machines, in the order in which parts pass them."""
+
+
+class ReadingsTopic(Model):
+    """Where readings go and how they are written."""
+
+    topic: Topic = "factory.readings"
+    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
+    format: Format = "avro"
+    """How records are written."""
+    layout: Layout = "v2"
+    """Which fields a record has; v1 is machine, sensor, value, units."""
+
+
+class EventsTopic(Model):
+    """Where events go and how they are written."""
+
+    topic: Topic = "factory.events"
+    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
+    format: Format = "avro"
+    """How records are written."""
+
+
+class DoorsTopic(Model):
+    """Where openings of doors go, as JSON of location and state, keyed by location."""
+
+    topic: Topic = "factory.doors"
+    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
+    format: DoorFormat = "json"
+    """How records are written."""
+
+
+class Records(Model):
+    """What is written where."""
+
+    readings: ReadingsTopic = ReadingsTopic()
+    """One sensor reading a record."""
+    events: EventsTopic = EventsTopic()
+    """State changes of machines."""
+    doors: DoorsTopic | None = None
+    """Openings of doors. Absent: they go with the other events."""
+
+
+class TopicSettings(Model):
+    """Settings a topic is made with; what is absent is taken from `default`."""
+
+    partitions: Annotated[int, *_counted("a number of partitions", 1, PARTITIONS_MAX)] | None = None
+    """How many partitions."""
+    replication: Annotated[int, *_counted("a number of replicas", 1, 100)] | None = None
+    """How many replicas."""
+    retention: Retention | None = None
+    """Bytes that a partition keeps, or `unbounded`."""
+
+
+class Scenario(Model):
+    """A plan of what a factory does and what it writes to Kafka."""
+
+    fleet: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": 1})]
+    """The version of this format."""
+    name: Name = Field(examples=["bearing-wear"])
+    """The scenario's name."""
+    about: str = ""
+    """What it shows, in a sentence."""
+    seed: Annotated[int, *_counted("a seed", 0, SEED_MAX)] | None = None
+    """What all randomness is drawn from. Absent: drawn by the run and printed."""
+    start: Moment = None
+    """When simulated time begins: a time with its zone, or now."""
+    duration: Duration | None = None
+    """How long it lasts. Absent: until interrupted."""
+    stop: Instant | None = None
+    """When it ends, instead of a duration."""
+    site: LineName = "site"
+    """The site all lines stand on."""
+    halls: tuple[Hall, ...] = ()
+    """Halls that differ from the usual; others need not be listed."""
+    shifts: Shifts | None = None
+    """When work is done. Absent: round the clock."""
+    lines: tuple[Line, ...] = Field(min_length=1)
+    """The lines and their machines."""
+    records: Records = Records()
+    """What is written where."""
+    topics: dict[str, TopicSettings] = Field(
+        default_factory=dict, examples=[{"default": {"partitions": 12, "replication": 1, "retention": "1 GiB"}}]
+    )
+    """Settings by topic name; `default` is for those not named."""
+
+    _file: str = PrivateAttr(default="")
+    _folder: str = PrivateAttr(default="")
+
+    @property
+    def file(self) -> str:
+        """The file it was read from, as messages name it; empty for one made in code."""
+        return self._file
+
+    @property
+    def folder(self) -> str:
+        """The folder of that file, where kinds of its own may stand; empty for none."""
+        return self._folder
+
+    @property
+    def start_us(self) -> int | None:
+        """The start in microseconds since 1970; None for now."""
+        return None if self.start is None else microseconds(self.start)
+
+    def length_us(self, *, start_us: int) -> int | None:
+        """Return how long a run that starts at *start_us* lasts; None for one without an end."""
+        if self.stop is not None:
+            return microseconds(self.stop) - start_us
+        return None if self.duration is None else round(self.duration * MICROSECONDS)
+
+    def topic_settings(self, name: str) -> TopicSettings:
+        """Return the settings of topic *name*, each one given: its own, the default's, or ours."""
+        found = {"partitions": 12, "replication": 1, "retention": GIB}
+        for key in ("default", name):
+            if key in self.topics:
+                found |= self.topics[key].model_dump(exclude_none=True)
+        return TopicSettings.model_construct(None, **found)
+
+
+def microseconds(time: datetime) -> int:
+    """Return *time*, which has a zone, in whole microseconds since 1970."""
+    whole_s = int(time.replace(microsecond=0).timestamp())
+    return whole_s * MICROSECONDS + time.microsecond

@@ -1,0 +1,58 @@
+"""The words of messages about files: paths, what was found, the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+Path = tuple[str | int, ...]
+
+SHOWN_MAX = 60  # characters of a found value that a message repeats
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """Write *path* as users write it: ``lines[0].machines[2].set.vibration.period``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def shown(value: object) -> str:
+    """Show a *value* found in a file: text in quotes, the rest as YAML writes it, never long."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = shortened(str(value))
+    return f"'{text}'" if isinstance(value, str) else text
+
+
+def shortened(text: str) -> str:
+    """Cut *text* to one line that a message can carry."""
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_MAX else line[: SHOWN_MAX - 3] + "..."
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown *word*: the nearest *known* one, or all of a few."""
+    names = list(dict.fromkeys(known))
+    lower = {name.lower(): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.lower()[:200], lower, n=1)
+    if near:
+        return f"; did you mean '{lower[near[0]]}'?"
+    if not names:
+        return ""
+    return f"; known: {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> str:
+    """Write the message about an unknown *word*, which should have been a *what*."""
+    return f"unknown {what} '{shortened(word)}'{did_you_mean(word, known)}"
