@@ -1,0 +1,61 @@
+# Every target works from a clean clone and installs what it needs into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+STAMP := .venv/.installed
+# Also for what pip builds in isolation: older pips read the first, newer ones the second.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services
+
+.PHONY: run test unit check broker bench docs clean kafka-jars apt
+.DEFAULT_GOAL := run
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "fleet needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(STAMP)  ## the first machines on an embedded broker
+	@exec $(BIN)/fleet run quickstart
+
+test: $(STAMP) kafka-jars  ## everything, against a real Kafka
+	@$(BIN)/pytest -q
+
+unit: $(STAMP)  ## what needs no network and under a minute
+	@$(BIN)/pytest -q $(UNIT_IGNORES)
+
+check: $(STAMP)  ## style, types, imports, scenarios
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check
+	@$(BIN)/mypy --strict fleet
+	@$(BIN)/lint-imports
+	@$(BIN)/fleet check $(wildcard scenarios/*.yaml bench/*.yaml)
+
+broker: $(STAMP) kafka-jars  ## a real Kafka on this machine until Ctrl-C
+	@exec $(BIN)/python -m tests.services.kafka
+
+bench: $(STAMP)  ## speed and memory beside the peers
+	@exec $(BIN)/python -m bench
+
+docs: $(STAMP)  ## the command line's page, from its own help
+	@$(BIN)/typer fleet.cli utils docs --name fleet --output docs/commands.md >/dev/null
+
+clean:  ## what can be made again, .venv included
+	@rm -rf .venv .cache build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find fleet tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+kafka-jars: $(STAMP)
+	@$(BIN)/python -m tests.services.jars
+
+# Debian only, as root: the system packages that the whole suite needs and that are missing.
+apt:
+	@missing=; \
+	command -v kcat >/dev/null || missing="$$missing kcat"; \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; \
+	command -v mvn >/dev/null || missing="$$missing maven"; \
+	test -z "$$missing" || { apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; }
