@@ -1,0 +1,109 @@
+"""Bytes back to fields: framed Avro of any schema whose id is known, and our JSON texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, cast
+
+import fastavro
+import numpy as np
+
+from fleet.encode.avro import MAGIC, Schema, parsed
+from fleet.encode.layouts import DOORS_V1, EVENTS_V1, READINGS_V1, READINGS_V2, TIMESTAMPS, Layout
+from fleet.encode.schemas import schema_ids, schema_text
+from fleet.errors import RunError
+
+FRAME_BYTES = 5
+SHOWN_BYTES = 12
+
+# The fields that tell a stream from all others.
+TELLING: tuple[tuple[str, frozenset[str]], ...] = (
+    ("readings", frozenset(READINGS_V1.fields)),
+    ("events", frozenset(EVENTS_V1.fields)),
+    ("runs", frozenset(("run", "type", "shard", "timestamp"))),
+    ("doors", frozenset(DOORS_V1.fields)),
+)
+
+
+class UndecodableError(RunError):
+    """A record's value is not what any known schema or JSON layout makes."""
+
+
+def known_schemas() -> dict[int, str]:
+    """Give the texts of our own schemas by the ids they have where there is no registry."""
+    return {number: schema_text(name) for name, number in schema_ids().items()}
+
+
+class Decoder:
+    """Decodes values; *schemas* are the texts of the Avro schemas that may occur, by id."""
+
+    def __init__(self, schemas: Mapping[int, str] | None = None) -> None:
+        texts = known_schemas() if schemas is None else schemas
+        self._schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
+
+    def decode(self, value: bytes | None) -> dict[str, Any]:
+        """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not."""
+        if not value:
+            raise UndecodableError("the value is empty")
+        if value[:1] == MAGIC:
+            return self._avro(value)
+        if value[:1] == b"{":
+            return _json(value)
+        raise UndecodableError(
+            f"neither framed Avro (first byte 0x00) nor a JSON object: it begins with {_shown(value)}"
+        )
+
+    def _avro(self, value: bytes) -> dict[str, Any]:
+        if len(value) < FRAME_BYTES:
+            raise UndecodableError(f"framed Avro needs {FRAME_BYTES} bytes before the body, got {len(value)}")
+        number = int.from_bytes(value[1:FRAME_BYTES], "big")
+        schema = self._schemas.get(number)
+        if schema is None:
+            raise UndecodableError(
+                f"no schema has the id {number}; known are {', '.join(map(str, sorted(self._schemas)))}"
+            )
+        body = BytesIO(value)
+        body.seek(FRAME_BYTES)
+        try:
+            fields = fastavro.schemaless_reader(body, schema, None)
+        except Exception as error:  # fastavro says what is wrong by any exception at all
+            raise UndecodableError(f"not a record of schema {number}: {type(error).__name__}") from error
+        left = len(value) - body.tell()
+        if left:
+            raise UndecodableError(f"a record of schema {number} with {left} bytes left over")
+        return cast("dict[str, Any]", fields)
+
+
+def _json(value: bytes) -> dict[str, Any]:
+    try:
+        fields: dict[str, Any] = json.loads(value)
+        for name in TIMESTAMPS & fields.keys():
+            fields[name] = microseconds(fields[name])
+    except ValueError as error:
+        raise UndecodableError(f"not JSON as fleet writes it: {error}") from error
+    if "value" in fields and fields["value"] is None:
+        fields["value"] = float("nan")
+    return fields
+
+
+def microseconds(text: object) -> int:
+    """Read RFC 3339 *text* in UTC as microseconds since 1970; ValueError where it is none."""
+    if not (isinstance(text, str) and text.endswith("Z")):
+        raise ValueError(f"an instant is text that ends in Z, got {text!r}")
+    return int(np.datetime64(text[:-1], "us").astype(np.int64))
+
+
+def _shown(value: bytes) -> str:
+    return value[:SHOWN_BYTES].hex(" ") + (" ..." if len(value) > SHOWN_BYTES else "")
+
+
+def stream_of(fields: Mapping[str, Any]) -> str:
+    """Give the stream whose records have these *fields*; empty where it is none of ours."""
+    return next((stream for stream, telling in TELLING if telling <= fields.keys()), "")
+
+
+def reading_layout(fields: Mapping[str, Any]) -> Layout:
+    """Give the layout of a reading's *fields*."""
+    return READINGS_V2 if "seq" in fields else READINGS_V1

@@ -1,0 +1,144 @@
+"""The digest of a machine's log: the same from columns that are sent and from records read back.
+
+For each machine and stream it is the sum modulo 2^64, over its records in log order n = 0, 1, 2, ..., of
+
+    mix(content ^ mix(n * G + C))
+
+with splitmix64's finaliser ``mix``. All arithmetic is on unsigned 64-bit words. For a reading
+
+    scan    = mix(mix(machine + partition * C) ^ stamp_ms * G)
+    scan    = mix(scan ^ (timestamp_us * G + C))                      where the layout has these fields
+    content = mix(scan + mix(value ^ sensor) + seq * G + quality * C)     (seq and quality likewise)
+
+where *machine* is the word of the machine's id, *sensor* the word of ``name NUL units``, *value* the bits of
+the float64 (rounded to float32 first where the layout is narrow) and the word of a text the first eight
+bytes of its BLAKE2b, little-endian. For all other streams the content is the word of
+
+    partition (4 bytes) stamp_ms (8 bytes) key length (4 bytes) key value         (numbers big-endian)
+
+Where the record's stamp is not part of the run (``--record-time wall``, files) 0 stands for it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleet.data import Floats, Quality, Words
+from fleet.encode.layouts import Layout
+
+G = np.uint64(0x9E3779B97F4A7C15)
+C = np.uint64(0xD1B54A32D192ED03)
+MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+MIX_2 = np.uint64(0x94D049BB133111EB)
+MASK = (1 << 64) - 1
+CACHED_NAMES = 1 << 18
+
+
+class MachineDigest(NamedTuple):
+    """The digest of one machine's log in one stream, and where that log is."""
+
+    topic: str
+    partition: int
+    digest: int
+    records: int
+
+
+def mix(words: Words) -> Words:
+    """Spread every bit of *words* over all 64 (splitmix64's finaliser)."""
+    words = (words ^ (words >> np.uint64(30))) * MIX_1
+    words = (words ^ (words >> np.uint64(27))) * MIX_2
+    return words ^ (words >> np.uint64(31))
+
+
+@lru_cache(maxsize=CACHED_NAMES)
+def word_of(text: bytes) -> int:
+    """Give the 64-bit word of *text*."""
+    return int.from_bytes(blake2b(text).digest()[:8], "little")
+
+
+def sensor_word(name: str, units: str) -> int:
+    """Give the word of a sensor."""
+    return word_of(f"{name}\0{units}".encode())
+
+
+def words_of(column: NDArray[Any]) -> Words:
+    """See *column* (integers of any sign) as words."""
+    return np.asarray(column).astype(np.int64).view(np.uint64)
+
+
+def value_words(value: Floats, layout: Layout) -> Words:
+    """Give the bits of *value* as the *layout* writes it."""
+    wide = value.astype(np.float32).astype(np.float64) if layout.narrow else value
+    return np.ascontiguousarray(wide, dtype=np.float64).view(np.uint64)
+
+
+def scan_words(machine: Words, partition: Words, stamp_ms: Words, timestamp_us: Words | None) -> Words:
+    """Mix what all readings of a scan share; *timestamp_us* is None where the layout has none."""
+    scan = mix(mix(machine + partition * C) ^ (stamp_ms * G))
+    return scan if timestamp_us is None else mix(scan ^ (timestamp_us * G + C))
+
+
+def reading_contents(
+    scan: Words, sensor: Words, value: Words, numbers: tuple[Words, Words] | None = None
+) -> Words:
+    """Mix the contents of readings; *numbers* is (seq, quality) where the layout has them. They broadcast."""
+    content = scan + mix(value ^ sensor)
+    if numbers is not None:
+        content = content + numbers[0] * G + numbers[1] * C
+    return mix(content)
+
+
+def placed(contents: Words, n: Words) -> Words:
+    """Give what records with these *contents* add to the digest as the *n*-th of their machine."""
+    return mix(contents ^ mix(n * G + C))
+
+
+def add_bytes(digest: int, *, n: int, partition: int, stamp_ms: int, key: bytes, value: bytes) -> int:
+    """Add the *n*-th record of a machine in a stream that is not of readings to its *digest*."""
+    content = word_of_record(partition, stamp_ms, key, value)
+    return (digest + int(placed(np.array([content], np.uint64), np.array([n], np.uint64))[0])) & MASK
+
+
+def word_of_record(partition: int, stamp_ms: int, key: bytes, value: bytes) -> int:
+    """Give the content of a record that is not a reading."""
+    head = struct.pack(">iqi", partition, stamp_ms, len(key))
+    return int.from_bytes(blake2b(head + key + value).digest()[:8], "little")
+
+
+def decoded_contents(
+    fields: list[Mapping[str, Any]], layout: Layout, *, partition: int, stamps_ms: list[int]
+) -> Words:
+    """Mix the contents of readings that were read back from one *partition*, in *layout*."""
+    scan = scan_words(
+        np.array([word_of(row["machine"].encode()) for row in fields], np.uint64),
+        words_of(np.full(len(fields), partition)),
+        words_of(np.array(stamps_ms, np.int64)),
+        words_of(np.array([row["timestamp"] for row in fields], np.int64)) if layout.numbered else None,
+    )
+    return reading_contents(
+        scan,
+        np.array([sensor_word(row["sensor"], row["units"]) for row in fields], np.uint64),
+        value_words(np.array([row["value"] for row in fields], np.float64), layout),
+        (
+            words_of(np.array([row["seq"] for row in fields], np.int64)),
+            words_of(np.array([Quality[row["quality"]] for row in fields], np.int64)),
+        )
+        if layout.numbered
+        else None,
+    )
+
+
+def fold(digests: Iterable[MachineDigest]) -> dict[tuple[str, int], int]:
+    """Sum the machines' *digests* by (topic, partition), modulo 2^64: shards add."""
+    total: dict[tuple[str, int], int] = {}
+    for machine in digests:
+        place = (machine.topic, machine.partition)
+        total[place] = (total.get(place, 0) + machine.digest) & MASK
+    return total

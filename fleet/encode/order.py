@@ -1,0 +1,164 @@
+"""The order of records: all scans of a block merged by due time, and the place of each machine's records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from string import Formatter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleet.data import Block, Cohort, Equipment, Ints, Words
+from fleet.encode.digest import sensor_word, word_of
+from fleet.encode.partition import partition_of
+from fleet.errors import RequestError
+
+TOPIC_FIELDS = ("site", "area", "line", "kind")
+TOPIC_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+TOPIC_LENGTH_MAX = 249
+
+
+class Place(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+def topic_of(template: str, machine: Equipment) -> str:
+    """Fill in a topic's *template* for a *machine*; RequestError where the name cannot be one of Kafka's."""
+    if "{" not in template:
+        name = template
+    else:
+        try:
+            asked = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+            unknown = sorted(asked - set(TOPIC_FIELDS))
+            name = template if unknown else template.format_map(
+                {field: getattr(machine, field) for field in TOPIC_FIELDS}
+            )  # fmt: skip
+        except ValueError as error:
+            raise RequestError(f"topic {template!r}: not a template: {error}") from error
+        if unknown:
+            fields = ", ".join(f"{{{field}}}" for field in TOPIC_FIELDS)
+            raise RequestError(f"topic {template!r}: may contain {fields}, found {{{unknown[0]}}}")
+    if not (0 < len(name) <= TOPIC_LENGTH_MAX and set(name) <= TOPIC_CHARACTERS and name not in {".", ".."}):
+        raise RequestError(
+            f"topic {name!r}: must be 1 to {TOPIC_LENGTH_MAX} letters, digits, '.', '_' or '-'"
+        )
+    return name
+
+
+class Places:
+    """Numbers machines and the partitions they write to, and remembers both for one stream.
+
+    A machine's number is an index into *names* and into *group_of*, which gives its place's number.
+    """
+
+    def __init__(self, template: str, partitions: Mapping[str, int]) -> None:
+        self._template = template
+        self._partitions = partitions
+        self._numbers: dict[str, int] = {}
+        self._place_numbers: dict[Place, int] = {}
+        self.names: list[str] = []
+        self.group_of: list[int] = []
+        self.places: list[Place] = []
+
+    def number(self, machine: Equipment) -> int:
+        """Give the number of a *machine*, a new one where it was not seen before."""
+        known = self._numbers.get(machine.id)
+        if known is not None:
+            return known
+        topic = topic_of(self._template, machine)
+        assert topic in self._partitions, f"nobody said how many partitions {topic!r} has"
+        place = Place(topic, partition_of(machine.id.encode(), self._partitions[topic]))
+        if place not in self._place_numbers:
+            self._place_numbers[place] = len(self.places)
+            self.places.append(place)
+        self._numbers[machine.id] = len(self.names)
+        self.names.append(machine.id)
+        self.group_of.append(self._place_numbers[place])
+        return len(self.names) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CohortPlaces:
+    """What is constant for a cohort's machines (one element each), and for its sensors."""
+
+    cohort: Cohort  # held, so that its id() stays its own
+    number: Ints
+    group: Ints
+    partition: Ints
+    keys: list[bytes]
+    machine_words: Words
+    sensor_words: Words
+
+
+def cohort_places(cohort: Cohort, places: Places) -> CohortPlaces:
+    """Look up all machines of a *cohort*."""
+    numbers = [places.number(machine) for machine in cohort.machines]
+    groups = [places.group_of[number] for number in numbers]
+    keys = [machine.id.encode() for machine in cohort.machines]
+    return CohortPlaces(
+        cohort=cohort,
+        number=np.array(numbers, np.int64),
+        group=np.array(groups, np.int64),
+        partition=np.array([places.places[group].partition for group in groups], np.int64),
+        keys=keys,
+        machine_words=np.array([word_of(key) for key in keys], np.uint64),
+        sensor_words=np.array([sensor_word(s.name, s.units) for s in cohort.sensors], np.uint64),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """The scans of all kinds of a block in log order, as columns."""
+
+    due_us: Ints
+    source: Ints  # index into the block's kinds
+    row: Ints  # index into that kind's columns
+    number: Ints  # of the machine
+    group: Ints  # of the place
+    readings: Ints  # how many the scan has
+
+
+def merged(block: Block, lookup: Callable[[Cohort], CohortPlaces]) -> Merged:
+    """Merge all scans of a *block* by due time; one machine's that are due at once keep their order."""
+    kinds = block.kinds
+    of = [lookup(columns.cohort) for columns in kinds]
+    due = _joined([columns.due_us for columns in kinds])
+    seq = _joined([columns.seq for columns in kinds])
+    order = np.lexsort((seq, due))
+
+    def sorted_column(parts: list[Ints]) -> Ints:
+        column: Ints = _joined(parts)[order]
+        return column
+
+    return Merged(
+        due_us=due[order],
+        source=sorted_column([np.full(len(columns.due_us), k) for k, columns in enumerate(kinds)]),
+        row=sorted_column([np.arange(len(columns.due_us)) for columns in kinds]),
+        number=sorted_column([at.number[c.machine] for at, c in zip(of, kinds, strict=True)]),
+        group=sorted_column([at.group[c.machine] for at, c in zip(of, kinds, strict=True)]),
+        readings=sorted_column([np.full(len(columns.due_us), len(columns.sensors)) for columns in kinds]),
+    )
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def places_in_log(machine: Ints, count: Ints, before: Ints) -> Ints:
+    """Count records within their machine's log.
+
+    Element i has *count[i]* records of *machine[i]*, which has *before[machine]* already; the answer is the
+    number of each element's first record.
+    """
+    order: NDArray[np.int64] = np.argsort(machine, kind="stable")
+    sorted_count, sorted_machine = count[order], machine[order]
+    running = np.cumsum(sorted_count) - sorted_count
+    first = np.searchsorted(sorted_machine, sorted_machine, side="left")
+    numbers = np.empty_like(running)
+    numbers[order] = running - running[first] + before[sorted_machine]
+    return numbers

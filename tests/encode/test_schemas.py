@@ -1,0 +1,70 @@
+"""Published schemas never change, say what every field is, and are compatible as promised."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import pytest
+
+from fleet.encode.layouts import LAYOUTS
+from fleet.encode.schemas import schema_folder, schema_ids, schema_text
+
+FILES = sorted(schema_ids())
+
+
+def fields_of(node: Any) -> list[dict[str, Any]]:
+    """Give every field of every record inside a schema."""
+    if isinstance(node, list):
+        return [field for part in node for field in fields_of(part)]
+    if not isinstance(node, dict):
+        return []
+    mine = node.get("fields", [])
+    return [*mine, *(field for part in node.values() for field in fields_of(part))]
+
+
+def test_every_schema_has_an_id_of_its_own() -> None:
+    files = sorted(path.name for path in schema_folder().glob("*.avsc"))
+
+    assert files == FILES
+    assert sorted(schema_ids().values()) == list(range(1, len(FILES) + 1))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_field_of_a_schema_says_what_it_is(name: str) -> None:
+    schema = json.loads(schema_text(name))
+
+    assert schema["namespace"] == "thingum.factory"
+    assert schema["doc"]
+    assert [field["name"] for field in fields_of(schema) if not field.get("doc")] == []
+
+
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS.values() if layout.schema])
+def test_a_layouts_fields_are_its_schemas(layout: Any) -> None:
+    schema = json.loads(schema_text(layout.schema))
+
+    assert tuple(field["name"] for field in schema["fields"]) == layout.fields
+
+
+def test_a_version_2_reader_reads_version_1_records() -> None:
+    old = fastavro.parse_schema(json.loads(schema_text("machine-sensor.v1.avsc")))
+    new = fastavro.parse_schema(json.loads(schema_text("machine-sensor.v2.avsc")))
+    out = BytesIO()
+    fastavro.schemaless_writer(out, old, {"machine": "m", "sensor": "s", "units": "A", "value": 1.5})
+
+    read = fastavro.schemaless_reader(BytesIO(out.getvalue()), old, new)
+
+    assert isinstance(read, dict)
+    assert (read["value"], read["seq"], read["quality"]) == (1.5, -1, "GOOD")
+
+
+def test_a_version_1_reader_does_not_read_version_2_records() -> None:
+    old = fastavro.parse_schema(json.loads(schema_text("machine-sensor.v1.avsc")))
+    new = fastavro.parse_schema(json.loads(schema_text("machine-sensor.v2.avsc")))
+    out = BytesIO()
+    fastavro.schemaless_writer(out, new, {"machine": "m", "sensor": "s", "units": "A", "value": 1.5})
+
+    with pytest.raises(fastavro.read.SchemaResolutionError):
+        fastavro.schemaless_reader(BytesIO(out.getvalue()), new, old)
