@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ class Model(BaseModel):
 
 
 class Hours(NamedTuple):
-    """A span of the day in seconds since midnight UTC; *stop_s* lies beyond 86400 where it crosses midnight."""
+    """A span of the day in seconds since midnight UTC; beyond 86400 where it crosses midnight."""
 
     start_s: int
     stop_s: int
@@ -50,11 +51,13 @@ def whole(noun: str, *, least: int, most: int) -> Callable[[object], int]:
     return check
 
 
-def number(*, above: float | None = None, least: float | None = None, most: float = 1e12) -> Callable[[object], float]:
+def number(
+    *, above: float | None = None, least: float | None = None, most: float = 1e12
+) -> Callable[[object], float]:
     """Return the check of a plain number without a unit."""
 
     def check(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
             raise refused(f"must be a number without a unit, got {shown(value)}")
         if above is not None and value <= above:
             raise refused(f"must be above {above:g}, got {shown(value)}")
@@ -90,10 +93,32 @@ def one_of(*choices: str) -> Callable[[object], str]:
     def check(value: object) -> str:
         if value not in choices:
             meant = did_you_mean(value, choices) if isinstance(value, str) else ""
-            raise refused(f"must be one of {', '.join(choices)}, got {shown(value)}{meant if 'mean' in meant else ''}")
+            raise refused(
+                f"must be one of {', '.join(choices)}, got {shown(value)}{meant if 'mean' in meant else ''}"
+            )
         return str(value)
 
     return check
+
+
+def some(noun: str) -> Callable[[object], object]:
+    """Return the check of a list that is not empty; *noun* names its items."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple):
+            if value:
+                return value
+            raise refused(f"must have at least one {noun}, got none")
+        raise refused(f"must be a list, got {shown(value)}")
+
+    return check
+
+
+def flag(value: object) -> bool:
+    """Read true or false, and nothing that only looks like it."""
+    if isinstance(value, bool):
+        return value
+    raise refused(f"must be true or false, got {shown(value)}")
 
 
 def moment(value: object) -> datetime | None:
@@ -105,12 +130,12 @@ def moment(value: object) -> datetime | None:
     if isinstance(value, str):
         try:
             found = datetime.fromisoformat(value.strip())
-            if found.tzinfo is None and ("T" in value or ":" in value):
-                raise refused(f"must carry a zone like '{value.strip()}Z', got {shown(value)}")
-            if found.tzinfo is not None and 1970 <= found.year <= 2200:
-                return found.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
+        except ValueError:
+            found = None
+        if found is not None and found.tzinfo is None and ":" in value:
+            raise refused(f"must carry a zone like '{value.strip()}Z', got {shown(value)}")
+        if found is not None and found.tzinfo is not None and 1971 <= found.year <= 2200:
+            return found.astimezone(UTC)
     raise refused(f"must be a time like '2026-03-02T06:00:00Z', or now, got {shown(value)}")
 
 
@@ -193,9 +218,7 @@ _SNAKE = "[a-z][a-z0-9_]*"
 Name = Annotated[
     str, BeforeValidator(matching(_LOWER, "lower case letters, digits and '-'")), _text("Name", _LOWER)
 ]
-LineName = Annotated[
-    str, BeforeValidator(matching(_MIXED, "letters, digits and '-'")), _text("Name", _MIXED)
-]
+LineName = Annotated[str, BeforeValidator(matching(_MIXED, "letters, digits and '-'")), _text("Name", _MIXED)]
 Identifier = Annotated[
     str, BeforeValidator(matching(_ID, "letters, digits, '.', '_' and '-'")), _text("Id", _ID)
 ]

@@ -7,51 +7,94 @@ built-in ``ambient``, ``level`` and ``damage.<mode>``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from fleet.data import State
-from fleet.scenario.fields import DayHours, Hours, Model, Name, Term, number
+from fleet.scenario.fields import DayHours, Hours, Model, Name, Term, flag, number
 from fleet.scenario.quantities import (
+    DURATION,
+    RATIO,
     Duration,
     DurationOrZero,
     Measure,
     Ratio,
     Spread,
+    bounded,
     measure,
     refused,
     split,
 )
-from fleet.scenario.wording import shown, unknown
+from fleet.scenario.wording import Path, shown
 
 BUILT_IN = ("ambient", "level")  # and damage.<mode>
-STATES = {state.name.lower(): state for state in State}
 BASE_PERIOD_MIN_S = 1e-4
 
-Plain = Annotated[float, BeforeValidator(number())]
-PlainOrZero = Annotated[float, BeforeValidator(number(least=0))]
-Positive = Annotated[float, BeforeValidator(number(above=0))]
-Value = Annotated[Measure, BeforeValidator(measure)]
+Profile = tuple[tuple[float, float], ...]  # (phase, level) from phase 0 to 1
+Level = float | Profile
 
 
-def _reference_or_number(value: object) -> str | float:
+def _name_or_number(value: object) -> str | float:
     """Take a name as it is and a quantity as its canonical number."""
     if isinstance(value, str) and split(value) is None and value.strip():
         return value.strip()
     return measure(value).value
 
 
-def _reference_or_duration(value: object) -> str | float:
-    from fleet.scenario.quantities import DURATION, bounded
-
+def _name_or_duration(value: object) -> str | float:
     if isinstance(value, str) and split(value) is None and value.strip():
         return value.strip()
     return bounded(DURATION, above=0)(value)
 
 
-Input = Annotated[str | float, BeforeValidator(_reference_or_number)]
-Period = Annotated[str | float, BeforeValidator(_reference_or_duration)]
+def _pair(value: object) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise refused(f"must be two numbers like [0, 25], got {shown(value)}")
+    low, high = (number()(each) for each in value)
+    if low >= high:
+        raise refused(f"must ascend, got [{low:g}, {high:g}]")
+    return low, high
+
+
+def _onset(value: object) -> tuple[float, float]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise refused(f"must be two shares of the life like [0.7, 0.97], got {shown(value)}")
+    low, high = (bounded(RATIO, least=0, most=1)(each) for each in value)
+    if low > high or low >= 1:
+        raise refused(f"must ascend and begin below 1, got [{low:g}, {high:g}]")
+    return low, high
+
+
+def _level(value: object) -> Level:
+    """Read a level of a drive: a number, or a profile over the cycle."""
+    if not isinstance(value, list | tuple):
+        return number(least=0)(value)
+    points = [each for each in value if isinstance(each, list | tuple) and len(each) == 2]
+    if len(points) != len(value) or len(points) < 2:
+        raise refused("must be a number or a profile like [[0, 0.2], [0.5, 1], [1, 0.2]]")
+    profile = tuple((number(least=0, most=1)(phase), number(least=0)(level)) for phase, level in points)
+    phases = [phase for phase, _ in profile]
+    if phases[0] != 0 or phases[-1] != 1:
+        raise refused(f"must run from phase 0 to phase 1, got {phases[0]:g} to {phases[-1]:g}")
+    for before, after in pairwise(phases):
+        if after <= before:
+            raise refused(f"must have ascending phases, got {after:g} after {before:g}")
+    return profile
+
+
+Plain = Annotated[float, BeforeValidator(number())]
+PlainOrZero = Annotated[float, BeforeValidator(number(least=0))]
+Positive = Annotated[float, BeforeValidator(number(above=0))]
+Value = Annotated[Measure, BeforeValidator(measure)]
+Span = Annotated[tuple[float, float], BeforeValidator(_pair)]
+Onset = Annotated[tuple[float, float], BeforeValidator(_onset)]
+Input = Annotated[str | float, BeforeValidator(_name_or_number)]
+Period = Annotated[str | float, BeforeValidator(_name_or_duration)]
+Levels = Annotated[Any, BeforeValidator(_level)]
+Flag = Annotated[bool, BeforeValidator(flag)]
 
 
 class Parameter(Model):
@@ -92,21 +135,28 @@ class Wear(Model):
 
     life: Period
     shape: Positive
-    onset: tuple[Ratio, Ratio] = (0.7, 0.97)
+    onset: Onset = (0.7, 0.97)
     exponent: Positive = 2.5
     repair: Duration
     sigma: PlainOrZero = 0.8
 
 
 class Drive(Model):
-    """What moves the machine: a level for each state, constant or a profile over the cycle.
+    """What moves the machine: a level for each state, constant or a profile over the cycle."""
 
-    *levels* has every state; a profile is ``((phase, level), ...)`` from phase 0 to 1.
-    """
-
-    levels: dict[State, float | tuple[tuple[float, float], ...]]
+    stopped: Levels = 0.0
+    idle: Levels = 0.0
+    execute: Levels = 0.0
+    held: Levels = 0.0
+    suspended: Levels = 0.0
+    aborted: Levels = 0.0
     settle: DurationOrZero = 0.0
-    setpoint: bool = False
+    setpoint: Flag = False
+
+    @property
+    def levels(self) -> dict[State, Level]:
+        """The level in every state."""
+        return {state: getattr(self, state.name.lower()) for state in State}
 
 
 class Node(Model):
@@ -115,14 +165,22 @@ class Node(Model):
     drive: str
     gain: Input
     tau: Duration
-    tau_at_rest: Duration
+    tau_at_rest: Duration = Field(default_factory=lambda data: data["tau"])
+    """In states other than execute; as a rule the machine's own fan stands still then."""
 
 
 class Signal(Model):
-    """A true physical value: a law and what goes into it, each a name or a number."""
+    """A true physical value: a law, and what goes into it, each a name or a number."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Input]
 
     law: str
-    inputs: dict[str, str | float]
+
+    @property
+    def inputs(self) -> Mapping[str, str | float]:
+        """What goes into the law, by the law's argument: a name, or a number in canonical units."""
+        return self.__pydantic_extra__
 
 
 class Sensor(Model):
@@ -130,7 +188,7 @@ class Sensor(Model):
 
     signal: str
     units: Annotated[str, Field(min_length=1)]
-    span: tuple[Plain, Plain]
+    span: Span
     resolution: Positive
     period: Duration = 1.0
     noise: PlainOrZero = 0.0
@@ -166,7 +224,7 @@ class Kind(Model):
     nodes: dict[Term, Node] = Field(default_factory=dict)
     signals: dict[Term, Signal] = Field(default_factory=dict)
     sensors: dict[Term, Sensor] = Field(default_factory=dict)
-    jitter: Annotated[float, BeforeValidator(number())] = 0.01
+    jitter: Ratio = 0.01
     clock_error: DurationOrZero = 0.02
     sync_every: Duration = 600.0
     door: Door | None = None
@@ -180,8 +238,16 @@ class Kind(Model):
         """Return how many base periods lie between two readings of *sensor*."""
         return round(self.sensors[sensor].period / self.base_period)
 
-    def with_settings(self, settings: dict[str, Any], rate: float | None = None) -> Kind:
-        """Return this kind with parameters and sensors changed, and scanned at *rate* (1/s)."""
-        from fleet.scenario.settings import changed
 
-        return changed(self, settings, rate=rate)
+def period_faults(periods: Mapping[str, float]) -> list[tuple[Path, str]]:
+    """Return every one of *periods* that is no whole multiple of the smallest, the base period."""
+    base = min(periods.values(), default=1.0)
+    found: list[tuple[Path, str]] = []
+    for name, period in periods.items():
+        if period < BASE_PERIOD_MIN_S:
+            words = f"must be at least {BASE_PERIOD_MIN_S:g} s, got {period:g} s"
+            found.append((("sensors", name, "period"), words))
+        elif abs(period / base - round(period / base)) > 1e-6:
+            words = f"must be a whole multiple of the smallest period, {base:g} s, got {period:g} s"
+            found.append((("sensors", name, "period"), words))
+    return found

@@ -22,10 +22,11 @@ from fleet.scenario.fields import (
     Topic,
     choice_schema,
     one_of,
+    some,
     whole,
     whole_schema,
 )
-from fleet.scenario.quantities import Difference, Duration, Rate, Size, Temperature, refused
+from fleet.scenario.quantities import BYTES, Difference, Duration, Rate, Temperature, bounded, refused
 from fleet.scenario.wording import shown
 
 MACHINES_MAX = 1_000_000
@@ -61,13 +62,7 @@ def _crew(value: object) -> object:
     raise refused(f"must be a size like 2, or {{name: maintenance, size: 2}}, got {shown(value)}")
 
 
-def _retention(value: object) -> object:
-    return "-1 B" if value == "unbounded" else value
-
-
-def _bytes(value: object) -> float:
-    from fleet.scenario.quantities import BYTES, bounded
-
+def _retention(value: object) -> float:
     if value == "unbounded":
         return UNBOUNDED
     return bounded(BYTES, above=0, most=2**62)(value)
@@ -81,7 +76,7 @@ def _settings(value: object) -> dict[str, Any]:
 
 Retention = Annotated[
     float,
-    BeforeValidator(_bytes),
+    BeforeValidator(_retention),
     WithJsonSchema({"type": "string", "examples": ["1 GiB", "unbounded"]}),
 ]
 Format = Annotated[str, BeforeValidator(one_of("avro", "json")), choice_schema("avro", "json")]
@@ -110,7 +105,9 @@ class Shifts(Model):
     """The shifts of a day; one may cross midnight. Absent: the whole day."""
     breaks: tuple[DayHours, ...] = Field(default=(), examples=[["09:00-09:15"]])
     """Pauses inside the shifts."""
-    days: tuple[Day, ...] = Field(default=(0, 1, 2, 3, 4, 5, 6), min_length=1, examples=[["mon", "tue"]])
+    days: Annotated[tuple[Day, ...], BeforeValidator(some("day"))] = Field(
+        default=(0, 1, 2, 3, 4, 5, 6), examples=[["mon", "tue"]], json_schema_extra={"minItems": 1}
+    )
     """Days on which shifts begin. Absent: every day."""
 
 
@@ -132,7 +129,9 @@ class Machines(Model):
     """How many; their ids are LINE-KIND-001 and so on."""
     id: Identifier | None = None
     """A name of its own for a single machine."""
-    set: Settings = Field(default_factory=dict, examples=[{"rated_current": "6 A", "vibration": {"period": "5 s"}}])
+    set: Settings = Field(
+        default_factory=dict, examples=[{"rated_current": "6 A", "vibration": {"period": "5 s"}}]
+    )
     """Parameters and sensors of the kind that these machines have differently."""
     rate: Rate | None = None
     """The controller's scan rate; the sensors keep their multiples of its period."""
@@ -155,7 +154,9 @@ class Line(Model):
     """Parts that fit between consecutive machines with a cycle. Absent: they are not chained."""
     shifts: Shifts | None = None
     """The line's own shifts. Absent: the site's."""
-    machines: tuple[Machines, ...] = Field(min_length=1)
+    machines: Annotated[tuple[Machines, ...], BeforeValidator(some("machine"))] = Field(
+        json_schema_extra={"minItems": 1}
+    )
     """The machines, in the order in which parts pass them."""
 
 
@@ -233,12 +234,15 @@ class Scenario(Model):
     """Halls that differ from the usual; others need not be listed."""
     shifts: Shifts | None = None
     """When work is done. Absent: round the clock."""
-    lines: tuple[Line, ...] = Field(min_length=1)
+    lines: Annotated[tuple[Line, ...], BeforeValidator(some("line"))] = Field(
+        json_schema_extra={"minItems": 1}
+    )
     """The lines and their machines."""
     records: Records = Records()
     """What is written where."""
     topics: dict[str, TopicSettings] = Field(
-        default_factory=dict, examples=[{"default": {"partitions": 12, "replication": 1, "retention": "1 GiB"}}]
+        default_factory=dict,
+        examples=[{"default": {"partitions": 12, "replication": 1, "retention": "1 GiB"}}],
     )
     """Settings by topic name; `default` is for those not named."""
 

@@ -52,13 +52,25 @@ DURATION = Dimension(
     {"s": 1, "us": 1e-6, "ms": 1e-3, "min": 60, "m": 60, "h": 3600, "d": 86400},
 )
 RATIO = Dimension("ratio", "a share", "8 %", "", {"%": 0.01, "ppm": 1e-6}, bare=True)
-RATE = Dimension("rate", "a rate", "10/s", "/s", {"/s": 1, "1/s": 1, "Hz": 1, "kHz": 1e3, "/min": 1 / 60, "/h": 1 / 3600})
+RATE = Dimension(
+    "rate", "a rate", "10/s", "/s", {"/s": 1, "1/s": 1, "Hz": 1, "kHz": 1e3, "/min": 1 / 60, "/h": 1 / 3600}
+)
 BYTES = Dimension(
     "bytes",
     "a size",
     "1 GiB",
     "B",
-    {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12},
+    {
+        "B": 1,
+        "KiB": 2**10,
+        "MiB": 2**20,
+        "GiB": 2**30,
+        "TiB": 2**40,
+        "kB": 1e3,
+        "MB": 1e6,
+        "GB": 1e9,
+        "TB": 1e12,
+    },
 )
 TEMPERATURE = Dimension("temperature", "a temperature", "22 degC", "degC", {"degC": 1, "°C": 1, "C": 1})
 DIFFERENCE = Dimension("difference", "a temperature difference", "3 K", "K", {"K": 1, "mK": 1e-3})
@@ -71,12 +83,16 @@ DIMENSIONS = _table(
     TEMPERATURE,
     DIFFERENCE,
     Dimension("current", "a current", "22 A", "A", {"A": 1, "mA": 1e-3, "kA": 1e3}),
-    Dimension("pressure", "a pressure", "4 bar", "bar", {"bar": 1, "mbar": 1e-3, "kPa": 0.01, "MPa": 10, "Pa": 1e-5}),
+    Dimension(
+        "pressure", "a pressure", "4 bar", "bar", {"bar": 1, "mbar": 1e-3, "kPa": 0.01, "MPa": 10, "Pa": 1e-5}
+    ),
     Dimension("rotation", "a speed of rotation", "2950 rpm", "rpm", {"rpm": 1, "1/min": 1}),
     Dimension("vibration", "a vibration velocity", "0.5 mm/s", "mm/s", {"mm/s": 1}),
     Dimension("speed", "a speed", "1.2 m/s", "m/s", {"m/s": 1, "m/min": 1 / 60}),
     Dimension("power", "a power", "12 kW", "kW", {"kW": 1, "W": 1e-3, "MW": 1e3}),
-    Dimension("flow", "a flow", "30 m3/h", "m3/h", {"m3/h": 1, "m³/h": 1, "l/min": 0.06, "l/s": 3.6, "l/h": 1e-3}),
+    Dimension(
+        "flow", "a flow", "30 m3/h", "m3/h", {"m3/h": 1, "m³/h": 1, "l/min": 0.06, "l/s": 3.6, "l/h": 1e-3}
+    ),
     Dimension("voltage", "a voltage", "400 V", "V", {"V": 1, "mV": 1e-3, "kV": 1e3}),
     Dimension("force", "a force", "5 kN", "kN", {"kN": 1, "N": 1e-3, "MN": 1e3}),
     Dimension("length", "a length", "80 mm", "mm", {"mm": 1, "um": 1e-3, "cm": 10, "m": 1e3}),
@@ -170,16 +186,13 @@ def _schema(dimension: Dimension) -> WithJsonSchema:
 
 YEARS_MAX = 100 * 365.25 * 86400.0  # s; longer spans would leave the int64 microseconds of the plant
 
-Duration = Annotated[
-    float, BeforeValidator(bounded(DURATION, above=0, most=YEARS_MAX)), _schema(DURATION)
-]
+Duration = Annotated[float, BeforeValidator(bounded(DURATION, above=0, most=YEARS_MAX)), _schema(DURATION)]
 DurationOrZero = Annotated[
     float, BeforeValidator(bounded(DURATION, least=0, most=YEARS_MAX)), _schema(DURATION)
 ]
 Ratio = Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=1)), _schema(RATIO)]
 Spread = Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=2)), _schema(RATIO)]
 Rate = Annotated[float, BeforeValidator(bounded(RATE, above=0, most=10_000)), _schema(RATE)]
-Size = Annotated[float, BeforeValidator(bounded(BYTES, above=0, most=2**62)), _schema(BYTES)]
 Temperature = Annotated[
     float, BeforeValidator(bounded(TEMPERATURE, least=-90, most=2000)), _schema(TEMPERATURE)
 ]

@@ -1,0 +1,111 @@
+"""Loading a scenario: a file, or one that fleet ships, to a checked model; every problem at once."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Sequence
+from importlib.resources.abc import Traversable
+from pathlib import Path as FilePath
+
+from fleet.errors import ScenarioError
+from fleet.scenario.checks import kind_names, scenario_faults
+from fleet.scenario.document import Document, parse, read, refused, set_values
+from fleet.scenario.kind import Kind
+from fleet.scenario.kinds import find_kinds
+from fleet.scenario.model import Scenario
+from fleet.scenario.problems import in_order, validated
+from fleet.scenario.references import Laws
+from fleet.scenario.wording import shortened, unknown
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def load(source: str | FilePath, *, settings: Sequence[str] = (), laws: Laws | None = None) -> Scenario:
+    """Load the scenario *source*, a file or the name of one that fleet ships.
+
+    *settings* are values like ``lines[0].count=100`` that replace those of the file. *laws* are
+    handed to the kinds. ScenarioError has every problem, in order of their lines.
+    """
+    document, folder = find(source)
+    return check(set_values(document, settings), folder=folder, laws=laws)
+
+
+def check(document: Document, *, folder: str = "", laws: Laws | None = None) -> Scenario:
+    """Return the scenario in *document*, whose own kinds stand in *folder*."""
+    if document.data is None:
+        raise refused(document.file, "must be a scenario, is empty; 'fleet init' writes one")
+    scenario, problems = validated(Scenario, document)
+    kinds, of_kinds, known = find_kinds(kind_names(document.data), folder=folder, laws=laws)
+    problems += document.problems
+    problems += [document.problem(*fault) for fault in scenario_faults(document.data, kinds, known)]
+    if scenario is None or problems or of_kinds:
+        raise ScenarioError([*in_order(problems), *of_kinds])
+    scenario._file, scenario._folder = document.file, folder
+    return scenario
+
+
+def kinds_for(scenario: Scenario, *, laws: Laws | None = None) -> dict[str, Kind]:
+    """Return the kinds that *scenario* uses by name; one in its own folder goes before ours."""
+    names = [entry.kind for line in scenario.lines for entry in line.machines]
+    kinds, problems, known = find_kinds(names, folder=scenario.folder, laws=laws)
+    missing = [name for name in dict.fromkeys(names) if name not in known]
+    if missing:
+        raise refused(scenario.file or scenario.name, unknown("kind", missing[0], known))
+    if problems:
+        raise ScenarioError(problems)
+    return kinds
+
+
+def find(source: str | FilePath) -> tuple[Document, str]:
+    """Read the document *source* means; also return the folder it stands in, empty for one we ship."""
+    path = FilePath(source)
+    name = str(source)
+    looks_like_path = isinstance(source, FilePath) or name.endswith(SUFFIXES) or "/" in name or "\\" in name
+    shipped = _shipped()
+    if not looks_like_path and not _is_file(path):
+        if name in shipped:
+            file = shipped[name]
+            return parse(file.read_bytes(), file=f"scenarios/{name}.yaml"), ""
+        if not _exists(path):
+            words = unknown("scenario", name, sorted(shipped))
+            raise refused(shortened(name) or "scenario", f"no such file, and {words}")
+    return read(path), str(path.parent)
+
+
+def scenario_names() -> list[str]:
+    """Return the names of the scenarios that come with fleet."""
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Traversable]:
+    """Return our scenarios: beside the package in the tree, inside it when installed."""
+    tree = FilePath(__file__).parents[2]
+    folders: list[Traversable] = [importlib.resources.files("fleet") / "scenarios"]
+    if (tree / "pyproject.toml").is_file():
+        folders.append(tree / "scenarios")
+    return {
+        file.name.removesuffix(".yaml"): file
+        for folder in folders
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.name.endswith(".yaml")
+    }
+
+
+def _is_file(path: FilePath) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _exists(path: FilePath) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def problems_text(error: ScenarioError) -> str:
+    """Return the problems of *error*, one a line, as they are shown."""
+    return "\n".join(str(problem) for problem in error.problems)

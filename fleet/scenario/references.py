@@ -1,0 +1,169 @@
+"""What must hold between the parts of a kind: every name in it means something.
+
+Works on the values as they were read, so that its faults are found beside those of single fields;
+it passes over whatever has another shape than it should: the model reports that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from fleet.data import State
+from fleet.scenario.kind import BUILT_IN, Sensor, period_faults
+from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
+from fleet.scenario.wording import Path, unknown
+
+Fault = tuple[Path, str]
+Laws = Mapping[str, frozenset[str]]  # the names of a law's arguments by the law's name
+
+
+def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
+    """Return every fault between the parts of the kind *data*; *laws* None: any law will do."""
+    kind = mapping(data)
+    return [
+        *_shape(kind),
+        *_levels(kind),
+        *_motion(kind),
+        *_nodes(kind),
+        *_signals(kind, laws),
+        *_sensors(kind),
+    ]
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """Return *value* if it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[tuple[int, dict[str, Any]]]:
+    """Return the mappings in the list *value*, each with its index."""
+    if not isinstance(value, list):
+        return []
+    return [(index, each) for index, each in enumerate(value) if isinstance(each, dict)]
+
+
+def _parts(kind: dict[str, Any], section: str) -> dict[str, dict[str, Any]]:
+    return {name: mapping(part) for name, part in mapping(kind.get(section)).items()}
+
+
+def _name(value: object) -> str | None:
+    """Return *value* if it is a name, and not a quantity."""
+    return value.strip() if isinstance(value, str) and value.strip() and split(value) is None else None
+
+
+def _measure(parameter: dict[str, Any]) -> Measure | None:
+    try:
+        return measure(parameter.get("value"))
+    except PydanticCustomError:
+        return None
+
+
+def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
+    if not kind:
+        return
+    if kind.get("door") is None:
+        if not kind.get("sensors") and not isinstance(kind.get("sensors"), list):
+            yield ("sensors",), "must have at least one sensor; only a door has none"
+        return
+    for section in ("sensors", "drives", "nodes", "signals", "cycle", "wear", "micro_stop", "setpoint"):
+        if kind.get(section):
+            yield (section,), "must be absent: a kind with 'door' is a door and nothing else"
+
+
+def _levels(kind: dict[str, Any]) -> Iterator[Fault]:
+    for name, drive in _parts(kind, "drives").items():
+        if drive.get("setpoint") is True and not kind.get("setpoint"):
+            yield ("drives", name, "setpoint"), "must be absent: the kind has no 'setpoint'"
+        for state in State:
+            level = drive.get(state.name.lower())
+            if isinstance(level, list) and not kind.get("cycle"):
+                path = ("drives", name, state.name.lower())
+                yield path, "must be a number: a profile needs the kind's 'cycle'"
+
+
+def _motion(kind: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with references to durations, and with the setpoint."""
+    parameters = _parts(kind, "parameters")
+    spans: list[tuple[Path, object]] = [(("cycle", "period"), mapping(kind.get("cycle")).get("period"))]
+    spans += [(("wear", mode, "life"), wear.get("life")) for mode, wear in _parts(kind, "wear").items()]
+    for path, value in spans:
+        name = _name(value)
+        if name is None:
+            continue
+        if name not in parameters:
+            yield path, unknown("parameter", name, parameters)
+            continue
+        found = _measure(parameters[name])
+        if found is not None and found.dimension != DURATION.name:
+            yield path, f"must name a duration, the parameter '{name}' is a {found.dimension}"
+        elif found is not None and found.value <= 0:
+            yield path, f"must be above 0 s, the parameter '{name}' is {found.value:g} s"
+    setpoint = mapping(kind.get("setpoint"))
+    low, high = split(setpoint.get("from")), split(setpoint.get("to"))
+    if low is not None and high is not None and low[1] == high[1] and low[0] > high[0]:
+        yield ("setpoint", "to"), f"must be at least 'from', {low[0]:g}{low[1]}, got {high[0]:g}{high[1]}"
+
+
+def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
+    drives, parameters = _parts(kind, "drives"), _parts(kind, "parameters")
+    for name, node in _parts(kind, "nodes").items():
+        drive, gain = node.get("drive"), _name(node.get("gain"))
+        if isinstance(drive, str) and drive not in drives:
+            yield ("nodes", name, "drive"), unknown("drive", drive, drives)
+        if gain is not None and gain not in parameters:
+            yield ("nodes", name, "gain"), unknown("parameter", gain, parameters)
+
+
+def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
+    signals = _parts(kind, "signals")
+    known = {*BUILT_IN, *(f"damage.{mode}" for mode in _parts(kind, "wear"))}
+    for section in ("drives", "nodes", "parameters"):
+        known |= _parts(kind, section).keys()
+    for name, signal in signals.items():
+        path: Path = ("signals", name)
+        law = signal.get("law")
+        arguments = None
+        if laws is not None and isinstance(law, str):
+            arguments = laws.get(law)
+            if arguments is None:
+                yield (*path, "law"), unknown("law", law, sorted(laws))
+        for argument, value in signal.items():
+            if argument == "law":
+                continue
+            if arguments is not None and argument not in arguments:
+                yield (*path, argument), unknown(f"argument of {law}", argument, sorted(arguments))
+            used = _name(value)
+            if used is not None and used not in known:
+                yield (*path, argument), _unknown_input(used, name, signals, known)
+        known.add(name)
+
+
+def _unknown_input(used: str, name: str, signals: Mapping[str, object], known: set[str]) -> str:
+    if used == name:
+        return f"must be known before, '{used}' uses itself"
+    if used in signals:
+        return f"must be known before, the signal '{used}' comes later"
+    return unknown("drive, node, signal or parameter", used, sorted(known))
+
+
+def _sensors(kind: dict[str, Any]) -> Iterator[Fault]:
+    signals, sensors = _parts(kind, "signals"), _parts(kind, "sensors")
+    periods = {}
+    for name, sensor in sensors.items():
+        signal = sensor.get("signal")
+        if isinstance(signal, str) and signal not in signals:
+            yield ("sensors", name, "signal"), unknown("signal", signal, signals)
+        if name in _parts(kind, "parameters"):
+            yield ("sensors", name), "must have another name than the parameter, 'set' would mean both"
+        try:
+            periods[name] = quantity(sensor["period"], DURATION) if "period" in sensor else _PERIOD
+        except PydanticCustomError:
+            continue
+    if all(period > 0 for period in periods.values()):
+        yield from period_faults(periods)
+
+
+_PERIOD: float = Sensor.model_fields["period"].default
