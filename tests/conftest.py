@@ -1,0 +1,62 @@
+"""Fixtures that every test may ask for: real services, started once and ended whatever happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.services.kafka import Kafka, KafkaCluster, existing
+from tests.services.process import ServiceUnavailable
+
+_missing: list[str] = []
+_kept_logs: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> Iterator[Kafka]:
+    """Return one real broker without security; FLEET_TEST_BOOTSTRAP names one that is there already."""
+    there = existing()
+    if there is not None:
+        yield there
+        return
+    yield from run_cluster(request, KafkaCluster())
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(request: pytest.FixtureRequest) -> Iterator[KafkaCluster]:
+    """Return one real broker with TLS, SASL and an authorizer."""
+    yield from run_cluster(request, KafkaCluster(secure=True))
+
+
+def run_cluster(request: pytest.FixtureRequest, cluster: KafkaCluster) -> Iterator[KafkaCluster]:
+    """Run *cluster* for a fixture; its logs stay when a test has failed meanwhile."""
+    failed_before = request.session.testsfailed
+    try:
+        cluster.start()
+    except ServiceUnavailable as unavailable:
+        skip_or_fail(str(unavailable))
+    try:
+        yield cluster
+    finally:
+        if request.session.testsfailed > failed_before:
+            cluster.keep_logs = True
+            _kept_logs.append(str(cluster.logs))
+        cluster.close()
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip the test for want of a service, loudly; where CI is set nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    _missing.append(reason)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the very end where a failed test's logs are and what was not tested for want of a service."""
+    for logs in _kept_logs:
+        terminalreporter.write_line(f"Kafka's logs: {logs}")
+    for reason in _missing:
+        terminalreporter.write_line(f"NOT TESTED, a service could not start: {reason}", red=True, bold=True)

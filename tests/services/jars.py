@@ -1,0 +1,87 @@
+"""The jars of Apache Kafka, fetched once into ``.cache/`` (``python -m tests.services.jars``)."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.services.process import ServiceUnavailable, tail
+
+ROOT = Path(__file__).resolve().parents[2]
+POM = Path(__file__).with_name("pom.xml")
+KAFKA_VERSION = "4.1.1"
+CACHE = ROOT / ".cache" / f"kafka-{KAFKA_VERSION}"
+FETCH_TIMEOUT_S = 600
+FETCH_TRIES = 2  # a network that drops one download often serves the next
+
+
+def kafka_jars() -> Path:
+    """Return the folder of jars, fetching it when it is missing or the pom has changed."""
+    libs = CACHE / "libs"
+    digest = hashlib.sha256(POM.read_bytes()).hexdigest()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # The lock is the file's, so it goes with the process that holds it, however that one ends.
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made_from = CACHE / "made-from"
+        if libs.is_dir() and made_from.is_file() and made_from.read_text() == digest:
+            return libs
+        fetched = Path(tempfile.mkdtemp(dir=CACHE, prefix="fetching-"))
+        try:
+            _copy_dependencies(fetched)
+            shutil.rmtree(libs, ignore_errors=True)
+            fetched.rename(libs)
+        finally:
+            shutil.rmtree(fetched, ignore_errors=True)
+        made_from.write_text(digest)
+    return libs
+
+
+def java() -> str:
+    """Return the Java that runs the services."""
+    home = os.environ.get("JAVA_HOME")
+    found = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if found is None or not Path(found).exists():
+        raise ServiceUnavailable("Kafka needs Java 17 or later: no java on the path and no JAVA_HOME")
+    return found
+
+
+def _copy_dependencies(folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise ServiceUnavailable("the jars of Kafka are fetched by Maven: no mvn on the path")
+    command = [
+        *(maven, "-B", "-q", "-f", str(POM), "dependency:copy-dependencies"),
+        *("-DincludeScope=runtime", f"-DoutputDirectory={folder}"),
+    ]
+    for attempt in range(1, FETCH_TRIES + 1):
+        try:
+            done = subprocess.run(
+                command,
+                cwd=CACHE,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=FETCH_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as expired:
+            raise ServiceUnavailable(f"Maven did not finish within {FETCH_TIMEOUT_S} s") from expired
+        if done.returncode == 0:
+            return
+        if attempt == FETCH_TRIES:
+            raise ServiceUnavailable(f"Maven could not fetch Kafka:\n{tail(done.stdout + done.stderr)}")
+
+
+if __name__ == "__main__":
+    try:
+        kafka_jars()
+        java()
+    except ServiceUnavailable as missing:
+        sys.exit(str(missing))
