@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from fleet.scenario.fields import PLACEHOLDERS, moment, topic_trouble
+from fleet.scenario.fields import NAME_MAX, PLACEHOLDERS, moment, topic_trouble
 from fleet.scenario.kind import Kind
 from fleet.scenario.model import MACHINES_MAX, EventsTopic, ReadingsTopic
 from fleet.scenario.quantities import RATE, quantity
@@ -20,7 +20,7 @@ from fleet.scenario.settings import apply
 from fleet.scenario.wording import Path, shortened, shown, unknown
 
 OWN_TOPICS = ("factory.runs", "factory.labels", "factory.truth")
-IDS_CHECKED_MAX = 2 * MACHINES_MAX  # names that are held to find the same twice
+TOPICS_MAX = 10_000  # a template for each line of a large plant would drown a cluster
 
 
 def kind_names(data: object) -> list[str]:
@@ -31,16 +31,15 @@ def kind_names(data: object) -> list[str]:
 def scenario_faults(data: object, kinds: Mapping[str, Kind], known: Iterable[str]) -> list[Fault]:
     """Return every fault between the parts of the scenario *data*; *known* names all kinds there are."""
     scenario = mapping(data)
-    return [
+    found = [
         *_span(scenario),
         *_halls(scenario),
-        *_lines(scenario),
         *_crews(scenario),
-        *_size(scenario),
         *_kinds(scenario, kinds, list(known)),
-        *_ids(scenario),
-        *_topics(scenario),
     ]
+    if too_many := list(_size(scenario)):
+        return [*found, *too_many]  # names are not made for a plant of any size
+    return [*found, *_lines(scenario), *_ids(scenario), *_topics(scenario)]
 
 
 def _entries(scenario: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -82,7 +81,7 @@ def _halls(scenario: dict[str, Any]) -> Iterator[Fault]:
 def _made(line: dict[str, Any]) -> list[str]:
     """Return the names of the lines that *line* makes; a wrong one makes none."""
     name, number = line.get("name"), line.get("count")
-    if not isinstance(name, str) or count(number) > MACHINES_MAX:
+    if not isinstance(name, str) or len(name) > NAME_MAX:
         return []
     if number is None:
         return [name]
@@ -93,8 +92,6 @@ def _lines(scenario: dict[str, Any]) -> Iterator[Fault]:
     seen: dict[str, int] = {}
     for index, line in items(scenario.get("lines")):
         names = _made(line)
-        if len(seen) + len(names) > IDS_CHECKED_MAX:
-            return
         twice = next((name for name in names if name in seen), None)
         if twice is not None:
             also = f"lines[{seen[twice]}] makes '{shortened(twice)}' too"
@@ -120,7 +117,7 @@ def _size(scenario: dict[str, Any]) -> Iterator[Fault]:
     total = 0
     for index, line in items(scenario.get("lines")):
         each = sum(count(entry.get("count")) for _, entry in items(line.get("machines")))
-        total += each * count(line.get("count"))
+        total += max(each, 1) * count(line.get("count"))
         if total > MACHINES_MAX:
             yield (
                 ("lines", index),
@@ -164,8 +161,6 @@ def _ids(scenario: dict[str, Any]) -> Iterator[Fault]:
                 continue
             yield from _own_id(path, line, entry, given)
         names = _made(line)
-        if len(made) + len(names) * len(totals) > IDS_CHECKED_MAX:
-            return
         for kind, total in totals.items():
             twice = next((name for name in names if f"{name}-{kind}" in made), None)
             also = made.get(f"{twice}-{kind}", (0, f"lines[{index}]"))[1]
@@ -223,6 +218,8 @@ def _topics(scenario: dict[str, Any]) -> Iterator[Fault]:
             continue
         filled = _filled(template, scenario)
         names |= filled
+        if len(filled) > TOPICS_MAX:
+            yield path, f"must make at most {TOPICS_MAX:,} topics, makes {len(filled):,}"
         bad = next((name for name in sorted(filled, key=len) if topic_trouble(name)), None)
         if bad is not None and not topic_trouble(_plain(template)):
             yield path, f"{topic_trouble(bad)}, is '{shortened(bad)}' once filled in"
@@ -250,6 +247,4 @@ def _filled(template: str, scenario: dict[str, Any]) -> set[str]:
             for name, value in values.items():
                 text = text.replace("{" + name + "}", value)
             found |= {text.replace("{line}", name) for name in names}
-            if len(found) > IDS_CHECKED_MAX:
-                return found
     return found or {template}

@@ -167,7 +167,8 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    mark = event.start_mark
+    return 0 if mark is None else int(mark.line) + 1
 
 
 def _take(reading: _Reading, event: yaml.Event) -> None:

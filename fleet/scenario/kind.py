@@ -2,7 +2,7 @@
 
 Everything is in canonical units (durations in seconds, shares 0..1). A name in a law's inputs
 means, in this order: a drive, a node, an earlier signal, a parameter; or it is one of the
-built-in ``ambient``, ``level`` and ``damage.<mode>``.
+built-in ``ambient``, ``level``, ``time`` (s) and ``damage.<mode>``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fleet.scenario.quantities import (
 )
 from fleet.scenario.wording import Path, shown
 
-BUILT_IN = ("ambient", "level")  # and damage.<mode>
+BUILT_IN = ("ambient", "level", "time")  # and damage.<mode>
 BASE_PERIOD_MIN_S = 1e-4
 
 Profile = tuple[tuple[float, float], ...]  # (phase, level) from phase 0 to 1
@@ -167,6 +167,8 @@ class Node(Model):
     tau: Duration
     tau_at_rest: Duration = Field(default_factory=lambda data: data["tau"])
     """In states other than execute; as a rule the machine's own fan stands still then."""
+    lag: DurationOrZero = 0.0
+    """A second, faster lag behind it: the sensor that measures it in its well."""
 
 
 class Signal(Model):

@@ -91,11 +91,11 @@ class Hall(Model):
     name: LineName
     """Lines name it in `hall`."""
     mean: Temperature = 22.0
-    """Mean temperature over a year."""
+    """Mean temperature over a year; 22 degC when absent."""
     daily: Difference = 3.0
-    """Amplitude of the daily swing."""
+    """Amplitude of the daily swing; 3 K when absent."""
     season: Difference = 6.0
-    """Amplitude of the swing over a year."""
+    """Amplitude of the swing over a year; 6 K when absent."""
 
 
 class Shifts(Model):
@@ -148,7 +148,7 @@ class Line(Model):
     """How many lines alike, NAME-001 and so on. Absent: one, of exactly that name."""
     hall: LineName = "main"
     """The hall whose air its machines feel."""
-    crew: Annotated[Crew | None, BeforeValidator(_crew)] = Field(default=None)
+    crew: Annotated[Crew | None, BeforeValidator(_crew, json_schema_input_type=int | Crew | None)] = None
     """Who repairs: a size (a crew of its own for each line), or a shared crew. Absent: no waiting."""
     buffer: Annotated[int, *_counted("a number of parts", BUFFER_MIN, BUFFER_MAX)] | None = None
     """Parts that fit between consecutive machines with a cycle. Absent: they are not chained."""
@@ -265,10 +265,13 @@ class Scenario(Model):
         return None if self.start is None else microseconds(self.start)
 
     def length_us(self, *, start_us: int) -> int | None:
-        """Return how long a run that starts at *start_us* lasts; None for one without an end."""
-        if self.stop is not None:
-            return microseconds(self.stop) - start_us
-        return None if self.duration is None else round(self.duration * MICROSECONDS)
+        """Return how long a run that starts at *start_us* lasts; None for one without an end.
+
+        Not above 0 where a *start_us* that is not the file's own lies behind ``stop``.
+        """
+        if self.duration is not None:
+            return round(self.duration * MICROSECONDS)
+        return None if self.stop is None else microseconds(self.stop) - start_us
 
     def topic_settings(self, name: str) -> TopicSettings:
         """Return the settings of topic *name*, each one given: its own, the default's, or ours."""

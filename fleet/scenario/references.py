@@ -156,8 +156,6 @@ def _sensors(kind: dict[str, Any]) -> Iterator[Fault]:
         signal = sensor.get("signal")
         if isinstance(signal, str) and signal not in signals:
             yield ("sensors", name, "signal"), unknown("signal", signal, signals)
-        if name in _parts(kind, "parameters"):
-            yield ("sensors", name), "must have another name than the parameter, 'set' would mean both"
         try:
             periods[name] = quantity(sensor["period"], DURATION) if "period" in sensor else _PERIOD
         except PydanticCustomError:

@@ -40,11 +40,14 @@ def with_settings(kind: Kind, settings: dict[str, Any], *, rate: float | None = 
 
 
 def apply(kind: Kind, settings: dict[str, Any], *, rate: float | None = None) -> tuple[Kind, list[Fault]]:
-    """Return *kind* with those *settings* that are right, and every fault of the others."""
+    """Return *kind* with those *settings* that are right, and every fault of the others.
+
+    Where a parameter and a sensor have the same name, a mapping means the sensor.
+    """
     parameters, sensors = dict(kind.parameters), dict(kind.sensors)
     found: list[Fault] = []
     for name, value in settings.items():
-        if name in parameters:
+        if name in parameters and not (name in sensors and isinstance(value, dict)):
             parameters[name], wrong = _parameter(parameters[name], value)
         elif name in sensors:
             sensors[name], wrong = _sensor(sensors[name], value)
