@@ -55,6 +55,7 @@ apt:
 	@missing=; \
 	command -v kcat >/dev/null || missing="$$missing kcat"; \
 	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3 python3-venv"; \
+	command -v ps >/dev/null || missing="$$missing procps"; \
 	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; \
 	command -v mvn >/dev/null || missing="$$missing maven"; \
 	test -z "$$missing" || { apt-get update -qq && \
