@@ -1,0 +1,188 @@
+"""One block after another: the plant decides, then all readings of the block are computed at once.
+
+A cohort is computed in tiles of machines that stay in the cache, on a rectangle of (machines,
+ticks) that covers the block; the scans that are truly due in it are then picked out. So a block
+may end anywhere, and nothing loops over machines in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleet.data import Block, Bools, Event, Floats, Ints, KindColumns, State
+from fleet.scenario.roster import LineInfo, Roster
+from fleet.sim import changes as row
+from fleet.sim.address import Draws
+from fleet.sim.calendar import Calendar, weekly
+from fleet.sim.changes import CAUSES, Journal, Spans, arrange
+from fleet.sim.cohorts import Model, models
+from fleet.sim.doors import Doors
+from fleet.sim.hall import KNOT_US, Air
+from fleet.sim.nodes import rests
+from fleet.sim.plant import Machine, Plant, chain
+from fleet.sim.tiles import AirOver, Cut, scans_of
+
+TICKS_MIN, TICKS_MAX = 16, 64
+"""How many base periods a block spans: enough to spread the cost of calls, few enough to start early."""
+
+BLOCK_BYTES_MAX = 256 << 20
+"""Bound on the columns of one block."""
+
+BYTES_A_READING = 16
+"""Room for a reading in a block: value, quality, and its share of the scan's instants."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A cohort and what of it is in force at the end of the last block."""
+
+    model: Model
+    rows: Ints
+    rest: Floats
+
+
+class Simulation:
+    """A scenario's plant and readings, advanced one block at a time; the same wherever it is cut.
+
+    *islands* (share, of) keeps only every of-th island, as one of *of* workers does.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        *,
+        seed: int,
+        start_us: int,
+        islands: tuple[int, int] = (0, 1),
+        truth: bool = False,
+    ) -> None:
+        share, workers = islands
+        keep = np.flatnonzero(roster.island % workers == share)
+        self._roster, self._truth = roster, truth
+        self.now_us = start_us
+        self._plant = Plant(start_us)
+        self._running = [_fresh(model) for model in models(roster, seed=seed, start_us=start_us, keep=keep)]
+        self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
+        self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
+        self.buffers = _populate(self._plant, roster, [running.model for running in self._running])
+
+    @property
+    def machines(self) -> int:
+        """How many machines with sensors this worker computes."""
+        return sum(len(running.model.members) for running in self._running)
+
+    @property
+    def readings_per_second(self) -> float:
+        """How many readings a second of simulated time are scheduled."""
+        return sum(_rate(running.model) for running in self._running)
+
+    def span_us(self) -> int:
+        """Choose how long a block should be: TICKS_MIN to TICKS_MAX of the common base period, within the bytes."""
+        base = max((running.model.cohort.base_period_us for running in self._running), default=1_000_000)
+        bytes_a_tick = self.readings_per_second * base / 1e6 * BYTES_A_READING
+        ticks = BLOCK_BYTES_MAX / max(bytes_a_tick, 1.0)
+        return int(min(max(ticks, TICKS_MIN), TICKS_MAX)) * base
+
+    def advance(self, stop_us: int) -> Block:
+        """Compute everything that is due from where the last block ended to *stop_us*."""
+        assert stop_us > self.now_us, "a block has a length"
+        start_us, self.now_us = self.now_us, stop_us
+        fresh = self._plant.advance(stop_us)
+        air = self._air_over(start_us, stop_us)
+        kinds: list[KindColumns] = []
+        events: list[Event] = list(self._doors.between(start_us, stop_us))
+        for running, rows in zip(self._running, fresh, strict=True):
+            spans = self._enter(running, rows)
+            cut = Cut(start_us, stop_us, truth=self._truth)
+            kinds.extend(scans_of(running.model, spans, running.rest, air, cut))
+            events.extend(_events(running.model, rows))
+            running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
+        events.sort(key=lambda event: (event.time_us, event.machine.id, event.seq))
+        return Block(start_us, stop_us, tuple(kinds), tuple(events))
+
+    def _enter(self, running: _Running, rows: Ints) -> Spans:
+        """Merge the new rows with those in force, and compute the slow nodes' rests at each."""
+        model = running.model
+        spans, order = arrange(running.rows, rows, len(model.members))
+        carried = len(running.rows)
+        is_known: Bools = order < carried
+        known = np.zeros((len(model.nodes), len(order)))
+        known[:, is_known] = running.rest[:, order[is_known]]
+        running.rest = rests(model.nodes, spans, known, is_known, model.cycle)
+        return spans
+
+    def _air_over(self, start_us: int, stop_us: int) -> AirOver:
+        """Compute every hall's air over the block and the ticks around it that a rectangle may touch."""
+        reach = max((3 * running.model.cohort.base_period_us for running in self._running), default=0)
+        first = (start_us - reach) // KNOT_US
+        stop = (stop_us + reach) // KNOT_US + 2
+        return AirOver(np.stack([air.knots(first, stop) for air in self._air]), first)
+
+
+_WANDER_K = 0.5
+"""Slow wander of a hall's air, K (1 sigma): doors, sun, people."""
+
+
+def _fresh(model: Model) -> _Running:
+    width = Journal(len(model.rules.modes)).width
+    return _Running(model, np.zeros((0, width), np.int64), np.zeros((len(model.nodes), 0)))
+
+
+def _rate(model: Model) -> float:
+    base_s = model.cohort.base_period_us / 1e6
+    return len(model.members) * sum(1.0 / (sensor.multiple * base_s) for sensor in model.cohort.sensors)
+
+
+def calendar_of(line: LineInfo) -> Calendar:
+    """Turn a line's shifts into the edges of its week."""
+    shifts = line.shifts
+    if shifts is None:
+        return Calendar()
+    hours = [(span.start_s // 60, span.stop_s // 60) for span in shifts.hours] or [(0, 24 * 60)]
+    return weekly(tuple(shifts.days), hours, [(span.start_s // 60, span.stop_s // 60) for span in shifts.breaks])
+
+
+def _populate(plant: Plant, roster: Roster, built: list[Model]) -> list[object]:
+    """Set up every machine's process, in the roster's order, and chain the stations of buffered lines."""
+    crews = {index: plant.add_crew(crew.size) for index, crew in enumerate(roster.crews)}
+    calendars = [calendar_of(line) for line in roster.lines]
+    places: list[tuple[int, Model, Journal, int]] = []
+    for model in built:
+        journal = plant.add_cohort(model.rules)
+        places.extend((member, model, journal, index) for index, member in enumerate(model.members.tolist()))
+    places.sort(key=lambda place: place[0])
+    lines = roster.line.tolist()
+    buffers: list[object] = []
+    before: tuple[int, Machine] | None = None
+    for member, model, journal, index in places:
+        line = lines[member]
+        info = roster.lines[line]
+        machine = plant.add_machine(
+            journal, model.rules, index, Draws(int(model.words[index])), calendars[line], crews.get(info.crew)
+        )
+        if not info.buffer or model.rules.period_us is None:
+            continue
+        if before is not None and before[0] == line:
+            buffers.append(chain(before[1], machine, info.buffer))
+        before = (line, machine)
+    return buffers
+
+
+def _events(model: Model, rows: Ints) -> Iterator[Event]:
+    """Turn the rows at which a state begins into events."""
+    causes = (*CAUSES, *(mode.name for mode in model.rules.modes))
+    states = [state.name.lower() for state in State]
+    for cells in rows.tolist():
+        if cells[row.CAUSE] != row.SETPOINT:
+            yield Event(
+                machine=model.cohort.machines[cells[row.MACHINE]],
+                seq=cells[row.ORDINAL],
+                time_us=cells[row.TIME],
+                type="state",
+                state=states[cells[row.STATE]],
+                cause=causes[cells[row.CAUSE]],
+                parts=cells[row.DONE],
+            )

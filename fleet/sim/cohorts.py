@@ -1,0 +1,222 @@
+"""A cohort made ready: the machines of one kind with the same sensors, their drawn parameters as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleet.data import SECOND_US, Cohort, Equipment, Floats, Ints, Sensor, State, Words
+from fleet.scenario.kind import Drive, Kind
+from fleet.scenario.kind import Node as NodeModel
+from fleet.scenario.roster import Roster
+from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
+from fleet.sim.laws import LAWS
+from fleet.sim.nodes import Cycle, Node, profile
+from fleet.sim.plant import Mode, Rules
+from fleet.sim.scans import CLOCK_STEP_MAX, Controllers
+from fleet.sim.sensors import Chain, chain_of
+
+STAGGER_MAX = 1 << 20
+"""Slow sensors of different machines are not read in the same second: each machine is shifted by whole ticks."""
+
+SETTLE_MIN_US = 1_000.0
+"""A drive without a settling time changes within a millisecond: no reading sees it, and nothing divides by 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateGroup:
+    """Sensors of a cohort with the same multiple, and what must be computed for them, in order."""
+
+    multiple: int
+    sensors: tuple[int, ...]
+    nodes: tuple[int, ...]
+    signals: tuple[str, ...]
+    chain: Chain
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """Everything about a cohort that does not change while it runs; arrays are (machines,)."""
+
+    cohort: Cohort
+    kind: Kind
+    members: Ints  # index of each machine in the roster
+    words: Words
+    parameters: Mapping[str, Floats]
+    nodes: tuple[Node, ...]  # drives first, then the slow nodes
+    cycle: Cycle | None
+    rules: Rules
+    controllers: Controllers
+    groups: tuple[RateGroup, ...]
+    hall: Ints
+
+
+def models(roster: Roster, *, seed: int, start_us: int, keep: Ints) -> list[Model]:
+    """Build the cohorts of the machines *keep* (indices into the roster); doors are left out."""
+    by_shape: dict[tuple[str, str], list[int]] = {}
+    for place, entry in enumerate(roster.entries):
+        if entry.kind.door is None:
+            shape = entry.kind.model_copy(update={"parameters": {}}).model_dump_json()
+            by_shape.setdefault((entry.kind.kind, shape), []).append(place)
+    built = []
+    for entries in by_shape.values():
+        members = keep[np.isin(roster.entry[keep], entries)]
+        if len(members):
+            built.append(_model(roster, entries, members, seed=seed, start_us=start_us))
+    return built
+
+
+def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, start_us: int) -> Model:
+    kind = roster.entries[entries[0]].kind
+    machines: tuple[Equipment, ...] = tuple(roster.machines[index] for index in members.tolist())
+    words = machine_words(seed, (machine.id for machine in machines))
+    parameters = _draw_parameters(roster, entries, members, words)
+    stagger = (uniforms(keys(words, "scan.stagger"), np.zeros(1, np.int64)) * STAGGER_MAX).astype(np.int64)
+    base_us = round(kind.base_period * SECOND_US)
+    sensors = tuple(Sensor(name, model.units, kind.multiple(name)) for name, model in kind.sensors.items())
+    hall_of_line = np.array([line.hall for line in roster.lines], np.int64)
+    nodes = _nodes(kind, parameters, len(members))
+    return Model(
+        cohort=Cohort(kind.kind, machines, sensors, base_us, stagger),
+        kind=kind,
+        members=members,
+        words=words,
+        parameters=parameters,
+        nodes=nodes,
+        cycle=None if kind.cycle is None else Cycle(kind.cycle.jitter, keys(words, "cycle.begin")),
+        rules=_rules(kind, parameters, words),
+        controllers=_controllers(kind, words, base_us, start_us),
+        groups=_groups(kind, sensors, nodes, words),
+        hall=hall_of_line[roster.line[members]],
+    )
+
+
+def _draw_parameters(roster: Roster, entries: Sequence[int], members: Ints, words: Words) -> dict[str, Floats]:
+    """Draw each machine's parameters: the entry's value times a lognormal of its spread."""
+    entry = roster.entry[members]
+    drawn = {}
+    for name in roster.entries[entries[0]].kind.parameters:
+        value, spread = np.zeros(len(members)), np.zeros(len(members))
+        for place in entries:
+            parameter = roster.entries[place].kind.parameters[name]
+            here = entry == place
+            value[here], spread[here] = parameter.value.value, parameter.spread
+        z = normals(keys(words, f"parameter.{name}"), np.zeros(1, np.int64)).astype(np.float64)
+        drawn[name] = value * np.exp(spread * z)
+    return drawn
+
+
+def _of(reference: str | float, parameters: Mapping[str, Floats], machines: int) -> Floats:
+    """Give the drawn values of a named parameter, or a number as an array."""
+    return parameters[reference] if isinstance(reference, str) else np.full(machines, reference)
+
+
+def _nodes(kind: Kind, parameters: Mapping[str, Floats], machines: int) -> tuple[Node, ...]:
+    drives = [_drive_node(name, drive, machines) for name, drive in kind.drives.items()]
+    slow = [_slow_node(name, node, kind, parameters, machines) for name, node in kind.nodes.items()]
+    return (*drives, *slow)
+
+
+def _drive_node(name: str, drive: Drive, machines: int) -> Node:
+    levels = np.zeros(len(State))
+    over = None
+    for state, level in drive.levels.items():
+        if isinstance(level, tuple):
+            over = profile(level)
+            levels[state] = over.mean
+        else:
+            levels[state] = level
+    settle = np.full(len(State), max(drive.settle * SECOND_US, SETTLE_MIN_US))
+    return Node(name, levels, over, drive.setpoint, np.ones(machines), settle, slow=False)
+
+
+def _slow_node(name: str, node: NodeModel, kind: Kind, parameters: Mapping[str, Floats], machines: int) -> Node:
+    drive = _drive_node(node.drive, kind.drives[node.drive], machines)
+    tau = np.full(len(State), node.tau_at_rest * SECOND_US)
+    tau[State.EXECUTE] = node.tau * SECOND_US
+    gain = _of(node.gain, parameters, machines)
+    return Node(
+        name,
+        drive.levels,
+        drive.profile,
+        drive.follows_setpoint,
+        gain,
+        tau,
+        slow=True,
+        lag_us=node.lag * SECOND_US,
+    )
+
+
+def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
+    period_us = None
+    if kind.cycle is not None:
+        z = normals(keys(words, "cycle.period"), np.zeros(1, np.int64)).astype(np.float64)
+        period = _of(kind.cycle.period, parameters, len(words)) * np.exp(kind.cycle.spread * z)
+        period_us = np.maximum(np.rint(period * 1000.0) * 1000.0, 1000.0).astype(np.int64).tolist()
+    stop, setpoint = kind.micro_stop, kind.setpoint
+    return Rules(
+        period_us=period_us,
+        stop_every_us=round(stop.every * SECOND_US) if stop else 0,
+        stop_lasts_us=round(stop.lasts * SECOND_US) if stop else 0,
+        stop_sigma=stop.sigma if stop else 0.0,
+        set_every_us=round(setpoint.every * SECOND_US) if setpoint else 0,
+        set_from=setpoint.low if setpoint else 1.0,
+        set_to=setpoint.high if setpoint else 1.0,
+        modes=tuple(
+            Mode(
+                name=name,
+                life_us=np.rint(_of(wear.life, parameters, len(words)) * SECOND_US).astype(np.int64).tolist(),
+                shape=wear.shape,
+                onset=wear.onset,
+                repair_us=round(wear.repair * SECOND_US),
+                repair_sigma=wear.sigma,
+                life_word=word_of(f"wear.{name}.life"),
+                onset_word=word_of(f"wear.{name}.onset"),
+                repair_word=word_of(f"wear.{name}.repair"),
+                used_word=word_of(f"wear.{name}.used"),
+            )
+            for name, wear in kind.wear.items()
+        ),
+    )
+
+
+def _controllers(kind: Kind, words: Words, base_us: int, start_us: int) -> Controllers:
+    once = np.zeros(1, np.int64)
+    sync_us = round(kind.sync_every * SECOND_US)
+    height = min(kind.clock_error * SECOND_US, CLOCK_STEP_MAX * base_us / 2)
+    return Controllers(
+        start_us=start_us,
+        base_us=base_us,
+        phase_us=(uniforms(keys(words, "scan.phase"), once) * base_us).astype(np.int64),
+        jitter_us=kind.jitter * base_us,
+        jitter_stream=keys(words, "scan.jitter"),
+        clock_us=(2.0 * uniforms(keys(words, "clock.rate"), once) - 1.0) * height,
+        sync_us=sync_us,
+        sync_phase_us=(uniforms(keys(words, "clock.sync"), once) * sync_us).astype(np.int64),
+    )
+
+
+def _groups(kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], words: Words) -> tuple[RateGroup, ...]:
+    """Put sensors of equal multiple together, each group with the part of the graph it needs."""
+    groups = []
+    for multiple in sorted({sensor.multiple for sensor in sensors}):
+        chosen = tuple(place for place, sensor in enumerate(sensors) if sensor.multiple == multiple)
+        needed = {kind.sensors[sensors[place].name].signal for place in chosen}
+        signals: list[str] = []
+        for name in reversed(kind.signals):
+            if name in needed:
+                signals.insert(0, name)
+                needed |= {value for value in kind.signals[name].inputs.values() if isinstance(value, str)}
+        used = tuple(place for place, node in enumerate(nodes) if node.name in needed)
+        chain = chain_of({sensors[place].name: kind.sensors[sensors[place].name] for place in chosen}, words)
+        groups.append(RateGroup(multiple, chosen, used, tuple(signals), chain))
+    return tuple(groups)
+
+
+def law_inputs(kind: Kind, signal: str) -> tuple[str, Mapping[str, str | float]]:
+    """Give the law of *signal* and what goes into it."""
+    model = kind.signals[signal]
+    assert model.law in LAWS, "the loader checks laws"
+    return model.law, model.inputs

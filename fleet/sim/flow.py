@@ -1,0 +1,118 @@
+"""Counted buffers: when a station between two buffers must pause or may go on, in closed form.
+
+Parts are not moved. While a station executes, its counts are staircases of time: the n-th cycle
+ends, and the next begins, at ``start + n * period``. So the instant at which a buffer is full or
+empty follows from two staircases, and nothing happens in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleet.sim.calendar import NEVER_US
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a station has done so far: a staircase while *running*, a constant otherwise.
+
+    *done* parts were finished at *start_us*, where the current cycle begins; *inside* is 1 while
+    a part is in the machine.
+    """
+
+    running: bool = False
+    start_us: int = 0
+    period_us: int = 1
+    done: int = 0
+    inside: int = 0
+
+    def done_at(self, time_us: int) -> int:
+        """Count the parts finished up to and including *time_us*."""
+        return self.done + (time_us - self.start_us) // self.period_us if self.running else self.done
+
+    def begun_at(self, time_us: int) -> int:
+        """Count the parts taken in up to and including *time_us*."""
+        return self.done_at(time_us) + self.inside
+
+
+@dataclass(slots=True)
+class Buffer:
+    """Room for parts between two stations; *above* and *below* are their counts."""
+
+    capacity: int
+    initial: int
+    above: Counts
+    below: Counts
+
+    @property
+    def restart(self) -> int:
+        """How far a full or empty buffer must recover before a paused station goes on.
+
+        An accumulation conveyor has two photo-eyes; without the distance between them a fast
+        station would stop and start once a part.
+        """
+        return max(1, self.capacity // 4)
+
+    def level_at(self, time_us: int) -> int:
+        """Count the parts in the buffer at *time_us*."""
+        return self.initial + self.above.done_at(time_us) - self.below.begun_at(time_us)
+
+
+def _first(n_min: int, gain: int, bound: int) -> int | None:
+    """Find the first whole n >= *n_min* with ``n * gain > bound``."""
+    if gain > 0:
+        return max(n_min, bound // gain + 1)
+    return n_min if n_min * gain > bound else None
+
+
+def _next_cycle(counts: Counts, now_us: int) -> int:
+    """Give the number of the cycle that begins next, one that begins this instant included."""
+    return max(1, -((counts.start_us - now_us) // counts.period_us))
+
+
+def starved_us(buffer: Buffer, now_us: int) -> int:
+    """Say when the running station below *buffer* finds nothing to begin its next cycle with."""
+    above, below = buffer.above, buffer.below
+    n_min = _next_cycle(below, now_us)
+    spare = buffer.initial + above.done - below.done - below.inside
+    if above.running:
+        bound = below.start_us - above.start_us + spare * above.period_us
+        n = _first(n_min, above.period_us - below.period_us, bound)
+    else:
+        n = max(n_min, spare + 1)
+    return NEVER_US if n is None else below.start_us + n * below.period_us
+
+
+def blocked_us(buffer: Buffer, now_us: int) -> int:
+    """Say when the running station above *buffer* fills it with the part it finishes."""
+    above, below = buffer.above, buffer.below
+    n_min = _next_cycle(above, now_us)
+    room = buffer.capacity - (buffer.initial + above.done - below.done - below.inside)
+    if below.running:
+        bound = above.start_us - below.start_us + (room - 1) * below.period_us
+        n = _first(n_min, below.period_us - above.period_us, bound)
+    else:
+        n = max(n_min, room)
+    return NEVER_US if n is None else above.start_us + n * above.period_us
+
+
+def holds_us(buffer: Buffer, parts: int, now_us: int) -> int:
+    """Say when *buffer* holds at least *parts*, its lower station standing still."""
+    missing = parts - buffer.level_at(now_us)
+    if missing <= 0:
+        return now_us
+    above = buffer.above
+    if not above.running:
+        return NEVER_US
+    return above.start_us + (above.done_at(now_us) - above.done + missing) * above.period_us
+
+
+def has_room_us(buffer: Buffer, parts: int, now_us: int) -> int:
+    """Say when *buffer* has room for at least *parts*, its upper station standing still."""
+    excess = buffer.level_at(now_us) - (buffer.capacity - parts)
+    if excess <= 0:
+        return now_us
+    below = buffer.below
+    if not below.running:
+        return NEVER_US
+    return below.start_us + (below.done_at(now_us) - below.done + excess) * below.period_us

@@ -1,0 +1,58 @@
+"""The air that the machines of a hall share: a closed form of time that every worker computes alike."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fleet.data import DAY_US, HOUR_US, MINUTE_US, Floats, Ints
+from fleet.sim.address import keys, machine_words, normals
+
+KNOT_US = MINUTE_US
+"""Air is computed at whole minutes and read off linearly between: it changes over hours."""
+
+_YEAR_US = 365.25 * DAY_US
+_WANDER_KNOTS_H = (0.5, 1.0, 2.0, 4.0, 8.0)
+_WANDER_WEIGHTS = (0.30, 0.45, 0.55, 0.50, 0.40)
+"""Octaves of smooth value noise and their weights (sum of squares 1), standing in for an
+Ornstein-Uhlenbeck process of correlation time 2 h."""
+
+
+class Air:
+    """The temperature of one hall, degC: daily and yearly waves and a slow wander (physics: ambient)."""
+
+    def __init__(self, seed: int, name: str, mean: float, daily: float, season: float, wander: float) -> None:
+        self._mean, self._daily, self._season, self._wander = mean, daily, season, wander
+        word = machine_words(seed, [f"hall:{name}"])
+        self._keys = [keys(word, f"wander.{octave}") for octave in range(len(_WANDER_KNOTS_H))]
+
+    def knots(self, first: int, stop: int) -> Floats:
+        """Give the temperature at the whole minutes *first* to *stop* since 1970; (stop - first,)."""
+        time = np.arange(first, stop, dtype=np.int64) * KNOT_US
+        hour = (time % DAY_US) / HOUR_US
+        year = (time % round(_YEAR_US)) / _YEAR_US
+        air = self._mean + self._daily * np.sin(2 * math.pi * (hour - 9.0) / 24.0)
+        air -= self._season * np.cos(2 * math.pi * (year - 0.04))  # coldest in mid January
+        for octave, (span_h, weight) in enumerate(zip(_WANDER_KNOTS_H, _WANDER_WEIGHTS, strict=True)):
+            air += self._wander * weight * self._value_noise(octave, time, round(span_h * HOUR_US))
+        return air
+
+    def _value_noise(self, octave: int, time: Ints, span_us: int) -> Floats:
+        """Interpolate addressed normals smoothly between knots *span_us* apart, variance about 1."""
+        knot = time // span_us
+        part = (time - knot * span_us) / span_us
+        ease = part * part * (3.0 - 2.0 * part)
+        before = normals(self._keys[octave], knot).astype(np.float64)
+        after = normals(self._keys[octave], knot + 1).astype(np.float64)
+        blend = before * (1.0 - ease) + after * ease
+        return np.asarray(blend / np.sqrt((1.0 - ease) ** 2 + ease**2))
+
+
+def read_off(knots: Floats, first: int, time_us: Ints) -> Floats:
+    """Interpolate *knots* (from minute *first* on) at *time_us*; same shape as *time_us*."""
+    minute = time_us // KNOT_US
+    part = (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
+    place = minute - first
+    low = knots[place]
+    return np.asarray(low + (knots[place + 1] - low) * part)

@@ -1,0 +1,165 @@
+"""What drives a machine, and its slow nodes, as closed forms between state changes.
+
+Under a drive u a first-order node follows ``y(t) = P(phi(t)) + (y0 - P(phi0)) exp(-(t - t0) / tau)``:
+its periodic answer plus a decaying rest. A state change stores what is needed of y0, computed for
+all machines in rounds (everyone's first change, then everyone's second, ...).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleet.data import Bools, Floats, Ints, State, Words
+from fleet.sim import changes as row
+from fleet.sim.address import normals
+from fleet.sim.changes import PPM, Spans
+
+PHASES = 4096
+"""Steps in which the profile of a cycle is tabulated."""
+
+CYCLE_ERROR_MAX = 0.12
+"""Largest error of a cycle's beginning, in periods: below 1/8, so that cycles never overtake each other."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """What a drive does over a cycle, tabulated at PHASES phases, and what a slow node makes of it.
+
+    ``swing`` is the integral of (level - mean) over the phase, with mean 0: a node of time
+    constant tau answers a cycle of period T << tau with ``mean + T / tau * swing`` (first order in T / tau).
+    """
+
+    level: Floats
+    swing: Floats
+    mean: float
+
+
+def profile(points: tuple[tuple[float, float], ...]) -> Profile:
+    """Tabulate (phase, level) *points*, linear between them."""
+    phase = (np.arange(PHASES) + 0.5) / PHASES
+    level = np.interp(phase, [p for p, _ in points], [v for _, v in points])
+    mean = float(level.mean())
+    swing = np.cumsum(level - mean) / PHASES
+    return Profile(level, swing - swing.mean(), mean)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A first-order follower of a drive: the drive's own settling, or a slow node.
+
+    ``levels`` is the drive's level by state, already its mean in EXECUTE where there is a profile.
+    ``gain`` is (machines,); ``tau_us`` by state. ``slow`` chooses how the profile is answered.
+    ``lag_us`` is a second, faster lag in series (a thermometer's pocket); 0 for none.
+    """
+
+    name: str
+    levels: Floats  # (states,)
+    profile: Profile | None
+    follows_setpoint: bool
+    gain: Floats
+    tau_us: Floats  # (states,)
+    slow: bool
+    lag_us: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cycle:
+    """How punctual the cycles of a cohort are: error in periods (1 sigma), and its streams (machines,)."""
+
+    jitter: float
+    stream: Words
+
+
+def phases(time_us: Ints, start_us: Ints, period_us: Ints, done: Ints, cycle: Cycle, stream: Words) -> Ints:
+    """Find the table place (0 to PHASES - 1) of each instant in its cycle; all arguments broadcast.
+
+    Cycle k begins at ``start + k T + e_k``, e_k addressed by (machine, part number), |e_k| < T / 8.
+    Only the nearest nominal beginning and the one on the other side of the instant matter.
+    """
+    at = (time_us - start_us) / period_us
+    nearest = np.rint(at)
+    begin = nearest + _errors(nearest, done, cycle, stream)
+    past = at - begin
+    other = nearest + np.where(past >= 0.0, 1.0, -1.0)
+    width = np.abs(other + _errors(other, done, cycle, stream) - begin)
+    phase = past / width
+    phase += phase < 0.0
+    return np.minimum((phase * PHASES).astype(np.int64), PHASES - 1)
+
+
+def _errors(number: Floats, done: Ints, cycle: Cycle, stream: Words) -> Floats:
+    """Draw how late cycle *number* begins, in periods; the one that a state change begins is punctual."""
+    error = normals(stream, done + number.astype(np.int64)) * np.float32(cycle.jitter)
+    error = np.clip(error, -CYCLE_ERROR_MAX, CYCLE_ERROR_MAX)
+    return np.where(number == 0.0, 0.0, error.astype(np.float64))
+
+
+def answer(node: Node, spans: Spans, which: Ints, phase: Ints | None) -> Floats:
+    """Give the periodic answer P of *node* for the spans *which* at table places *phase*; (len(which),)."""
+    rows = spans.rows[which]
+    state = rows[:, row.STATE]
+    level = node.levels[state]
+    if node.profile is not None and phase is not None:
+        running = state == State.EXECUTE
+        level = np.where(running, profile_answer(node, node.profile, phase, rows[:, row.PERIOD]), level)
+    return level * scale_of(node, rows)
+
+
+def scale_of(node: Node, rows: Ints) -> Floats:
+    """Give what the level of *node*'s drive is multiplied by, for each span."""
+    scale = node.gain[rows[:, row.MACHINE]]
+    if node.follows_setpoint:
+        scale = scale * (rows[:, row.LEVEL] / PPM)
+    return scale
+
+
+def profile_answer(node: Node, over: Profile, phase: Ints, period_us: Ints) -> Floats:
+    """Give the answer to a profile at *phase*: the profile itself, or a slow node's small swing about the mean."""
+    if not node.slow:
+        return np.asarray(over.level[phase])
+    return over.mean + (period_us / node.tau_us[State.EXECUTE]) * over.swing[phase]
+
+
+def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:
+    """Give the share of a rest that is left after *age_us*: one pole, or two in series that start level.
+
+    ``exp(-t / tau)``; with a lag s in series ``(tau exp(-t / tau) - s exp(-t / s)) / (tau - s)``, which leaves
+    with slope 0 as a lagging sensor's answer does.
+    """
+    left = np.exp(-age_us / tau_us)
+    if not lag_us:
+        return left
+    return np.asarray((tau_us * left - lag_us * np.exp(-age_us / lag_us)) / (tau_us - lag_us))
+
+
+def rests(nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, cycle: Cycle | None) -> Floats:
+    """Compute ``y0 - P(phi0)`` of every node at every span; (nodes, spans).
+
+    *known* (nodes, spans) holds it where *is_known* (spans that were in force before the block).
+    A machine's very first span starts settled: its rest is 0.
+    """
+    rest = np.where(is_known, known, 0.0)
+    rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
+    for turn in range(1, int(rank.max(initial=0)) + 1):
+        which = np.flatnonzero(rank == turn)
+        before = which - 1
+        time = spans.rows[which, row.TIME]
+        phase_end = span_phases(spans, before, time, cycle)
+        phase_start = span_phases(spans, which, time, cycle)
+        lasted = time - spans.rows[before, row.TIME]
+        for place, node in enumerate(nodes):
+            tau = node.tau_us[spans.rows[before, row.STATE]]
+            y_end = answer(node, spans, before, phase_end) + rest[place, before] * decay(lasted, tau, node.lag_us)
+            rest[place, which] = y_end - answer(node, spans, which, phase_start)
+    return rest
+
+
+def span_phases(spans: Spans, which: Ints, time_us: Ints, cycle: Cycle | None) -> Ints | None:
+    """Find the phase of the spans *which* at *time_us*; (len(which),)."""
+    if cycle is None:
+        return None
+    rows = spans.rows[which]
+    stream = cycle.stream[rows[:, row.MACHINE]]
+    return phases(time_us, rows[:, row.START], rows[:, row.PERIOD], rows[:, row.DONE], cycle, stream)

@@ -1,0 +1,53 @@
+"""White and 1/f noise on rectangles of (machines, ordinals), closed form in the ordinal.
+
+An *ordinal* numbers a sensor's readings: its n-th due tick. Every ordinal has its noise, also one
+whose reading is then lost, so a run and its healthy twin differ only where a fault acts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fleet.data import Singles, Words
+from fleet.sim.address import NORMAL, hashes
+
+OCTAVES = 6
+"""Held variates of 2, 4, ... 64 ordinals: power falls as 1/f over these octaves."""
+
+
+def white(stream: Words, start: int, stop: int) -> Singles:
+    """Draw N(0, 1) for ordinals *start* to *stop* of every key; (..., stop - start) float32 for *stream* (...).
+
+    One hash gives four consecutive ordinals.
+    """
+    first, last = start >> 2, (stop + 3) >> 2
+    words = hashes(stream[..., None], np.arange(first, last, dtype=np.uint64))
+    lanes = words.astype("<u8", copy=False).view("<u2")
+    skip = start - (first << 2)
+    return NORMAL.take(lanes[..., skip : skip + stop - start])
+
+
+def flicker(streams: tuple[Words, ...], start: int, stop: int) -> Singles:
+    """Draw 1/f noise, unit variance an octave, for ordinals *start* to *stop*; (..., stop - start).
+
+    *streams* has one array of keys an octave. Octave j holds each variate for 2**j ordinals; the
+    sum of octaves of equal variance has a spectrum falling as 1/f (Voss and McCartney's sum, with
+    addresses in place of state). Built from the slowest octave down, so that the work is two
+    values a reading however many octaves there are.
+    """
+    octave = len(streams)
+    first, last = start >> octave, ((stop - 1) >> octave) + 1
+    total = white(streams[octave - 1], first, last)
+    for octave in range(len(streams) - 1, 0, -1):
+        total_first, first, last = first, start >> octave, ((stop - 1) >> octave) + 1
+        total = held(total, first - 2 * total_first, last - first)
+        total += white(streams[octave - 1], first, last)
+    return held(total, start - 2 * first, stop - start)
+
+
+def held(level: Singles, skip: int, count: int) -> Singles:
+    """Hold every value of *level* for two ordinals; give *count* of them after *skip*."""
+    doubled = np.empty((*level.shape[:-1], 2 * level.shape[-1]), np.float32)
+    doubled[..., ::2] = level
+    doubled[..., 1::2] = level
+    return doubled[..., skip : skip + count]

@@ -1,0 +1,291 @@
+"""The readings of one cohort in one block: rectangles of (machines, ticks), computed tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, State
+from fleet.sim import changes as row
+from fleet.sim.changes import PPM, Spans
+from fleet.sim.cohorts import Model, RateGroup, law_inputs
+from fleet.sim.hall import KNOT_US
+from fleet.sim.laws import LAWS
+from fleet.sim.nodes import Node, decay, phases, profile_answer, scale_of
+from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
+from fleet.sim.sensors import TRUTH_STEPS, quantise, report
+
+Cell = TypeVar("Cell", bound=np.generic)
+
+TILE_CELLS = 16_384
+"""Cells (machine, tick) of a tile: about 128 kB an array, so that a dozen of them stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The span of a block, and whether the truth is wanted beside the readings."""
+
+    start_us: int
+    stop_us: int
+    truth: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AirOver:
+    """The air of every hall at whole minutes from *first* on; (halls, minutes)."""
+
+    knots: Floats
+    first: int
+
+    def at(self, hall: Ints, time_us: Ints) -> Floats:
+        """Give the air temperature of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
+        minute = time_us // KNOT_US
+        part = (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
+        flat = self.knots.ravel()
+        place = minute + (hall[:, None] * self.knots.shape[1] - self.first)
+        low = flat[place]
+        return np.asarray(low + (flat[place + 1] - low) * part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ticks:
+    """The base ticks of one tile: a rectangle of (machines, ticks) and which cells are due in the block."""
+
+    machines: slice
+    first: int
+    time_us: Ints  # (machines, ticks)
+    due: Bools  # (machines, ticks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grid:
+    """One rate group's sensors on its own rectangle of (machines, ordinals from *first* on)."""
+
+    first: int
+    shift: Ints  # (machines,): the stagger, modulo the multiple
+    value: Floats  # (sensors, machines, ordinals)
+    quality: Bytes
+    truth: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The scans of one tile that read the same sensors; values are (sensors, scans)."""
+
+    machine: Ints
+    tick: Ints
+    scan_us: Ints
+    value: Floats
+    quality: Bytes
+    truth: Floats | None
+
+
+def scans_of(model: Model, spans: Spans, rest: Floats, air: AirOver, cut: Cut) -> Iterator[KindColumns]:
+    """Compute all scans of a cohort that are due in *cut*, one KindColumns for each set of due sensors."""
+    if not model.groups:
+        return
+    first, stop = ticks_between(model.controllers, cut.start_us, cut.stop_us)
+    machines = len(model.members)
+    per_tile = max(1, TILE_CELLS // max(1, stop - first))
+    parts: dict[int, list[_Part]] = {}
+    for begin in range(0, machines, per_tile):
+        chosen = slice(begin, min(machines, begin + per_tile))
+        time_us = instants(model.controllers, chosen, first, stop)
+        due = (time_us >= cut.start_us) & (time_us < cut.stop_us)
+        ticks = _Ticks(chosen, first, time_us, due)
+        grids = [_grid(model, spans, rest, air, group, ticks, cut) for group in model.groups]
+        for code, part in _due_parts(model, ticks, grids):
+            parts.setdefault(code, []).append(part)
+    for code, listed in sorted(parts.items()):
+        yield _columns(model, code, listed)
+
+
+def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut) -> _Grid:
+    """Compute the sensors of *group* for the ticks of one tile at which they are due."""
+    multiple, count = group.multiple, ticks.time_us.shape[1]
+    shift = model.cohort.stagger[ticks.machines] % multiple
+    first = ticks.first // multiple
+    time_us = ticks.time_us
+    if multiple > 1:
+        stop = (ticks.first + count + multiple - 2) // multiple + 1
+        own = np.arange(first, stop, dtype=np.int64)[None, :] * multiple - shift[:, None]
+        time_us = np.take_along_axis(time_us, np.clip(own - ticks.first, 0, count - 1), axis=1)
+    ambient = air.at(model.hall[ticks.machines], time_us)
+    values = signals(model, spans, rest, ambient, group, ticks.machines, time_us)
+    truth = np.empty((len(group.sensors), *time_us.shape))
+    for place, sensor in enumerate(group.sensors):
+        truth[place] = values[model.kind.sensors[model.cohort.sensors[sensor].name].signal]
+    value, quality = report(group.chain, ticks.machines, truth, ambient, first)
+    if cut.truth:
+        quantise(truth, group.chain.step, group.chain.per_unit * TRUTH_STEPS)
+    return _Grid(first, shift, value, quality, truth if cut.truth else None)
+
+
+def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[int, _Part]]:
+    """Split the due scans of a tile by the set of groups they read (a bit a group) and take their values."""
+    count = ticks.time_us.shape[1]
+    tick = np.arange(ticks.first, ticks.first + count, dtype=np.int64)
+    code = np.zeros(ticks.due.shape, np.uint8)
+    for bit, (group, grid) in enumerate(zip(model.groups, grids, strict=True)):
+        if group.multiple == 1:
+            code |= np.uint8(1 << bit)
+        else:
+            on = (tick[None, :] + grid.shift[:, None]) % group.multiple == 0
+            code |= on.view(np.uint8) << np.uint8(bit)
+    code *= ticks.due.view(np.uint8)
+    for which in range(1, 1 << len(grids)):
+        cell = np.flatnonzero(code == which)
+        if not len(cell):
+            continue
+        local = cell // count
+        at = tick[cell - local * count]
+        machine = local + ticks.machines.start
+        yield (
+            which,
+            _take(model, which, grids, local, _Part(machine, at, ticks.time_us.ravel()[cell], *_NOTHING)),
+        )
+
+
+_NOTHING = (np.empty((0, 0)), np.empty((0, 0), np.uint8), None)
+
+
+def _take(model: Model, which: int, grids: list[_Grid], local: Ints, scans: _Part) -> _Part:
+    """Take the cells of *scans* out of the groups' rectangles, sensors in the cohort's order."""
+    value: list[Floats] = []
+    quality: list[Bytes] = []
+    truth: list[Floats] = []
+    order: list[int] = []
+    for bit, (group, grid) in enumerate(zip(model.groups, grids, strict=True)):
+        if which >> bit & 1:
+            ordinal = scans.tick if group.multiple == 1 else (scans.tick + grid.shift[local]) // group.multiple
+            cell = local * grid.value.shape[2] + (ordinal - grid.first)
+            sensors = len(group.sensors)
+            value.append(grid.value.reshape(sensors, -1).take(cell, axis=1))
+            quality.append(grid.quality.reshape(sensors, -1).take(cell, axis=1))
+            if grid.truth is not None:
+                truth.append(grid.truth.reshape(sensors, -1).take(cell, axis=1))
+            order.extend(group.sensors)
+    place = np.argsort(np.array(order))
+    return replace(
+        scans,
+        value=_joined(value, place),
+        quality=_joined(quality, place),
+        truth=_joined(truth, place) if truth else None,
+    )
+
+
+def _joined(columns: list[NDArray[Cell]], place: Ints) -> NDArray[Cell]:
+    """Stack the groups' (sensors, scans) and put the sensors in order; one group is in order already."""
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)[place]
+
+
+def _columns(model: Model, code: int, parts: list[_Part]) -> KindColumns:
+    """Join the tiles' parts into one set of columns and number their readings."""
+    machine = np.concatenate([part.machine for part in parts])
+    tick = np.concatenate([part.tick for part in parts])
+    scan_us = np.concatenate([part.scan_us for part in parts])
+    truths = [part.truth for part in parts if part.truth is not None]
+    multiples = tuple(sensor.multiple for sensor in model.cohort.sensors)
+    due = [sensor for bit, group in enumerate(model.groups) if code >> bit & 1 for sensor in group.sensors]
+    return KindColumns(
+        cohort=model.cohort,
+        sensors=tuple(sorted(due)),
+        machine=machine,
+        tick=tick,
+        scan_us=scan_us,
+        event_us=clock_readings(model.controllers, machine, scan_us),
+        due_us=scan_us,
+        seq=readings_before(tick, model.cohort.stagger[machine], multiples),
+        value=np.concatenate([part.value for part in parts], axis=1).T,
+        quality=np.concatenate([part.quality for part in parts], axis=1).T,
+        truth=np.concatenate(truths, axis=1).T if truths else None,
+    )
+
+
+# ---- signals on a rectangle
+
+
+def signals(
+    model: Model,
+    spans: Spans,
+    rest: Floats,
+    ambient: Floats,
+    group: RateGroup,
+    machines: slice,
+    time_us: Ints,
+) -> Mapping[str, Floats]:
+    """Evaluate the part of the kind's graph that *group* needs on the rectangle *time_us* (machines, scans)."""
+    place = _places(spans, machines, time_us)
+    age_us = (time_us - spans.rows[:, row.TIME][place]).astype(np.float64)
+    executing = (spans.rows[:, row.STATE] == State.EXECUTE)[place]
+    phase = _phase(model, spans, place, machines, time_us)
+    values: dict[str, Floats] = {
+        "ambient": ambient,
+        "level": (spans.rows[:, row.LEVEL].astype(np.float64) / PPM)[place],
+        "time": (time_us - model.controllers.start_us).astype(np.float64) * 1e-6,
+    }
+    for name, drawn in model.parameters.items():
+        values[name] = drawn[machines, None]
+    for index in group.nodes:
+        values[model.nodes[index].name] = _node(model.nodes[index], spans, rest[index], place, age_us, executing, phase)
+    for mode, (name, wear) in enumerate(model.kind.wear.items()):
+        values[f"damage.{name}"] = _damage(spans, mode, place, age_us, executing, wear.exponent)
+    for name in group.signals:
+        law, inputs = law_inputs(model.kind, name)
+        values[name] = LAWS[law](
+            **{key: values[value] if isinstance(value, str) else value for key, value in inputs.items()}
+        )
+    return values
+
+
+def _places(spans: Spans, machines: slice, time_us: Ints) -> Ints:
+    """Find the span in force at each instant; (machines, scans), or (machines, 1) where nothing changes."""
+    first = spans.first[machines.start : machines.stop + 1]
+    place = first[:-1, None]
+    later = np.ones(first[-1] - first[0], bool)
+    later[first[:-1] - first[0]] = False
+    extra = np.flatnonzero(later) + first[0]
+    if not len(extra):
+        return place
+    owner = spans.rows[extra, row.MACHINE] - machines.start
+    begun = time_us[owner] >= spans.rows[extra, row.TIME][:, None]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    place = np.repeat(place, time_us.shape[1], axis=1)
+    place[owner[starts]] += np.add.reduceat(begun.astype(np.int64), starts, axis=0)
+    return place
+
+
+def _phase(model: Model, spans: Spans, place: Ints, machines: slice, time_us: Ints) -> Ints | None:
+    if model.cycle is None:
+        return None
+    stream = model.cycle.stream[machines, None]
+    start, period, done = (spans.rows[:, column][place] for column in (row.START, row.PERIOD, row.DONE))
+    return phases(time_us, start, period, done, model.cycle, stream)
+
+
+def _node(
+    node: Node, spans: Spans, rest: Floats, place: Ints, age_us: Floats, executing: Bools, phase: Ints | None
+) -> Floats:
+    """Give a node's value: its periodic answer plus the decaying rest."""
+    scale = scale_of(node, spans.rows)
+    state = spans.rows[:, row.STATE]
+    answer = (node.levels[state] * scale)[place]
+    if node.profile is not None and phase is not None:
+        period = spans.rows[:, row.PERIOD][place]
+        answer = np.where(executing, profile_answer(node, node.profile, phase, period) * scale[place], answer)
+    return np.asarray(answer + rest[place] * decay(age_us, node.tau_us[state][place], node.lag_us))
+
+
+def _damage(spans: Spans, mode: int, place: Ints, age_us: Floats, executing: Bools, exponent: float) -> Floats:
+    """Give the damage of a failure mode, 0 before its onset, 1 at failure."""
+    age, life, onset = (spans.mode(mode, column).astype(np.float64) for column in (row.AGE, row.LIFE, row.ONSET))
+    past = age[place] - onset[place] + np.where(executing, age_us, 0.0)
+    share = np.clip(past / np.maximum(life - onset, 1.0)[place], 0.0, 1.0)
+    worn = share > 0.0
+    damage = np.zeros(share.shape)
+    damage[worn] = share[worn] ** exponent
+    return damage
