@@ -107,9 +107,7 @@ def _crews(scenario: dict[str, Any]) -> Iterator[Fault]:
         if not isinstance(name, str) or not isinstance(size, int):
             continue
         if sizes.setdefault(name, size) != size:
-            words = (
-                f"must be {shown(sizes[name])} as before for the crew '{shortened(name)}', got {shown(size)}"
-            )
+            words = f"must be {shown(sizes[name])} as before for the crew '{shortened(name)}', got {shown(size)}"
             yield ("lines", index, "crew", "size"), words
 
 
@@ -150,7 +148,8 @@ def _fit(kind: Kind, entry: dict[str, Any]) -> list[Fault]:
 def _ids(scenario: dict[str, Any]) -> Iterator[Fault]:
     """Yield ids that are used twice, those made by count among them."""
     made: dict[str, tuple[int, str]] = {}  # machines and place by what their ids begin with
-    given: dict[str, str] = {}
+    given: set[str] = set()
+    lines: set[str] = set()
     for index, line in items(scenario.get("lines")):
         totals: dict[str, int] = {}
         for number, entry in items(line.get("machines")):
@@ -160,19 +159,18 @@ def _ids(scenario: dict[str, Any]) -> Iterator[Fault]:
                 totals[kind] = totals.get(kind, 0) + count(entry.get("count"))
                 continue
             yield from _own_id(path, line, entry, given)
-        names = _made(line)
+        names = [name for name in _made(line) if name not in lines]  # a line twice is told by _lines
+        lines.update(names)
         for kind, total in totals.items():
             twice = next((name for name in names if f"{name}-{kind}" in made), None)
-            also = made.get(f"{twice}-{kind}", (0, f"lines[{index}]"))[1]
-            if twice is not None and also != f"lines[{index}]":
+            if twice is not None:
+                also = made[f"{twice}-{kind}"][1]
                 yield ("lines", index), f"must make unique ids, {also} makes '{twice}-{kind}-001' too"
             made.update((f"{name}-{kind}", (total, f"lines[{index}]")) for name in names)
     yield from _clashes(scenario, made)
 
 
-def _own_id(
-    path: Path, line: dict[str, Any], entry: dict[str, Any], given: dict[str, str]
-) -> Iterator[Fault]:
+def _own_id(path: Path, line: dict[str, Any], entry: dict[str, Any], given: set[str]) -> Iterator[Fault]:
     name = entry["id"]
     if line.get("count") is not None:
         yield (*path, "id"), "must be absent in a line with 'count': every line would have it"
@@ -181,7 +179,7 @@ def _own_id(
     if isinstance(name, str) and name in given:
         yield (*path, "id"), f"must be unique, '{shortened(name)}' is used twice"
     elif isinstance(name, str):
-        given[name] = name
+        given.add(name)
 
 
 def _clashes(scenario: dict[str, Any], made: Mapping[str, tuple[int, str]]) -> Iterator[Fault]:

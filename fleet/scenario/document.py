@@ -135,9 +135,7 @@ def _decoded(content: bytes | str) -> str:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise _RefusedError(
-                line, f"must be UTF-8 text, byte 0x{content[error.start]:02x} is not"
-            ) from None
+            raise _RefusedError(line, f"must be UTF-8 text, byte 0x{content[error.start]:02x} is not") from None
     else:
         text = content.removeprefix("\ufeff")
     if (found := Reader.NON_PRINTABLE.search(text)) is not None:

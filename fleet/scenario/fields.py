@@ -51,9 +51,7 @@ def whole(noun: str, *, least: int, most: int) -> Callable[[object], int]:
     return check
 
 
-def number(
-    *, above: float | None = None, least: float | None = None, most: float = 1e12
-) -> Callable[[object], float]:
+def number(*, above: float | None = None, least: float | None = None, most: float = 1e12) -> Callable[[object], float]:
     """Return the check of a plain number without a unit."""
 
     def check(value: object) -> float:
@@ -93,9 +91,7 @@ def one_of(*choices: str) -> Callable[[object], str]:
     def check(value: object) -> str:
         if value not in choices:
             meant = did_you_mean(value, choices) if isinstance(value, str) else ""
-            raise refused(
-                f"must be one of {', '.join(choices)}, got {shown(value)}{meant if 'mean' in meant else ''}"
-            )
+            raise refused(f"must be one of {', '.join(choices)}, got {shown(value)}{meant if 'mean' in meant else ''}")
         return str(value)
 
     return check
@@ -215,27 +211,19 @@ def _text(title: str, pattern: str = "", *examples: Any) -> WithJsonSchema:
 _LOWER, _MIXED, _ID = "[a-z0-9-]+", "[A-Za-z0-9-]+", "[A-Za-z0-9._-]+"
 _SNAKE = "[a-z][a-z0-9_]*"
 
-Name = Annotated[
-    str, BeforeValidator(matching(_LOWER, "lower case letters, digits and '-'")), _text("Name", _LOWER)
-]
+Name = Annotated[str, BeforeValidator(matching(_LOWER, "lower case letters, digits and '-'")), _text("Name", _LOWER)]
 LineName = Annotated[str, BeforeValidator(matching(_MIXED, "letters, digits and '-'")), _text("Name", _MIXED)]
-Identifier = Annotated[
-    str, BeforeValidator(matching(_ID, "letters, digits, '.', '_' and '-'")), _text("Id", _ID)
-]
+Identifier = Annotated[str, BeforeValidator(matching(_ID, "letters, digits, '.', '_' and '-'")), _text("Id", _ID)]
 Term = Annotated[
     str,
     BeforeValidator(matching(_SNAKE, "lower case letters, digits and '_', a letter first")),
     _text("Name", _SNAKE),
 ]
 Topic = Annotated[str, BeforeValidator(topic), _text("Topic", "", "factory.readings", "factory.{line}")]
-Moment = Annotated[
-    datetime | None, BeforeValidator(moment), _text("Time, or now", "", "now", "2026-03-02T06:00:00Z")
-]
+Moment = Annotated[datetime | None, BeforeValidator(moment), _text("Time, or now", "", "now", "2026-03-02T06:00:00Z")]
 Instant = Annotated[datetime, BeforeValidator(instant), _text("Time", "", "2026-03-02T14:00:00Z")]
 DayHours = Annotated[Hours, BeforeValidator(hours), _text("Span of the day", "", "06:00-14:00")]
-Day = Annotated[
-    int, BeforeValidator(day), WithJsonSchema({"type": "string", "title": "Day", "enum": list(DAYS)})
-]
+Day = Annotated[int, BeforeValidator(day), WithJsonSchema({"type": "string", "title": "Day", "enum": list(DAYS)})]
 
 
 def whole_schema(least: int, most: int) -> WithJsonSchema:

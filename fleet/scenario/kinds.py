@@ -91,9 +91,7 @@ def find_kinds(
         try:
             kind = load_kind(known[name], laws=laws)
             if kind.kind != name:
-                raise refused(
-                    str(known[name]), f"kind: must be '{name}' as the file is called, got '{kind.kind}'"
-                )
+                raise refused(str(known[name]), f"kind: must be '{name}' as the file is called, got '{kind.kind}'")
             kinds[name] = kind
         except ScenarioError as error:
             problems += error.problems

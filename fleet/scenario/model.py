@@ -129,9 +129,7 @@ class Machines(Model):
     """How many; their ids are LINE-KIND-001 and so on."""
     id: Identifier | None = None
     """A name of its own for a single machine."""
-    set: Settings = Field(
-        default_factory=dict, examples=[{"rated_current": "6 A", "vibration": {"period": "5 s"}}]
-    )
+    set: Settings = Field(default_factory=dict, examples=[{"rated_current": "6 A", "vibration": {"period": "5 s"}}])
     """Parameters and sensors of the kind that these machines have differently."""
     rate: Rate | None = None
     """The controller's scan rate; the sensors keep their multiples of its period."""
@@ -190,7 +188,7 @@ class DoorsTopic(Model):
 
 
 class Records(Model):
-    """What is written where."""
+    """The streams of records, each with its topic and its format."""
 
     readings: ReadingsTopic = ReadingsTopic()
     """One sensor reading a record."""
@@ -234,9 +232,7 @@ class Scenario(Model):
     """Halls that differ from the usual; others need not be listed."""
     shifts: Shifts | None = None
     """When work is done. Absent: round the clock."""
-    lines: Annotated[tuple[Line, ...], BeforeValidator(some("line"))] = Field(
-        json_schema_extra={"minItems": 1}
-    )
+    lines: Annotated[tuple[Line, ...], BeforeValidator(some("line"))] = Field(json_schema_extra={"minItems": 1})
     """The lines and their machines."""
     records: Records = Records()
     """What is written where."""

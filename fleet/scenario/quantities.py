@@ -83,25 +83,19 @@ DIMENSIONS = _table(
     TEMPERATURE,
     DIFFERENCE,
     Dimension("current", "a current", "22 A", "A", {"A": 1, "mA": 1e-3, "kA": 1e3}),
-    Dimension(
-        "pressure", "a pressure", "4 bar", "bar", {"bar": 1, "mbar": 1e-3, "kPa": 0.01, "MPa": 10, "Pa": 1e-5}
-    ),
+    Dimension("pressure", "a pressure", "4 bar", "bar", {"bar": 1, "mbar": 1e-3, "kPa": 0.01, "MPa": 10, "Pa": 1e-5}),
     Dimension("rotation", "a speed of rotation", "2950 rpm", "rpm", {"rpm": 1, "1/min": 1}),
     Dimension("vibration", "a vibration velocity", "0.5 mm/s", "mm/s", {"mm/s": 1}),
     Dimension("speed", "a speed", "1.2 m/s", "m/s", {"m/s": 1, "m/min": 1 / 60}),
     Dimension("power", "a power", "12 kW", "kW", {"kW": 1, "W": 1e-3, "MW": 1e3}),
-    Dimension(
-        "flow", "a flow", "30 m3/h", "m3/h", {"m3/h": 1, "m³/h": 1, "l/min": 0.06, "l/s": 3.6, "l/h": 1e-3}
-    ),
+    Dimension("flow", "a flow", "30 m3/h", "m3/h", {"m3/h": 1, "m³/h": 1, "l/min": 0.06, "l/s": 3.6, "l/h": 1e-3}),
     Dimension("voltage", "a voltage", "400 V", "V", {"V": 1, "mV": 1e-3, "kV": 1e3}),
     Dimension("force", "a force", "5 kN", "kN", {"kN": 1, "N": 1e-3, "MN": 1e3}),
     Dimension("length", "a length", "80 mm", "mm", {"mm": 1, "um": 1e-3, "cm": 10, "m": 1e3}),
     Dimension("humidity", "a relative humidity", "45 %RH", "%RH", {"%RH": 1}),
 )
 # What a unit means where any dimension may stand. Lengths come after durations: there `m` is a metre.
-UNITS: dict[str, Dimension] = {
-    unit: dimension for dimension in DIMENSIONS.values() for unit in dimension.units
-}
+UNITS: dict[str, Dimension] = {unit: dimension for dimension in DIMENSIONS.values() for unit in dimension.units}
 
 
 def refused(text: str) -> PydanticCustomError:
@@ -187,13 +181,9 @@ def _schema(dimension: Dimension) -> WithJsonSchema:
 YEARS_MAX = 100 * 365.25 * 86400.0  # s; longer spans would leave the int64 microseconds of the plant
 
 Duration = Annotated[float, BeforeValidator(bounded(DURATION, above=0, most=YEARS_MAX)), _schema(DURATION)]
-DurationOrZero = Annotated[
-    float, BeforeValidator(bounded(DURATION, least=0, most=YEARS_MAX)), _schema(DURATION)
-]
+DurationOrZero = Annotated[float, BeforeValidator(bounded(DURATION, least=0, most=YEARS_MAX)), _schema(DURATION)]
 Ratio = Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=1)), _schema(RATIO)]
 Spread = Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=2)), _schema(RATIO)]
 Rate = Annotated[float, BeforeValidator(bounded(RATE, above=0, most=10_000)), _schema(RATE)]
-Temperature = Annotated[
-    float, BeforeValidator(bounded(TEMPERATURE, least=-90, most=2000)), _schema(TEMPERATURE)
-]
+Temperature = Annotated[float, BeforeValidator(bounded(TEMPERATURE, least=-90, most=2000)), _schema(TEMPERATURE)]
 Difference = Annotated[float, BeforeValidator(bounded(DIFFERENCE, least=0, most=1000)), _schema(DIFFERENCE)]

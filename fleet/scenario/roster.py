@@ -134,8 +134,7 @@ def _add(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, shifts
         growing.waiting.setdefault(crews[0], []).append(waiting)
     hall, buffer = list(growing.halls).index(template.hall), template.buffer or 0
     growing.lines += [
-        LineInfo(name, template.area, hall, crew, buffer, shifts)
-        for name, crew in zip(names, crews, strict=True)
+        LineInfo(name, template.area, hall, crew, buffer, shifts) for name, crew in zip(names, crews, strict=True)
     ]
     growing.entries += pattern.entries
     _equip(growing, pattern, names, area=template.area)
@@ -204,8 +203,7 @@ def _equip(growing: _Growing, pattern: _Pattern, names: list[str], *, area: str)
     make = tuple.__new__
     for line in names:
         growing.machines += [
-            make(Equipment, (name if own else line + name, kind, line, area, site))
-            for name, own, kind in stations
+            make(Equipment, (name if own else line + name, kind, line, area, site)) for name, own, kind in stations
         ]
 
 

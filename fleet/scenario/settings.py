@@ -19,7 +19,7 @@ Fault = tuple[Path, str]
 def _loose(model: type[Model], *names: str) -> Any:
     """Return *model* with the fields *names* only, none of them required."""
     fields = {name: model.model_fields[name] for name in names}
-    optional: dict[str, Any] = {name: (_annotation(field) | None, None) for name, field in fields.items()}
+    optional: dict[str, Any] = {name: (_annotation(field), None) for name, field in fields.items()}
     return create_model(f"{model.__name__}Settings", __base__=Model, **optional)
 
 
@@ -76,9 +76,7 @@ def _parameter(parameter: Parameter, value: object) -> tuple[Parameter, list[Fau
     update = {name: getattr(loose, name) for name in loose.model_fields_set}
     where: Path = ("value",) if isinstance(value, dict) else ()
     if (new := update.get("value", parameter.value)).dimension != dimension.name:
-        return parameter, [
-            (where, f"must be {dimension.noun} like '{dimension.example}', got {shown(given['value'])}")
-        ]
+        return parameter, [(where, f"must be {dimension.noun} like '{dimension.example}', got {shown(given['value'])}")]
     if (parameter.value.value > 0) and new.value <= 0:
         return parameter, [(where, f"must be above 0 {dimension.unit}".rstrip() + f", got {given['value']}")]
     return parameter.model_copy(update=update), []
@@ -91,19 +89,14 @@ def _sensor(sensor: Sensor, value: object) -> tuple[Sensor, list[Fault]]:
         loose = SensorSettings.model_validate(value)
     except ValidationError as error:
         return sensor, faults(SensorSettings, error)
-    new = {name: getattr(loose, name) for name in loose.model_fields_set}
-    empty: list[Fault] = [
-        ((name,), "must be given a value, got nothing") for name in new if new[name] is None
-    ]
-    return (sensor, empty) if empty else (sensor.model_copy(update=new), [])
+    return sensor.model_copy(update={name: getattr(loose, name) for name in loose.model_fields_set}), []
 
 
 def _scanned(kind: Kind, rate: float) -> tuple[Kind, list[Fault]]:
     """Return *kind* with the base period 1/*rate*; its sensors keep their multiples."""
     base = max(1 / rate, BASE_PERIOD_MIN_S)
     sensors = {
-        name: sensor.model_copy(update={"period": base * kind.multiple(name)})
-        for name, sensor in kind.sensors.items()
+        name: sensor.model_copy(update={"period": base * kind.multiple(name)}) for name, sensor in kind.sensors.items()
     }
     if not sensors:
         return kind, [(("rate",), f"must be absent: {kind.kind} has no sensors to scan")]

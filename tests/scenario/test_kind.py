@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleet.data import State
+from fleet.errors import ScenarioError
+from fleet.scenario.fields import Hours
+from fleet.scenario.kinds import find_kinds, load_kind, shipped_kinds
+from fleet.scenario.settings import with_settings
+from fleet.sim.laws import LAW_INPUTS
+from tests.scenario.files import PUMP, kind_mistakes, kind_of
+
+LAWS = {
+    "motor_current": frozenset({"load", "on", "rated", "idle_share"}),
+    "vibration": frozenset({"speed", "load", "healthy", "damage"}),
+    "total": frozenset({"a", "b", "c"}),
+}
+
+
+def test_every_key_reaches_the_model_in_canonical_units(tmp_path: Path) -> None:
+    pump = kind_of(tmp_path, PUMP, laws=LAWS)
+
+    assert pump.parameters["rated_current"].value == (22, "current")
+    assert pump.parameters["bearing_life"].value == (400 * 3600, "duration")
+    assert pump.parameters["exponent"].value == (1.6, "ratio")
+    assert pump.cycle is not None
+    assert (pump.cycle.period, pump.cycle.jitter) == ("cycle_time", 0.02)
+    assert pump.setpoint is not None
+    assert (pump.setpoint.every, pump.setpoint.low, pump.setpoint.high) == (7200, 0.7, 1.0)
+    assert pump.micro_stop is not None
+    assert (pump.micro_stop.every, pump.micro_stop.lasts, pump.micro_stop.sigma) == (1500, 40, 0.8)
+    assert pump.wear["bearing"].onset == (0.7, 0.97)
+    assert pump.wear["bearing"].sigma == 0.8
+    assert pump.drives["speed"].levels[State.HELD] == 1
+    assert pump.drives["speed"].levels[State.IDLE] == 0
+    assert pump.drives["load"].levels[State.EXECUTE] == ((0, 0.2), (0.1, 1), (0.9, 1), (1, 0.2))
+    assert (pump.drives["load"].setpoint, pump.drives["load"].settle) == (True, 1)
+    assert pump.nodes["motor_rise"].tau_at_rest == 5400
+    assert pump.signals["current"].law == "motor_current"
+    assert pump.signals["current"].inputs == {
+        "load": "load",
+        "on": "speed",
+        "rated": "rated_current",
+        "idle_share": 0.35,
+    }
+    assert pump.signals["vibration"].inputs["healthy"] == 1.2
+    assert pump.sensors["vibration"].span == (0, 25)
+    assert pump.sensors["vibration"].noise_share == 0.02
+    assert pump.sensors["vibration"].period == 1
+    assert (pump.jitter, pump.clock_error, pump.sync_every) == (0.01, 0.02, 600)
+    assert pump.base_period == 1
+    assert pump.multiple("motor_temperature") == 10
+
+
+def test_a_node_at_rest_is_as_slow_as_in_motion_where_nothing_else_is_said(tmp_path: Path) -> None:
+    pump = kind_of(tmp_path, PUMP.replace(", tau_at_rest: 90 min", ""))
+
+    assert pump.nodes["motor_rise"].tau_at_rest == pump.nodes["motor_rise"].tau == 2700
+
+
+def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
+    door = kind_of(tmp_path, "kind: door\ndoor: {every: 6 min, lasts: 25 s, hours: 06:00-22:00}\n")
+
+    assert door.door is not None
+    assert (door.door.every, door.door.lasts, door.door.sigma) == (360, 25, 0.6)
+    assert door.door.hours == Hours(6 * 3600, 22 * 3600)
+    assert door.base_period == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("kind: pump", "kind: Pump", "1: kind: must be made of lower case letters, digits and '-', got 'Pump'"),
+        ("value: 22 A", "value: 22 Amp", "5: parameters.rated_current.value: unknown unit in '22 Amp'"),
+        ("spread: 8 %", "spread: -8 %", "5: parameters.rated_current.spread: must be at least 0, got -8 %"),
+        ("period: cycle_time", "period: 0 s", "10: cycle.period: must be above 0 s, got 0 s"),
+        (
+            "period: cycle_time",
+            "period: cycletime",
+            "10: cycle.period: unknown parameter 'cycletime'; did you mean 'cycle_time'?",
+        ),
+        (
+            "period: cycle_time",
+            "period: warmth",
+            "10: cycle.period: must name a duration, the parameter 'warmth' is a difference",
+        ),
+        ("value: 4 min", "value: 0 min", "10: cycle.period: must be above 0 s, the parameter 'cycle_time' is 0 s"),
+        ("from: 0.7", "from: 1.2", "11: setpoint.from: must be at most 1, got 1.2"),
+        ("to: 1.0", "to: 0.5", "11: setpoint.to: must be at least 'from', 0.7, got 0.5"),
+        ("shape: 1.8", "shape: 0", "14: wear.bearing.shape: must be above 0, got 0"),
+        ("life: bearing_life", "life: x", "14: wear.bearing.life: unknown parameter 'x'; known: "),
+        ("onset: [0.7, 0.97]", "onset: [0.9, 0.7]", "14: wear.bearing.onset: must ascend and begin below 1"),
+        ("settle: 2 s", "settle: -2 s", "16: drives.speed.settle: must be at least 0 s, got -2 s"),
+        ("held: 1", "helt: 1", "16: drives.speed.helt: unknown key 'helt'; did you mean 'held'?"),
+        ("held: 1", "held: [1]", "16: drives.speed.held: must be a number or a profile like"),
+        ("[0.1, 1], [0.9, 1]", "[0.9, 1], [0.1, 1]", "17: drives.load.execute: must have ascending phases, got 0.1"),
+        ("[[0, 0.2]", "[[0.05, 0.2]", "17: drives.load.execute: must run from phase 0 to phase 1, got 0.05"),
+        ("setpoint: true", "setpoint: yes", "17: drives.load.setpoint: must be true or false, got 'yes'"),
+        ("cycle: {period: cycle_time, jitter: 2 %}", "", "17: drives.load.execute: must be a number: a profile"),
+        ("setpoint: {every: 2 h, from: 0.7, to: 1.0}", "", "17: drives.load.setpoint: must be absent: the kind has"),
+        ("drive: load", "drive: lod", "19: nodes.motor_rise.drive: unknown drive 'lod'; did you mean 'load'?"),
+        ("gain: warmth", "gain: warm", "19: nodes.motor_rise.gain: unknown parameter 'warm'; did you mean 'warmth'?"),
+        ("tau: 45 min", "tau: -45 min", "19: nodes.motor_rise.tau: must be above 0 s, got -45 min"),
+        ("law: total", "law: totl", "23: signals.temperature.law: unknown law 'totl'; did you mean 'total'?"),
+        ("a: ambient", "aa: ambient", "23: signals.temperature.aa: unknown argument of total 'aa'; did you mean 'a'?"),
+        ("a: ambient", "a: ambiant", "23: signals.temperature.a: unknown drive, node, signal or parameter 'ambiant'"),
+        ("a: ambient", "a: damage.seal", "23: signals.temperature.a: unknown drive, node, signal or parameter"),
+        (
+            "a: ambient",
+            "a: temperature",
+            "23: signals.temperature.a: must be known before, 'temperature' uses itself",
+        ),
+        (
+            "load: load, on",
+            "load: vibration, on",
+            "21: signals.current.load: must be known before, the signal 'vibration' comes later",
+        ),
+        ("law: total, ", "", "23: signals.temperature.law: must be given"),
+        ("signal: vibration", "signal: vibr", "26: sensors.vibration.signal: unknown signal 'vibr'; did you mean"),
+        ("span: [0, 25]", "span: [25, 0]", "26: sensors.vibration.span: must ascend, got [25, 0]"),
+        ("span: [0, 25]", "span: 25", "26: sensors.vibration.span: must be two numbers like [0, 25], got 25"),
+        ("span: [0, 25], ", "", "26: sensors.vibration.span: must be given"),
+        ("units: mm/s, ", "", "26: sensors.vibration.units: must be given"),
+        ("units: mm/s", "units: ''", "26: sensors.vibration.units: must be text that is not empty, got ''"),
+        (
+            "period: 10 s",
+            "period: 10.5 s",
+            "27: sensors.motor_temperature.period: must be a whole multiple of the smallest period, 1 s, got 10.5 s",
+        ),
+        ("period: 10 s", "period: 1 us", "27: sensors.motor_temperature.period: must be at least 0.0001 s"),
+        ("about: A cen", "door: {every: 1 h, lasts: 1 min}\nabout: A cen", "11: cycle: must be absent: a kind with"),
+        ("bearing_life:", "Bearing-Life:", "7: parameters.Bearing-Life: must be made of lower case letters"),
+    ],
+)
+def test_a_mistake_in_a_kind_is_told_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert old in PUMP
+
+    problems = kind_mistakes(tmp_path, PUMP.replace(old, new, 1), laws=LAWS)
+
+    assert problems[0].startswith(problem) or any(each.startswith(problem) for each in problems)
+
+
+def test_all_mistakes_of_a_kind_are_told_at_once(tmp_path: Path) -> None:
+    text = PUMP.replace("shape: 1.8", "shape: 0").replace("drive: load", "drive: lod").replace("law: total", "law: x")
+
+    problems = kind_mistakes(tmp_path, text, laws=LAWS)
+
+    assert [problem.split(":")[0] for problem in problems] == ["14", "19", "23"]
+
+
+def test_without_laws_any_law_will_do(tmp_path: Path) -> None:
+    assert kind_of(tmp_path, PUMP.replace("law: total", "law: anything")).signals["temperature"].law == "anything"
+
+
+def test_settings_change_a_copy_of_the_kind(tmp_path: Path) -> None:
+    pump = kind_of(tmp_path, PUMP)
+
+    other = with_settings(pump, {"rated_current": "6 A", "warmth": {"spread": 0}, "vibration": {"period": "5 s"}})
+
+    assert other.parameters["rated_current"].value == (6, "current")
+    assert other.parameters["rated_current"].spread == 0.08
+    assert (other.parameters["warmth"].value.value, other.parameters["warmth"].spread) == (55, 0)
+    assert (other.multiple("vibration"), other.sensors["vibration"].units) == (5, "mm/s")
+    assert pump.parameters["rated_current"].value == (22, "current")
+    assert pump.multiple("vibration") == 1
+
+
+def test_a_rate_changes_the_base_period_and_keeps_the_multiples(tmp_path: Path) -> None:
+    pump = kind_of(tmp_path, PUMP)
+
+    fast = with_settings(pump, {}, rate=10)
+
+    assert fast.base_period == 0.1
+    assert [fast.multiple(name) for name in fast.sensors] == [1, 1, 10]
+
+
+def test_a_smaller_period_makes_the_others_multiples_of_it(tmp_path: Path) -> None:
+    fast = with_settings(kind_of(tmp_path, PUMP), {"vibration": {"period": "100 ms"}})
+
+    assert [fast.multiple(name) for name in fast.sensors] == [10, 1, 100]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"x": 1}, "set.x: unknown parameter or sensor of pump 'x'; known: rated_current"),
+        ({"rated_current": "0 A"}, "set.rated_current: must be above 0 A, got 0 A"),
+        ({"rated_current": {"value": "6 V"}}, "set.rated_current.value: must be a current like '22 A', got '6 V'"),
+        ({"rated_current": {"valu": "6 A"}}, "set.rated_current.valu: unknown key 'valu'; did you mean 'value'?"),
+        ({"rated_current": None}, "set.rated_current: must be a number with its unit like '22 A', got nothing"),
+        ({"vibration": "5 s"}, "set.vibration: must be a mapping like {period: 5 s}, got '5 s'"),
+        ({"vibration": {"noise": -1}}, "set.vibration.noise: must be at least 0, got -1"),
+        ({"vibration": {"signal": "current"}}, "set.vibration.signal: unknown key 'signal'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path, settings: dict[str, object], problem: str) -> None:
+    pump = kind_of(tmp_path, PUMP)
+
+    with pytest.raises(ScenarioError) as error:
+        with_settings(pump, settings)
+
+    assert str(error.value).startswith(f"kind pump: {problem}")
+
+
+def test_a_kind_file_is_named_as_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds" / "fan.yaml").write_text(PUMP)
+
+    kinds, problems, known = find_kinds(["fan"], folder=str(tmp_path))
+
+    assert kinds == {}
+    assert "fan" in known
+    assert str(problems[0]).endswith("fan.yaml: kind: must be 'fan' as the file is called, got 'pump'")
+
+
+@pytest.mark.parametrize("name", shipped_kinds())
+def test_every_shipped_kind_loads_and_its_laws_are_known(name: str) -> None:
+    kinds, problems, _ = find_kinds([name], laws=LAW_INPUTS)
+
+    assert problems == []
+    assert kinds[name].about
+
+
+def test_loading_a_missing_kind_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError) as error:
+        load_kind(tmp_path / "none.yaml")
+
+    assert str(error.value) == f"{tmp_path / 'none.yaml'}: no such file"
