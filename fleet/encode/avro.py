@@ -91,9 +91,7 @@ class AvroReadings:
         if not self._numbered:
             return [{"value": value} for scan in values for value in scan]
         quality = [[QUALITY_NAMES[q] for q in scan] for scan in columns.quality[rows].tolist()]
-        numbers = zip(
-            columns.event_us[rows].tolist(), columns.seq[rows].tolist(), values, quality, strict=True
-        )
+        numbers = zip(columns.event_us[rows].tolist(), columns.seq[rows].tolist(), values, quality, strict=True)
         return [
             {"value": value, "timestamp": timestamp, "seq": seq + j, "quality": q}
             for timestamp, seq, scan, qualities in numbers

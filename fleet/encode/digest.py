@@ -85,9 +85,7 @@ def scan_words(machine: Words, partition: Words, stamp_ms: Words, timestamp_us: 
     return scan if timestamp_us is None else mix(scan ^ (timestamp_us * G + C))
 
 
-def reading_contents(
-    scan: Words, sensor: Words, value: Words, numbers: tuple[Words, Words] | None = None
-) -> Words:
+def reading_contents(scan: Words, sensor: Words, value: Words, numbers: tuple[Words, Words] | None = None) -> Words:
     """Mix the contents of readings; *numbers* is (seq, quality) where the layout has them. They broadcast."""
     content = scan + mix(value ^ sensor)
     if numbers is not None:
@@ -112,9 +110,7 @@ def word_of_record(partition: int, stamp_ms: int, key: bytes, value: bytes) -> i
     return int.from_bytes(blake2b(head + key + value).digest()[:8], "little")
 
 
-def decoded_contents(
-    fields: list[Mapping[str, Any]], layout: Layout, *, partition: int, stamps_ms: list[int]
-) -> Words:
+def decoded_contents(fields: list[Mapping[str, Any]], layout: Layout, *, partition: int, stamps_ms: list[int]) -> Words:
     """Mix the contents of readings that were read back from one *partition*, in *layout*."""
     scan = scan_words(
         np.array([word_of(row["machine"].encode()) for row in fields], np.uint64),

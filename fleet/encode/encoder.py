@@ -180,9 +180,7 @@ class _Readings:
                  for k in range(len(block.kinds))]  # fmt: skip
         records: dict[int, list[Record]] = {number: [] for number in np.unique(group).tolist()}
         due: dict[int, int] = {}
-        for k, number, due_us in zip(
-            source.tolist(), group.tolist(), order.due_us[span].tolist(), strict=True
-        ):
+        for k, number, due_us in zip(source.tolist(), group.tolist(), order.due_us[span].tolist(), strict=True):
             records[number].extend(next(kinds[k]))
             due[number] = due_us
         places = self._places.places
@@ -252,9 +250,7 @@ class _Events:
             due[group] = event.time_us
             self._count(number, key, value, stamp if self._record_time == "scan" else 0)
         places = self._places.places
-        return [
-            RecordBatch(self._stream, *places[group], rows, due[group]) for group, rows in records.items()
-        ]
+        return [RecordBatch(self._stream, *places[group], rows, due[group]) for group, rows in records.items()]
 
     def _count(self, number: int, key: bytes, value: bytes, stamp_ms: int) -> None:
         digest, n = self._logs.get(number, (0, 0))

@@ -44,9 +44,7 @@ def topic_of(template: str, machine: Equipment) -> str:
             fields = ", ".join(f"{{{field}}}" for field in TOPIC_FIELDS)
             raise RequestError(f"topic {template!r}: may contain {fields}, found {{{unknown[0]}}}")
     if not (0 < len(name) <= TOPIC_LENGTH_MAX and set(name) <= TOPIC_CHARACTERS and name not in {".", ".."}):
-        raise RequestError(
-            f"topic {name!r}: must be 1 to {TOPIC_LENGTH_MAX} letters, digits, '.', '_' or '-'"
-        )
+        raise RequestError(f"topic {name!r}: must be 1 to {TOPIC_LENGTH_MAX} letters, digits, '.', '_' or '-'")
     return name
 
 

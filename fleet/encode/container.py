@@ -1,0 +1,41 @@
+"""Read Avro object containers back; the file sink writes them, this is where Avro is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fastavro
+
+from fleet.encode.decode import UndecodableError
+from fleet.errors import RequestError
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def read_container(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the records of the container at *path*; instants are microseconds since 1970.
+
+    RequestError where it cannot be read, UndecodableError where it is no container or is torn.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise RequestError(f"file: cannot read {str(path)!r}: {(error.strerror or '').lower()}") from error
+    with file:
+        try:
+            for record in fastavro.reader(file):
+                yield _plain(record)
+        except (ValueError, EOFError, IndexError, KeyError) as error:
+            raise UndecodableError(f"file: {str(path)!r} is no whole Avro container: {error}") from error
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(record)
+    stamp = fields.get("timestamp")
+    if stamp is not None and not isinstance(stamp, int):
+        fields["timestamp"] = (stamp - EPOCH) // MICROSECOND
+    return fields

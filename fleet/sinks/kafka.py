@@ -1,0 +1,343 @@
+"""Record batches to Kafka: bounded, in order, and every record accounted for.
+
+One pump a partition takes batches from a queue of at most two and hands them to aiokafka, which has one in
+flight and one waiting for each partition. What became of a batch is learnt from its future, beside which a
+deadline of our own runs: an idempotent send has none.
+
+When a broker refuses a batch for good (too large, wrong stamp), aiokafka's sequence has advanced past it, and
+every later batch of that partition would fail, silently, for ever. So the refused batch counts as failed, the
+producer is replaced, and what failed only because of its predecessor is sent again, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from time import monotonic, monotonic_ns
+from typing import Any, NamedTuple
+
+import aiokafka.errors as kafka_errors
+
+from fleet.data import Delivery, Record, RecordBatch
+from fleet.errors import FleetError, RunError
+from fleet.sinks.connect import error_name, reach
+from fleet.sinks.connection import Connection
+from fleet.sinks.producer import WIRE_BATCH_BYTES, build_batch, split, start_producer, stop_producer
+from fleet.sinks.sink import Latency, delivery_of
+from fleet.sinks.topics import TopicSeen
+
+QUEUED_MAX = 2  # batches waiting for a partition's pump
+STOP_TIMEOUT_S = 5.0  # for a producer with nothing left to send
+RETRY_S = 0.1
+NOTICES_MAX = 100
+
+# What no other batch would fare better with: the run ends.
+HOPELESS = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.SaslAuthenticationFailed,
+    kafka_errors.UnsupportedForMessageFormatError,
+)
+
+
+class Place(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Fate(Enum):
+    """What became of a wire batch."""
+
+    OPEN = 0
+    IN_DOUBT = 1  # no answer within the deadline; one that comes later still counts
+    SETTLED = 2
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One wire batch on its way."""
+
+    place: Place
+    stream: str
+    records: Sequence[Record]
+    taken_ns: int  # when the sink took it over
+    fate: Fate = Fate.OPEN
+    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Pump:
+    """What waits for one partition."""
+
+    queue: asyncio.Queue[tuple[RecordBatch, int] | None] = field(default_factory=lambda: asyncio.Queue(QUEUED_MAX))
+    task: asyncio.Task[None] | None = None
+    again: list[Ticket] = field(default_factory=list)  # failed because of their predecessor only
+    refused: bool = False  # by the producer of now
+
+
+class KafkaSink:
+    """Sends to a Kafka; made by `start`."""
+
+    def __init__(
+        self, connection: Connection, producer: Any, topics: Mapping[str, TopicSeen], *, deadline_s: float
+    ) -> None:
+        self.delivery: dict[str, Delivery] = {}
+        self.latency = Latency()
+        self.notices: list[str] = []
+        self._connection = connection
+        self._producer = producer
+        self._topics = topics
+        self._deadline_s = deadline_s
+        self._pumps: dict[Place, Pump] = {}
+        self._on_way: dict[asyncio.Future[Any], Ticket] = {}
+        self._handing = 0  # pumps inside aiokafka's send_batch
+        self._ready = asyncio.Event()
+        self._ready.set()
+        self._replacing: asyncio.Task[None] | None = None
+        self._hopeless = ""
+        self._ending = False
+        self._said: set[str] = set()
+
+    @classmethod
+    async def start(cls, connection: Connection, topics: Mapping[str, TopicSeen], *, deadline_s: float) -> KafkaSink:
+        """Connect; RequestError says in one line why that is not possible."""
+        await reach(connection)
+        return cls(connection, await start_producer(connection), topics, deadline_s=deadline_s)
+
+    # ------------------------------------------------------------ taking over
+
+    async def send(self, batch: RecordBatch) -> None:
+        """Take over a *batch*; RunError when there is no room within the deadline, or no hope."""
+        taken_ns = monotonic_ns()
+        row = delivery_of(self.delivery, batch.stream)
+        if self._hopeless:
+            row.failed += len(batch)
+            raise RunError(self._hopeless)
+        pump = self._pump(Place(batch.topic, batch.partition))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await pump.queue.put((batch, taken_ns))
+        except TimeoutError:
+            row.failed += len(batch)
+            self._hopeless = f"kafka: {self._connection.bootstrap} took nothing for {self._deadline_s:.0f} s"
+            raise RunError(self._hopeless) from None
+        row.pending += len(batch)
+
+    def _pump(self, place: Place) -> Pump:
+        pump = self._pumps.get(place)
+        if pump is None:
+            pump = self._pumps[place] = Pump()
+            pump.task = asyncio.create_task(self._run(place, pump))
+        return pump
+
+    async def _run(self, place: Place, pump: Pump) -> None:
+        """Hand over what comes to *place*, batch by batch."""
+        limit = self._wire_bytes(place.topic)
+        while (item := await pump.queue.get()) is not None:
+            batch, taken_ns = item
+            tickets = [Ticket(place, batch.stream, records, taken_ns) for records in split(batch.records, limit)]
+            try:
+                for ticket in tickets:
+                    await self._hand_over(ticket)
+            except asyncio.CancelledError:  # close() has given up on what the producer did not take
+                for ticket in tickets:
+                    if ticket.timer is None:
+                        self._settle(ticket, "failed")
+                raise
+
+    def _wire_bytes(self, topic: str) -> int:
+        seen = self._topics.get(topic)
+        allowed = int(seen.settings.get("max.message.bytes", WIRE_BATCH_BYTES)) if seen else WIRE_BATCH_BYTES
+        return min(WIRE_BATCH_BYTES, allowed)
+
+    async def _hand_over(self, ticket: Ticket) -> None:
+        """Give a *ticket* to the producer, as soon as there is one that has room."""
+        while True:
+            await self._ready.wait()
+            if self._hopeless:
+                self._settle(ticket, "failed")
+                return
+            if await self._try(ticket, self._producer):
+                return
+
+    async def _try(self, ticket: Ticket, producer: Any) -> bool:
+        """Give a *ticket* to this *producer*; False where it did not take it."""
+        self._handing += 1
+        try:
+            batch = build_batch(producer, ticket.records)
+            future = await producer.send_batch(batch, ticket.place.topic, partition=ticket.place.partition)
+        except kafka_errors.KafkaTimeoutError:
+            return False  # no room yet; the deadline of whoever waits in send() ends this
+        except kafka_errors.KafkaError as error:
+            if isinstance(error, HOPELESS):
+                self._give_up(ticket, error)
+                return False
+            # The batch before this one failed, or the producer is no more: its own future says which.
+            await asyncio.sleep(RETRY_S)
+            return False
+        finally:
+            self._handing -= 1
+        self._on_way[future] = ticket
+        loop = asyncio.get_running_loop()
+        ticket.timer = loop.call_later(self._deadline_s, self._expire, ticket)
+        future.add_done_callback(self._answered)
+        return True
+
+    # ------------------------------------------------------------ what became of it
+
+    def _answered(self, future: asyncio.Future[Any]) -> None:
+        """Take note of the answer to a batch."""
+        ticket = self._on_way.pop(future)
+        if ticket.timer is not None:
+            ticket.timer.cancel()
+        error = kafka_errors.ProducerClosed() if future.cancelled() else future.exception()
+        if error is None:
+            self.latency.add((monotonic_ns() - ticket.taken_ns) // 1000, len(ticket.records))
+            self._settle(ticket, "acknowledged")
+            return
+        pump = self._pumps[ticket.place]
+        refused = isinstance(error, kafka_errors.BrokerResponseError) and not error.retriable
+        if isinstance(error, kafka_errors.OutOfOrderSequenceNumber) and pump.refused:
+            pump.again.append(ticket)
+        elif isinstance(error, HOPELESS):
+            self._give_up(ticket, error)
+            return
+        elif refused:
+            pump.refused = True
+            self._settle(ticket, "failed")
+            self._say(f"kafka: {ticket.place.topic!r} refuses records ({error_name(error)}); they count as failed")
+        else:
+            # Sent perhaps, and nobody will answer any more.
+            self._settle(ticket, "in_doubt")
+            self._say(f"kafka: lost track of records for {ticket.place.topic!r} ({error_name(error)})")
+        self._replace()
+
+    def _give_up(self, ticket: Ticket, error: BaseException) -> None:
+        self._settle(ticket, "failed")
+        topic = ticket.place.topic
+        self._hopeless = f"kafka: may not write to topic {topic!r} ({error_name(error)})"
+
+    def _expire(self, ticket: Ticket) -> None:
+        """Count a *ticket* without an answer as in doubt, for now."""
+        if ticket.fate is not Fate.OPEN:
+            return
+        ticket.fate = Fate.IN_DOUBT
+        row = self.delivery[ticket.stream]
+        row.pending -= len(ticket.records)
+        row.in_doubt += len(ticket.records)
+        self._say(
+            f"kafka: no answer for {ticket.place.topic!r} within {self._deadline_s:.0f} s; the records are in doubt"
+        )
+
+    def _settle(self, ticket: Ticket, outcome: str) -> None:
+        """Move the records of a *ticket* to the column of the account they belong to."""
+        row, count = self.delivery[ticket.stream], len(ticket.records)
+        if ticket.fate is Fate.OPEN:
+            row.pending -= count
+        elif ticket.fate is Fate.IN_DOUBT:
+            row.in_doubt -= count
+        else:
+            return
+        ticket.fate = Fate.SETTLED
+        setattr(row, outcome, getattr(row, outcome) + count)
+
+    def _say(self, text: str) -> None:
+        """Note a *text* for people, once."""
+        if text not in self._said and len(self.notices) < NOTICES_MAX:
+            self._said.add(text)
+            self.notices.append(text)
+
+    # ------------------------------------------------------------ another producer
+
+    def _replace(self) -> None:
+        """See that the producer is replaced, once for everything that is on its way now."""
+        if self._ending:
+            return
+        self._ready.clear()
+        if self._replacing is None or self._replacing.done():
+            self._replacing = asyncio.create_task(self._replaced())
+
+    async def _replaced(self) -> None:
+        while not self._ready.is_set():
+            await self._landed()
+            await stop_producer(self._producer, timeout_s=STOP_TIMEOUT_S)
+            try:
+                self._producer = await start_producer(self._connection)
+            except FleetError as error:
+                self._hopeless = str(error)
+            for pump in self._pumps.values():
+                pump.refused = False
+            if await self._sent_again():
+                self._ready.set()
+
+    async def _landed(self) -> None:
+        """Wait, for as long as a delivery may take, until nothing is on its way with the old producer."""
+        until = monotonic() + self._deadline_s
+        while (self._on_way or self._handing) and monotonic() < until:
+            if self._on_way:
+                await asyncio.wait(set(self._on_way), timeout=RETRY_S)
+            else:
+                await asyncio.sleep(0)
+
+    async def _sent_again(self) -> bool:
+        """Send again what failed because of its predecessor; False where one of them was refused itself."""
+        for pump in self._pumps.values():
+            waiting, pump.again = pump.again, []
+            for at, ticket in enumerate(waiting):
+                while not self._hopeless and not pump.refused and not await self._try(ticket, self._producer):
+                    pass
+                if self._hopeless:
+                    self._settle(ticket, "failed")
+                elif pump.refused and ticket.fate is Fate.OPEN and ticket not in self._on_way.values():
+                    pump.again += waiting[at:]
+                    return False
+        return True
+
+    # ------------------------------------------------------------ the end
+
+    async def close(self, *, timeout_s: float) -> None:
+        """Drain for at most *timeout_s*; what is still on its way then is in doubt, what waits has failed."""
+        until = monotonic() + timeout_s
+        tasks = [asyncio.create_task(self._finished(pump)) for pump in self._pumps.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        while (waiting := {*self._on_way, *self._busy()}) and monotonic() < until:
+            await asyncio.wait(waiting, timeout=until - monotonic(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # lets the answers be noted
+        self._ending = True
+        await self._cancelled(tasks)
+        for ticket in [*self._on_way.values()]:
+            self._settle(ticket, "in_doubt")
+        for pump in self._pumps.values():
+            for ticket in pump.again:
+                self._settle(ticket, "failed")
+        await stop_producer(self._producer, timeout_s=max(until - monotonic(), STOP_TIMEOUT_S))
+
+    def _busy(self) -> list[asyncio.Task[None]]:
+        """Give the task that replaces the producer, if one does."""
+        return [] if self._replacing is None or self._replacing.done() else [self._replacing]
+
+    async def _finished(self, pump: Pump) -> None:
+        """Let a *pump* empty its queue and end."""
+        await pump.queue.put(None)
+        if pump.task is not None:
+            await pump.task
+
+    async def _cancelled(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Cancel the tasks that are ours, and only those; count what still waited."""
+        ours = [*tasks, *self._busy(), *(pump.task for pump in self._pumps.values() if pump.task is not None)]
+        for task in ours:
+            task.cancel()
+        if ours:
+            await asyncio.wait(ours, timeout=STOP_TIMEOUT_S)
+        for pump in self._pumps.values():
+            while not pump.queue.empty():
+                item = pump.queue.get_nowait()
+                if item is not None:
+                    row = self.delivery[item[0].stream]
+                    row.pending -= len(item[0])
+                    row.failed += len(item[0])

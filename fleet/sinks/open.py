@@ -1,0 +1,120 @@
+"""The table of sinks: what stands behind ``--to URL``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fleet.errors import RequestError
+from fleet.sinks.connection import Connection
+from fleet.sinks.files import FileSink
+from fleet.sinks.memory import MemorySink, NullSink
+from fleet.sinks.sink import Sink
+from fleet.sinks.stdout import StdoutSink
+
+if TYPE_CHECKING:
+    from fleet.sinks.topics import TopicSeen
+
+DELIVERY_DEADLINE_S = 120.0
+STDOUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSetup:
+    """What opening a sink may need beside its URL."""
+
+    schema: str = ""  # text of the readings' Avro schema, for containers
+    connection: Connection | None = None
+    topics: Mapping[str, TopicSeen] = field(default_factory=dict)  # as prepared
+    deadline_s: float = DELIVERY_DEADLINE_S
+    descriptor: int = STDOUT
+
+
+Opener = Callable[[str, SinkSetup], Awaitable[Sink]]
+
+
+class SinkKind(NamedTuple):
+    """A row of the table. *readings* are the formats it takes for them, the default first."""
+
+    name: str
+    open: Opener
+    readings: tuple[str, ...]
+    others: tuple[str, ...]  # likewise for events, doors and runs
+    encodes: bool = True  # whether it needs records at all
+    keeps_stamps: bool = False  # whether keys, partitions and the records' own stamps are kept
+
+
+async def _kafka(_: str, setup: SinkSetup) -> Sink:
+    from fleet.sinks.kafka import KafkaSink  # noqa: PLC0415 - aiokafka is heavy: only who needs it waits
+
+    assert setup.connection is not None, "connect.py makes it"
+    return await KafkaSink.start(setup.connection, setup.topics, deadline_s=setup.deadline_s)
+
+
+async def _container(rest: str, setup: SinkSetup) -> Sink:
+    assert setup.schema, "a container names its schema"
+    return FileSink(Path(rest), schema=setup.schema)
+
+
+async def _lines(rest: str, _: SinkSetup) -> Sink:
+    return FileSink(Path(rest), schema=None)
+
+
+async def _stdout(_: str, setup: SinkSetup) -> Sink:
+    sys.stdout.flush()  # what Python still holds comes first
+    return StdoutSink(setup.descriptor)
+
+
+async def _null(_: str, __: SinkSetup) -> Sink:
+    return NullSink()
+
+
+async def _memory(_: str, __: SinkSetup) -> Sink:
+    return MemorySink()
+
+
+BOTH = ("avro", "json")
+TEXT = ("json",)
+
+SINKS: dict[str, SinkKind] = {
+    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, keeps_stamps=True),
+    "file:PATH.avro": SinkKind("file .avro", _container, ("avro",), TEXT),
+    "file:PATH.jsonl": SinkKind("file .jsonl", _lines, TEXT, TEXT),
+    "stdout:": SinkKind("stdout", _stdout, TEXT, TEXT),
+    "null:": SinkKind("null", _null, BOTH, BOTH, encodes=False),
+    "memory:": SinkKind("memory", _memory, BOTH, BOTH, keeps_stamps=True),
+}
+
+
+def sink_kind(url: str) -> SinkKind:
+    """Find the row of the table for *url*; RequestError with the whole list where there is none."""
+    scheme, colon, rest = url.partition(":")
+    for pattern, kind in SINKS.items():
+        wanted, _, form = pattern.partition(":")
+        suffix = Path(form).suffix if wanted == "file" else ""
+        if colon and scheme == wanted and rest.endswith(suffix) and Path(rest).name != suffix:
+            return kind
+    raise RequestError(f"no sink {url!r}; there is {', '.join(SINKS)}")
+
+
+def format_for(kind: SinkKind, stream: str, asked: str | None) -> str:
+    """Give the format that a *stream* has in a sink of *kind*; RequestError where it cannot be as *asked*.
+
+    What is asked for is asked of the readings; other streams follow where the sink lets them.
+    """
+    takes = kind.readings if stream == "readings" else kind.others
+    if asked is None:
+        return takes[0]
+    if asked in takes:
+        return asked
+    if stream != "readings":
+        return takes[0]
+    raise RequestError(f"{kind.name}: takes {' or '.join(takes)}, not {asked}")
+
+
+async def open_sink(url: str, setup: SinkSetup) -> Sink:
+    """Open the sink that *url* names; RequestError says in one line why it cannot be."""
+    return await sink_kind(url).open(url.partition(":")[2].removeprefix("//"), setup)

@@ -1,0 +1,119 @@
+"""aiokafka's producer with every option we rely on, started and stopped within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import aiokafka.errors as kafka_errors
+from aiokafka import AIOKafkaProducer
+
+from fleet.data import Record
+from fleet.errors import RequestError
+from fleet.sinks.connect import error_name
+from fleet.sinks.connection import Connection
+from fleet.sinks.logs import log_sparingly
+
+START_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_MS = 30_000
+STOP_AGAIN_S = 2.0  # for a producer whose orderly stop did not end
+WIRE_BATCH_BYTES = 512 * 1024  # large: one batch a partition and request is all aiokafka sends
+WIRE_BATCH_BYTES_MAX = 1024 * 1024
+BATCH_HEAD_BYTES = 61
+RECORD_HEAD_BYTES = 40  # at most: attributes and the varints of lengths, deltas and the count of headers
+HEADER_HEAD_BYTES = 10
+
+
+async def start_producer(connection: Connection) -> Any:
+    """Start an idempotent producer; RequestError when it cannot be within `START_TIMEOUT_S`."""
+    log_sparingly()
+    producer = AIOKafkaProducer(
+        **connection.client_options(),
+        acks="all",
+        enable_idempotence=True,
+        transactional_id=None,
+        compression_type=None,
+        max_batch_size=WIRE_BATCH_BYTES_MAX,
+        max_request_size=WIRE_BATCH_BYTES_MAX,  # of single sends only: whole batches are not looked at
+        linger_ms=0,  # a batch of ours is whole when it comes
+        request_timeout_ms=REQUEST_TIMEOUT_MS,
+        retry_backoff_ms=100,
+        metadata_max_age_ms=300_000,
+        connections_max_idle_ms=540_000,
+    )
+    starting = asyncio.create_task(producer.start())
+    done, _ = await asyncio.wait({starting}, timeout=START_TIMEOUT_S)
+    error = starting.exception() if done else None
+    if done and error is None:
+        return producer
+    starting.cancel()  # ours: aiokafka starts its own tasks last
+    await asyncio.wait({starting}, timeout=1.0)
+    await stop_producer(producer, timeout_s=1.0)
+    if error is None:
+        raise RequestError(
+            f"kafka: {connection.bootstrap} gives no producer id within {START_TIMEOUT_S:.0f} s; are all brokers up?"
+        )
+    if not isinstance(error, kafka_errors.KafkaError):
+        raise error
+    raise RequestError(f"kafka: {connection.bootstrap} lets no producer in: {error_name(error)}") from error
+
+
+async def stop_producer(producer: Any, *, timeout_s: float) -> None:
+    """Stop *producer*, for at most *timeout_s* in good order and then whatever it still waits for.
+
+    Idempotent batches never expire while a leader is gone, and an orderly stop waits for them for ever
+    (aiokafka's issue 1101). Its tasks must not be cancelled from outside (issue 1039): so its batches are
+    failed, after which it stops by itself, and at last its connections are closed.
+    """
+    stopping = asyncio.create_task(producer.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=timeout_s)
+    if not done:
+        producer._message_accumulator.fail_all(kafka_errors.ProducerClosed())
+        done, _ = await asyncio.wait({stopping}, timeout=STOP_AGAIN_S)
+    if not done:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(producer.client.close(), STOP_AGAIN_S)
+        done, _ = await asyncio.wait({stopping}, timeout=STOP_AGAIN_S)
+    for task in done:
+        # A sender that died says so again when it is closed; what it was about is known by then.
+        task.exception()
+
+
+def build_batch(producer: Any, records: Sequence[Record]) -> Any:
+    """Put *records* into one wire batch of *producer*."""
+    batch = producer.create_batch()
+    append = batch.append
+    for key, value, timestamp_ms, headers in records:
+        taken = append(key=key, value=value, timestamp=timestamp_ms, headers=headers)
+        assert taken is not None, "the records were split to fit"
+    batch.close()
+    return batch
+
+
+def record_bytes(record: Record) -> int:
+    """Give an upper bound of what *record* takes in a batch."""
+    size = RECORD_HEAD_BYTES + len(record.key) + len(record.value)
+    for name, value in record.headers:
+        size += HEADER_HEAD_BYTES + 4 * len(name) + len(value)
+    return size
+
+
+def split(records: Sequence[Record], limit: int) -> list[Sequence[Record]]:
+    """Cut *records* so that each part fits a wire batch of *limit* bytes.
+
+    A record that fits none is a part of its own: the broker says what it thinks of it.
+    """
+    parts: list[Sequence[Record]] = []
+    room = limit - BATCH_HEAD_BYTES
+    start, size = 0, 0
+    for at, record in enumerate(records):
+        more = record_bytes(record)
+        if size + more > room and at > start:
+            parts.append(records[start:at])
+            start, size = at, 0
+        size += more
+    if start < len(records):
+        parts.append(records[start:])
+    return parts

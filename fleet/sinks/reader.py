@@ -1,0 +1,152 @@
+"""Read records back as they are: from a Kafka exactly the offsets asked for, without a group; from files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiokafka.errors as kafka_errors
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from fleet.errors import RequestError, RunError
+from fleet.sinks.connect import error_name, reach
+from fleet.sinks.connection import Connection
+from fleet.sinks.files import reason
+from fleet.sinks.logs import log_sparingly
+from fleet.sinks.topics import beginning_offsets, end_offsets
+
+POLL_MS = 500
+SILENCE_S = 60.0  # without any record although there must be some
+FETCH_BYTES = 4 << 20
+PARTITION_FETCH_BYTES = 1 << 20
+START_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """The broker does not have the offsets from *start* to *stop*: deleted by age or size, or never written."""
+
+    partition: int
+    start: int
+    stop: int
+
+
+async def partitions_of(connection: Connection, topic: str) -> int:
+    """Give the number of partitions of *topic*; RequestError where there is no such topic."""
+    await reach(connection)
+    consumer = await _consumer(connection)
+    try:
+        there = await consumer.topics()
+        if topic not in there:
+            raise RequestError(f"kafka: no topic {topic!r} on {connection.bootstrap}")
+        return len(consumer.partitions_for_topic(topic) or ())
+    finally:
+        await consumer.stop()
+
+
+async def read(
+    connection: Connection, topic: str, offsets: Mapping[int, tuple[int, int | None]]
+) -> AsyncIterator[tuple[int, list[Any]] | Trimmed]:
+    """Read, for each partition, the *offsets* from a start to a stop (None: for ever).
+
+    Gives (partition, aiokafka's ConsumerRecords) as they come, in order of offset within a partition, and
+    `Trimmed` for offsets the broker no longer has. RunError when it falls silent before the stop.
+    """
+    await reach(connection)
+    count = max(offsets) + 1
+    begins = (await beginning_offsets(connection, {topic: count}))[topic]
+    ends = (await end_offsets(connection, {topic: count}))[topic]
+    spans: dict[TopicPartition, int | None] = {}
+    consumer = await _consumer(connection)
+    try:
+        for p, (start, stop) in offsets.items():
+            first, last = max(start, begins[p]), stop if stop is None else min(stop, ends[p])
+            if first > start:
+                yield Trimmed(p, start, first if stop is None else min(first, stop))
+            if stop is not None and last is not None and last < stop:
+                yield Trimmed(p, max(last, start), stop)
+            if last is None or first < last:
+                spans[TopicPartition(topic, p)] = last
+        consumer.assign(list(spans))
+        for place in spans:
+            consumer.seek(place, max(offsets[place.partition][0], begins[place.partition]))
+        async for found in _records(consumer, spans):
+            yield found
+    except kafka_errors.KafkaError as error:
+        raise RunError(f"kafka: reading {topic!r} failed: {error_name(error)}") from error
+    finally:
+        await consumer.stop()
+
+
+async def _consumer(connection: Connection) -> Any:
+    log_sparingly()
+    consumer = AIOKafkaConsumer(
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_uncommitted",
+        check_crcs=True,
+        fetch_max_bytes=FETCH_BYTES,
+        max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+        **connection.client_options(),
+    )
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            await consumer.start()
+    except (TimeoutError, kafka_errors.KafkaError) as error:
+        await consumer.stop()
+        raise RequestError(f"kafka: cannot read from {connection.bootstrap}: {error_name(error)}") from error
+    return consumer
+
+
+async def _records(
+    consumer: Any, spans: dict[TopicPartition, int | None]
+) -> AsyncIterator[tuple[int, list[Any]] | Trimmed]:
+    """Poll until every place is at its stop."""
+    silent_s = 0.0
+    while spans:
+        try:
+            polled = await consumer.getmany(*spans, timeout_ms=POLL_MS)
+        except kafka_errors.OffsetOutOfRangeError as error:
+            for found in await _skipped(consumer, error.args[0]):
+                yield found
+            continue
+        silent_s = 0.0 if polled else silent_s + POLL_MS / 1000
+        if silent_s > SILENCE_S and any(stop is not None for stop in spans.values()):
+            raise RunError(f"kafka: {', '.join(map(_named, spans))} fell silent before the end")
+        for place, records in polled.items():
+            stop = spans[place]
+            wanted = records if stop is None else [record for record in records if record.offset < stop]
+            if wanted:
+                yield place.partition, wanted
+        # The position, not the last record: control records and compaction leave holes at the end.
+        for place, stop in list(spans.items()):
+            if stop is not None and await consumer.position(place) >= stop:
+                consumer.pause(place)
+                del spans[place]
+
+
+def _named(place: TopicPartition) -> str:
+    return f"{place.topic}-{place.partition}"
+
+
+async def _skipped(consumer: Any, places: Mapping[TopicPartition, int]) -> list[Trimmed]:
+    """Go on at the first offset there is, where the broker deleted while we read."""
+    begins = await consumer.beginning_offsets(list(places))
+    for place, first in begins.items():
+        consumer.seek(place, first)
+    return [Trimmed(place.partition, places[place], first) for place, first in begins.items()]
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Read the values in a file of JSON lines; RequestError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield line.rstrip(b"\r\n")
+    except OSError as error:
+        raise RequestError(f"file: cannot read {str(path)!r}: {reason(error)}") from error
