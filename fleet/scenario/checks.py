@@ -17,7 +17,7 @@ from fleet.scenario.model import MACHINES_MAX, EventsTopic, ReadingsTopic
 from fleet.scenario.quantities import RATE, quantity
 from fleet.scenario.references import Fault, items, mapping
 from fleet.scenario.settings import apply
-from fleet.scenario.wording import Path, shortened, shown, unknown
+from fleet.scenario.wording import Path, path_text, shortened, shown, unknown
 
 OWN_TOPICS = ("factory.runs", "factory.labels", "factory.truth")
 TOPICS_MAX = 10_000  # a template for each line of a large plant would drown a cluster
@@ -211,19 +211,29 @@ def _topics(scenario: dict[str, Any]) -> Iterator[Fault]:
             templates[("records", stream, "topic")] = part["topic"]
         elif stream == "doors":
             templates[("records", stream, "topic")] = "factory.doors"
+    taken = dict.fromkeys(OWN_TOPICS, "fleet itself")
     for path, template in templates.items():
         if not isinstance(template, str):
             continue
         filled = _filled(template, scenario)
         names |= filled
-        if len(filled) > TOPICS_MAX:
-            yield path, f"must make at most {TOPICS_MAX:,} topics, makes {len(filled):,}"
-        bad = next((name for name in sorted(filled, key=len) if topic_trouble(name)), None)
-        if bad is not None and not topic_trouble(_plain(template)):
-            yield path, f"{topic_trouble(bad)}, is '{shortened(bad)}' once filled in"
+        yield from ((path, text) for text in _topic_troubles(template, filled, taken))
+        taken |= dict.fromkeys(filled, path_text(path[:-1]))
     for name in mapping(scenario.get("topics")):
         if name not in names:
             yield ("topics", name), unknown("topic", name, sorted(names))
+
+
+def _topic_troubles(template: str, filled: set[str], taken: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is wrong with the topics *filled* that *template* stands for."""
+    if len(filled) > TOPICS_MAX:
+        yield f"must make at most {TOPICS_MAX:,} topics, makes {len(filled):,}"
+    bad = next((name for name in sorted(filled, key=len) if topic_trouble(name)), None)
+    if bad is not None and not topic_trouble(_plain(template)):
+        yield f"{topic_trouble(bad)}, is '{shortened(bad)}' once filled in"
+    twice = min(filled & taken.keys(), default=None)
+    if twice is not None:
+        yield f"must be a topic of its own, '{shortened(twice)}' is written by {taken[twice]}"
 
 
 def _plain(template: str) -> str:

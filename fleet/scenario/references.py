@@ -138,6 +138,8 @@ def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
             used = _name(value)
             if used is not None and used not in known:
                 yield (*path, argument), _unknown_input(used, name, signals, known)
+        for argument in sorted((arguments or frozenset()) - signal.keys()):
+            yield path, f"must give '{argument}', an argument of {law}"
         known.add(name)
 
 

@@ -89,6 +89,7 @@ class _Growing:
     machines: list[Equipment] = field(default_factory=list)
     lines: list[LineInfo] = field(default_factory=list)
     crews: list[Crew] = field(default_factory=list)
+    kinds: dict[tuple[str, str, float | None], Kind] = field(default_factory=dict)
     shared: dict[str, int] = field(default_factory=dict)  # index into crews by the crew's name
     entry: list[Ints] = field(default_factory=list)
     line: list[Ints] = field(default_factory=list)
@@ -122,7 +123,7 @@ def _add(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, shifts
     """Add the lines that *template* makes, and their machines."""
     names = line_names(template)
     first, offset = len(growing.lines), len(growing.machines)
-    pattern = _pattern(template, kinds, line=first, lines=len(names))
+    pattern = _pattern(growing, template, kinds, lines=len(names))
     number = np.arange(len(names), dtype=np.int64)
     start = offset + number[:, None] * len(pattern.kinds)
     growing.entry.append(np.tile(pattern.entry + len(growing.entries), len(names)))
@@ -162,13 +163,13 @@ def _crews(growing: _Growing, template: Line, names: list[str]) -> list[int]:
     return [growing.shared[name]] * len(names)
 
 
-def _pattern(template: Line, kinds: Mapping[str, Kind], *, line: int, lines: int) -> _Pattern:
+def _pattern(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, lines: int) -> _Pattern:
     """Return what all lines of *template* have in common."""
     entries, names, of_kind, entry, own = [], [], [], [], []
     numbers: dict[str, int] = {}
     for index, machines in enumerate(template.machines):
-        kind = with_settings(kinds[machines.kind], machines.set, rate=machines.rate)
-        entries.append(Entry(kind, line, lines, machines.count))
+        kind = _kind(growing, kinds[machines.kind], machines)
+        entries.append(Entry(kind, len(growing.lines), lines, machines.count))
         for _ in range(machines.count):
             names.append(machines.id or _suffix(machines, numbers))
             of_kind.append(machines.kind)
@@ -181,6 +182,16 @@ def _pattern(template: Line, kinds: Mapping[str, Kind], *, line: int, lines: int
     if template.crew is not None and template.crew.name is None:
         _join(group, repaired)
     return _Pattern(tuple(entries), names, own, of_kind, np.array(entry, dtype=np.int64), group, repaired)
+
+
+def _kind(growing: _Growing, kind: Kind, machines: Machines) -> Kind:
+    """Return *kind* as *machines* have it, the same one wherever the settings are the same."""
+    if not machines.set and machines.rate is None:
+        return kind
+    key = (kind.kind, repr(machines.set), machines.rate)
+    if key not in growing.kinds:
+        growing.kinds[key] = with_settings(kind, machines.set, rate=machines.rate)
+    return growing.kinds[key]
 
 
 def _suffix(machines: Machines, numbers: dict[str, int]) -> str:

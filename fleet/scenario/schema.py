@@ -43,7 +43,7 @@ def scenario_schema() -> dict[str, Any]:
             _without_null(field)
             if field.get("type") == "string" and not isinstance(field.get("default", ""), str):
                 del field["default"]  # a float in canonical units, which the file would have to write with one
-            field.setdefault("title", name)
+            field.setdefault("title", name.capitalize())
     return {"$schema": DIALECT, **schema, "title": "Fleet scenario"}
 
 

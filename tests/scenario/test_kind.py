@@ -117,6 +117,7 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
             "load: vibration, on",
             "21: signals.current.load: must be known before, the signal 'vibration' comes later",
         ),
+        ("a: ambient, ", "", "23: signals.temperature: must give 'a', an argument of total"),
         ("law: total, ", "", "23: signals.temperature.law: must be given"),
         ("signal: vibration", "signal: vibr", "26: sensors.vibration.signal: unknown signal 'vibr'; did you mean"),
         ("span: [0, 25]", "span: [25, 0]", "26: sensors.vibration.span: must ascend, got [25, 0]"),

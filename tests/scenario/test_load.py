@@ -10,7 +10,7 @@ import pytest
 from fleet.errors import ScenarioError
 from fleet.scenario.fields import Hours
 from fleet.scenario.load import kinds_for, load, problems_text
-from fleet.scenario.model import UNBOUNDED, Crew, Scenario
+from fleet.scenario.model import UNBOUNDED, Crew
 from tests.scenario.files import HEAD, PUMP, mistakes, scenario_of, write_kinds
 
 EVERYTHING = """\
@@ -285,6 +285,19 @@ LINE = "lines: [{name: a, machines: [{kind: pump}]}]\n"
             "3: topics.factory.reading: unknown topic 'factory.reading'; did you mean 'factory.readings'?",
         ),
         (
+            HEAD + "records: {events: {topic: factory.readings}}\n" + LINE,
+            "3: records.events.topic: must be a topic of its own, 'factory.readings' is written by records.readings",
+        ),
+        (
+            HEAD + "records: {doors: {topic: factory.runs}}\n" + LINE,
+            "3: records.doors.topic: must be a topic of its own, 'factory.runs' is written by fleet itself",
+        ),
+        (
+            HEAD
+            + 'records: {readings: {topic: "t.{line}"}}\nlines: [{name: a, count: 10001, machines: [{kind: pump}]}]\n',
+            "3: records.readings.topic: must make at most 10,000 topics, makes 10,001",
+        ),
+        (
             HEAD + "topics: {default: {retention: big}}\n" + LINE,
             "3: topics.default.retention: must be a size like '1 GiB', got 'big'",
         ),
@@ -352,10 +365,10 @@ def test_an_unknown_name_is_one_line() -> None:
 
 
 def test_a_scenario_is_frozen(tmp_path: Path) -> None:
-    scenario: Scenario = scenario_of(tmp_path, HEAD + LINE)
+    scenario = scenario_of(tmp_path, HEAD + LINE)
 
     with pytest.raises(ValueError, match="frozen"):
-        scenario.seed = 3  # type: ignore[misc]
+        scenario.seed = 3
 
 
 def test_loading_needs_none_of_the_heavy_libraries() -> None:

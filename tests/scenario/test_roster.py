@@ -171,3 +171,13 @@ def test_a_hundred_thousand_machines_expand_at_once(tmp_path: Path) -> None:
     assert roster.island[-1] == 999
     # The aim is 0.5 s; ten times that tells a mistake from a busy machine.
     assert spent_s < 5
+
+
+def test_entries_of_the_same_settings_share_their_kind(tmp_path: Path) -> None:
+    entry = "{kind: pump, set: {rated_current: 6 A}}"
+
+    roster = roster_of(tmp_path, f"lines: [{{name: a, machines: [{entry}, {entry}, {{kind: pump}}]}}]\n")
+
+    kinds = [roster.entries[index].kind for index in roster.entry]
+    assert kinds[0] is kinds[1]
+    assert [kind.parameters["rated_current"].value.value for kind in kinds] == [6, 6, 22]
