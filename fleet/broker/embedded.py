@@ -70,9 +70,7 @@ class MockCluster:
 
     def advertise(self, port: int) -> None:
         """Tell clients to connect to *port*, where somebody forwards to us."""
-        code = self._library.rd_kafka_mock_broker_set_host_port(
-            self._cluster, _BROKER_ID, HOST.encode(), port
-        )
+        code = self._library.rd_kafka_mock_broker_set_host_port(self._cluster, _BROKER_ID, HOST.encode(), port)
         assert code == 0, f"librdkafka refused to advertise port {port}: error {code}"
 
     def add_topic(self, name: str, partitions: int) -> str | None:

@@ -31,9 +31,7 @@ def forward(port: int, *, to: str) -> None:
     if not 1 <= port <= 65_535:
         raise RequestError(f"--port: must be 1 to 65535, got {port}")
     listener = socket.socket()
-    listener.setsockopt(
-        socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-    )  # a broker just ended leaves TIME_WAIT behind
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a broker just ended leaves TIME_WAIT behind
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)

@@ -43,9 +43,7 @@ def partitions(bootstrap: str) -> dict[str, int]:
 
 
 async def produce(bootstrap: str, topic: str, partition: int) -> None:
-    async with AIOKafkaProducer(
-        bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5
-    ) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5) as producer:
         sent = [
             await producer.send(topic, str(number).encode(), key=b"press-1", partition=partition)
             for number in range(RECORDS)
@@ -68,9 +66,7 @@ def consume(bootstrap: str, topic: str) -> list[bytes]:
         consumer.subscribe([topic])
         deadline = time.monotonic() + WAIT_S
         while len(values) < RECORDS and time.monotonic() < deadline:
-            values += [
-                record.value() for record in consumer.consume(RECORDS, timeout=0.2) if not record.error()
-            ]
+            values += [record.value() for record in consumer.consume(RECORDS, timeout=0.2) if not record.error()]
     finally:
         consumer.close()
     return values
@@ -260,9 +256,7 @@ def test_a_request_that_is_none_is_answered_with_what_there_is() -> None:
     assert done.stderr == ""
 
 
-def test_without_the_library_one_line_asks_for_a_kafka(
-    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_library_one_line_asks_for_a_kafka(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
 
     with pytest.raises(RequestError) as refused:

@@ -72,9 +72,7 @@ class Kafka(Protocol):
     def bootstrap(self) -> str:
         """``host:port,...`` of the plain listener."""
 
-    def tool(
-        self, main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S, text: str = ""
-    ) -> str:
+    def tool(self, main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S, text: str = "") -> str:
         """Run one of Kafka's own command line tools and return what it prints."""
 
 
@@ -84,9 +82,7 @@ class ExistingKafka:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
 
-    def tool(
-        self, main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S, text: str = ""
-    ) -> str:
+    def tool(self, main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S, text: str = "") -> str:
         """Run one of Kafka's own command line tools and return what it prints."""
         return run_tool(main_class, *arguments, timeout_s=timeout_s, text=text)
 
@@ -97,9 +93,7 @@ class KafkaCluster:
     *properties* go into every node's file and win over ours. Numbers of brokers start at 1.
     """
 
-    def __init__(
-        self, *, brokers: int = 1, secure: bool = False, properties: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, *, brokers: int = 1, secure: bool = False, properties: Mapping[str, str] | None = None) -> None:
         assert 1 <= brokers <= BROKERS_MAX
         self._brokers = brokers
         self._secure = secure
@@ -167,12 +161,12 @@ class KafkaCluster:
                 self._start_once(self._home)
                 return
             except ServiceUnavailable as unavailable:
-                self._kill_all()
-                kept = self._keep_logs()
                 if attempt == START_TRIES:
-                    raise ServiceUnavailable(f"{unavailable}\nlogs: {kept}") from unavailable
+                    self._kill_all()
+                    raise ServiceUnavailable(f"{unavailable}\nlogs: {self._keep_logs()}") from unavailable
+                self.close()
             except BaseException:
-                self._kill_all()
+                self.close()
                 raise
 
     def close(self) -> None:
@@ -221,9 +215,7 @@ class KafkaCluster:
         finally:
             self.resume(broker)
 
-    def tool(
-        self, main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S, text: str = ""
-    ) -> str:
+    def tool(self, main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S, text: str = "") -> str:
         """Run one of Kafka's own command line tools and return what it prints."""
         return run_tool(main_class, *arguments, timeout_s=timeout_s, text=text)
 
@@ -236,8 +228,7 @@ class KafkaCluster:
         ports = free_ports(self._brokers * per_broker + 1)
         controller_port = ports.pop()
         self._ports = {
-            broker: ports[(broker - 1) * per_broker : broker * per_broker]
-            for broker in range(1, self._brokers + 1)
+            broker: ports[(broker - 1) * per_broker : broker * per_broker] for broker in range(1, self._brokers + 1)
         }
         if self._secure:
             self.certificates = make_certificates(home / "etc")
@@ -257,9 +248,7 @@ class KafkaCluster:
         copies = str(self._brokers)
         values = {
             "node.id": str(node),
-            "process.roles": "broker,controller"
-            if alone
-            else ("controller" if node == CONTROLLER else "broker"),
+            "process.roles": "broker,controller" if alone else ("controller" if node == CONTROLLER else "broker"),
             "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(home / "data" / str(node)),
@@ -290,9 +279,7 @@ class KafkaCluster:
         listeners |= dict(zip(("PLAIN", "TLS", "SCRAM"), self._ports.get(node, []), strict=False))
         made = {
             "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items()),
-            "listener.security.protocol.map": ",".join(
-                f"{name}:{value}" for name, value in protocols.items()
-            ),
+            "listener.security.protocol.map": ",".join(f"{name}:{value}" for name, value in protocols.items()),
         }
         return made if node == CONTROLLER else made | {"inter.broker.listener.name": "PLAIN"}
 
@@ -398,9 +385,7 @@ def run_tool(main_class: str, *arguments: str, timeout_s: float = TOOL_TIMEOUT_S
     """
     command = [java(), *TOOL_JVM, "-cp", str(kafka_jars() / "*"), main_class, *arguments]
     try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as expired:
         raise ServiceUnavailable(f"{main_class} did not finish within {timeout_s:.0f} s") from expired
     if done.returncode != 0:
@@ -438,9 +423,7 @@ def main() -> None:
         ended.set()
 
     try:
-        with KafkaCluster(
-            brokers=arguments.brokers, secure=arguments.secure, properties=properties
-        ) as cluster:
+        with KafkaCluster(brokers=arguments.brokers, secure=arguments.secure, properties=properties) as cluster:
             signal.signal(signal.SIGINT, end)
             signal.signal(signal.SIGTERM, end)
             print(f"bootstrap={cluster.bootstrap}", flush=True)

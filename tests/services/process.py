@@ -27,8 +27,9 @@ class ServiceUnavailable(Exception):  # noqa: N818 - it says what is so, as the 
 
 
 def tail(text: str) -> str:
-    """Return the last lines of *text*."""
-    return "\n".join(text.splitlines()[-TAIL_LINES:])
+    """Return the last lines of *text* that say something: of Java's traces only the causes."""
+    lines = [line for line in text.splitlines() if not line.startswith("\tat ")]
+    return "\n".join(lines[-TAIL_LINES:])
 
 
 def free_ports(count: int) -> list[int]:
@@ -88,9 +89,7 @@ WATCHDOG: Final = Watchdog()
 class ServiceProcess:
     """A process in a session of its own, so that Ctrl-C reaches us first, with its output in *log*."""
 
-    def __init__(
-        self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
         self._log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(

@@ -65,9 +65,7 @@ async def read_first(topic: str, **options: object) -> bytes | None:
 def tls(cluster: KafkaCluster) -> Mapping[str, object]:
     files = cluster.certificates
     assert files is not None
-    context = create_ssl_context(
-        cafile=str(files.ca), certfile=str(files.client_cert), keyfile=str(files.client_key)
-    )
+    context = create_ssl_context(cafile=str(files.ca), certfile=str(files.client_cert), keyfile=str(files.client_key))
     return {"bootstrap_servers": cluster.tls_bootstrap, "security_protocol": "SSL", "ssl_context": context}
 
 
