@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path as FilePath
+from typing import Any
 
-from fleet.errors import ScenarioError
+from pydantic_core import PydanticCustomError
+
+from fleet.errors import Problem, ScenarioError
 from fleet.scenario.checks import kind_names, scenario_faults
 from fleet.scenario.document import Document, parse, read, refused, set_values
+from fleet.scenario.fields import moment, whole
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import find_kinds
-from fleet.scenario.model import Scenario
+from fleet.scenario.model import SEED_MAX, Scenario
 from fleet.scenario.problems import in_order, validated
+from fleet.scenario.quantities import DURATION, YEARS_MAX, bounded
 from fleet.scenario.references import Laws
 from fleet.scenario.wording import shortened, unknown
 
@@ -42,6 +47,40 @@ def check(document: Document, *, folder: str = "", laws: Laws | None = None) -> 
         raise ScenarioError([*in_order(problems), *of_kinds])
     scenario._file, scenario._folder = document.file, folder
     return scenario
+
+
+def with_arguments(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    start: str | None = None,
+    duration: str | None = None,
+) -> Scenario:
+    """Return *scenario* with what the arguments ``--seed``, ``--start`` and ``--for`` give in place of its own.
+
+    ScenarioError has every argument that is wrong.
+    """
+    given: dict[str, tuple[str, Callable[[], Any]]] = {}
+    if seed is not None:
+        given["seed"] = ("--seed", lambda: whole("a seed", least=0, most=SEED_MAX)(seed))
+    if start is not None:
+        given["start"] = ("--start", lambda: moment(start))
+    if duration is not None:
+        given["duration"] = ("--for", lambda: bounded(DURATION, above=0, most=YEARS_MAX)(duration))
+    update: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, (argument, value) in given.items():
+        try:
+            update[name] = value()
+        except PydanticCustomError as error:
+            problems.append(Problem(argument, 0, "", error.message()))
+    if "duration" in update:
+        update["stop"] = None
+    elif scenario.stop is not None and (begin := update.get("start")) is not None and begin >= scenario.stop:
+        problems.append(Problem("--start", 0, "", f"must be before the scenario's stop, {scenario.stop}, got {start}"))
+    if problems:
+        raise ScenarioError(problems)
+    return scenario.model_copy(update=update)
 
 
 def kinds_for(scenario: Scenario, *, laws: Laws | None = None) -> dict[str, Kind]:

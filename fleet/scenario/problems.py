@@ -5,13 +5,15 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterable
 from types import UnionType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from fleet.errors import Problem
-from fleet.scenario.document import Document
 from fleet.scenario.wording import Path, shortened, shown, unknown
+
+if TYPE_CHECKING:  # the roster comes here for words alone and needs no YAML
+    from fleet.scenario.document import Document
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -8,6 +8,7 @@ from fleet.data import State
 from fleet.errors import ScenarioError
 from fleet.scenario.fields import Hours
 from fleet.scenario.kinds import find_kinds, load_kind, shipped_kinds
+from fleet.scenario.quantities import Measure
 from fleet.scenario.settings import with_settings
 from fleet.sim.laws import LAW_INPUTS
 from tests.scenario.files import PUMP, kind_mistakes, kind_of
@@ -22,9 +23,9 @@ LAWS = {
 def test_every_key_reaches_the_model_in_canonical_units(tmp_path: Path) -> None:
     pump = kind_of(tmp_path, PUMP, laws=LAWS)
 
-    assert pump.parameters["rated_current"].value == (22, "current")
-    assert pump.parameters["bearing_life"].value == (400 * 3600, "duration")
-    assert pump.parameters["exponent"].value == (1.6, "ratio")
+    assert pump.parameters["rated_current"].value == Measure(22, "current")
+    assert pump.parameters["bearing_life"].value == Measure(400 * 3600, "duration")
+    assert pump.parameters["exponent"].value == Measure(1.6, "ratio")
     assert pump.cycle is not None
     assert (pump.cycle.period, pump.cycle.jitter) == ("cycle_time", 0.02)
     assert pump.setpoint is not None
@@ -46,7 +47,7 @@ def test_every_key_reaches_the_model_in_canonical_units(tmp_path: Path) -> None:
         "idle_share": 0.35,
     }
     assert pump.signals["vibration"].inputs["healthy"] == 1.2
-    assert pump.sensors["vibration"].span == (0, 25)
+    assert pump.sensors["vibration"].span == (0.0, 25.0)
     assert pump.sensors["vibration"].noise_share == 0.02
     assert pump.sensors["vibration"].period == 1
     assert (pump.jitter, pump.clock_error, pump.sync_every) == (0.01, 0.02, 600)
@@ -160,11 +161,11 @@ def test_settings_change_a_copy_of_the_kind(tmp_path: Path) -> None:
 
     other = with_settings(pump, {"rated_current": "6 A", "warmth": {"spread": 0}, "vibration": {"period": "5 s"}})
 
-    assert other.parameters["rated_current"].value == (6, "current")
+    assert other.parameters["rated_current"].value == Measure(6, "current")
     assert other.parameters["rated_current"].spread == 0.08
     assert (other.parameters["warmth"].value.value, other.parameters["warmth"].spread) == (55, 0)
     assert (other.multiple("vibration"), other.sensors["vibration"].units) == (5, "mm/s")
-    assert pump.parameters["rated_current"].value == (22, "current")
+    assert pump.parameters["rated_current"].value == Measure(22, "current")
     assert pump.multiple("vibration") == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.errors import ScenarioError
 from fleet.scenario.fields import Hours
-from fleet.scenario.load import kinds_for, load, problems_text
+from fleet.scenario.load import kinds_for, load, problems_text, with_arguments
 from fleet.scenario.model import UNBOUNDED, Crew
 from tests.scenario.files import HEAD, PUMP, mistakes, scenario_of, write_kinds
 
@@ -97,6 +97,35 @@ def test_arguments_replace_fields_of_a_scenario(tmp_path: Path) -> None:
     other = scenario.model_copy(update={"seed": 0, "duration": 60.0})
 
     assert (other.seed, other.length_us(start_us=0), other.folder) == (0, 60_000_000, str(tmp_path))
+
+
+def test_arguments_of_the_command_line_go_before_the_file(tmp_path: Path) -> None:
+    times = "start: 2026-03-02T06:00:00Z\nstop: 2026-03-02T07:00:00Z\n"
+    scenario = scenario_of(tmp_path, HEAD + times + LINE)
+
+    other = with_arguments(scenario, seed=0, start="2026-03-02T08:00:00Z", duration="90 s")
+
+    assert (other.seed, other.stop) == (0, None)
+    assert other.start == datetime(2026, 3, 2, 8, tzinfo=UTC)
+    assert other.length_us(start_us=0) == 90_000_000
+    assert with_arguments(scenario) == scenario
+
+
+def test_every_wrong_argument_is_told_with_its_name(tmp_path: Path) -> None:
+    times = "start: 2026-03-02T06:00:00Z\nstop: 2026-03-02T07:00:00Z\n"
+    scenario = scenario_of(tmp_path, HEAD + times + LINE)
+
+    with pytest.raises(ScenarioError) as all_wrong:
+        with_arguments(scenario, seed=-1, start="soon", duration="5 bar")
+    with pytest.raises(ScenarioError) as late:
+        with_arguments(scenario, start="2026-03-02T08:00:00Z")
+
+    assert str(all_wrong.value).splitlines() == [
+        "--seed: must be at least 0, got -1",
+        "--start: must be a time like '2026-03-02T06:00:00Z', or now, got 'soon'",
+        "--for: must be a duration like '6 min', got '5 bar'",
+    ]
+    assert str(late.value).startswith("--start: must be before the scenario's stop, 2026-03-02 07:00:00+00:00")
 
 
 EIGHT = """\
@@ -372,7 +401,8 @@ def test_a_scenario_is_frozen(tmp_path: Path) -> None:
 
 
 def test_loading_needs_none_of_the_heavy_libraries() -> None:
-    code = "import sys, fleet.scenario.load, fleet.scenario.roster, fleet.scenario.schema\nprint(*sys.modules)"
+    code = "import sys, fleet.scenario.roster\nassert 'yaml' not in sys.modules\n"
+    code += "import fleet.scenario.load, fleet.scenario.schema\nprint(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
 
