@@ -89,7 +89,7 @@ def serve(port: int | None) -> int:
         cluster = MockCluster()
         bootstrap = cluster.bootstrap
         if port is not None:
-            from fleet.broker.forward import forward  # noqa: PLC0415 - asyncio takes 60 ms that others need not wait
+            from fleet.broker.forward import forward  # asyncio takes 60 ms that others need not wait
 
             forward(port, to=bootstrap)
             cluster.advertise(port)
