@@ -17,7 +17,7 @@ def path_text(path: Sequence[str | int]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            text += f".{shortened(part)}" if text else shortened(part)
     return text
 
 
@@ -36,14 +36,15 @@ def shown(value: object) -> str:
 
 
 def shortened(text: str) -> str:
-    """Cut *text* to one line that a message can carry."""
-    line = " ".join(text.split())
+    """Cut *text* to one line that a message can carry; what a terminal would obey is written out."""
+    some = text[: SHOWN_MAX + 1]
+    line = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in some)
     return line if len(line) <= SHOWN_MAX else line[: SHOWN_MAX - 3] + "..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown *word*: the nearest *known* one, or all of a few."""
-    names = list(dict.fromkeys(known))
+    names = [shortened(name) for name in dict.fromkeys(known)]
     lower = {name.lower(): name for name in reversed(names)}
     near = difflib.get_close_matches(word.lower()[:200], lower, n=1)
     if near:

@@ -336,6 +336,13 @@ def test_a_mistake_is_told_with_its_line_and_what_must_hold(tmp_path: Path, text
     assert mistakes(tmp_path, text) == [problem]
 
 
+def test_what_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
+    problems = mistakes(tmp_path, HEAD + '"a\\e[2J\\n": 1\nsite: "\\e[2J"\n' + LINE)
+
+    assert problems[0].startswith(r"3: a\x1b[2J\n: unknown key 'a\x1b[2J\n'; known: fleet,")
+    assert problems[1] == r"4: site: must be made of letters, digits and '-', got '\x1b[2J'"
+
+
 def test_ids_that_two_lines_make_alike_are_refused(tmp_path: Path) -> None:
     (tmp_path / "kinds").mkdir()
     (tmp_path / "kinds" / "b-pump.yaml").write_text(PUMP.replace("kind: pump", "kind: b-pump", 1))
