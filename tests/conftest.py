@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.services.kafka import Kafka, KafkaCluster, existing
 from tests.services.process import ServiceUnavailable
+
+# How long an example takes depends on who else uses the machine: a test fails for what is wrong, not for what is slow.
+settings.register_profile("fleet", deadline=None, print_blob=True)
+settings.load_profile("fleet")
 
 _missing: list[str] = []
 _kept_logs: list[str] = []
