@@ -1,0 +1,41 @@
+"""Whether decoded fields are what fleet writes: JSON may hold anything under the right names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fleet.data import Quality
+
+LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
+QUALITIES = frozenset(quality.name for quality in Quality)
+TEXTS = ("machine", "sensor", "units", "location")
+
+
+def unsound(fields: Mapping[str, Any], stream: str) -> str:
+    """Say what is wrong with the *fields* of a record of *stream*; empty where nothing is."""
+    if not stream:
+        return "has the fields of no stream"
+    for name in TEXTS:
+        if not isinstance(fields.get(name, ""), str):
+            return f"{name} must be text"
+    for name in ("seq", "timestamp"):
+        number = fields.get(name, 0)
+        if not isinstance(number, int) or not LONG_MIN <= number <= LONG_MAX:
+            return f"{name} must be a whole number of 64 bits"
+    if fields.get("seq", 0) < 0:
+        return "seq must not be below 0"
+    if stream == "readings":
+        return _unsound_reading(fields)
+    return ""
+
+
+def _unsound_reading(fields: Mapping[str, Any]) -> str:
+    value = fields["value"]
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return "value must be a number"
+    if isinstance(value, int) and value.bit_length() > 1023:
+        return "value must be a number that a double can hold"
+    if "seq" in fields and not ("timestamp" in fields and fields.get("quality") in QUALITIES):
+        return "a record with a seq must have a timestamp and a quality"
+    return ""

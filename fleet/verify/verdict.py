@@ -1,0 +1,261 @@
+"""The judgement on a run's logs: what was read, held against the account, the digests and the scenario."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
+from fleet.verify.log import LogChecker
+from fleet.verify.regenerate import Expected, differences, folded
+from fleet.verify.runs import Run
+
+DIGITS = "016x"
+
+
+@dataclass(slots=True)
+class StreamCount:
+    """What was found of one stream."""
+
+    records: int = 0
+    machines: int = 0
+    partitions: int = 0
+    topics: int = 0
+    numbered: bool = True  # whether the records say their number: then order, gaps and duplicates are seen
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What reading a run back has shown.
+
+    *findings* are the first of what is wrong, each a line with its place; *counts* has all of them by type.
+    *proven*: the run has ended, all of it was read, and nothing is wrong. Nothing wrong without a proof is
+    possible, and *notes* say why: the run goes on, or the broker trimmed what was to be read.
+    """
+
+    run_id: str
+    headline: str
+    proven: bool
+    findings: list[str]
+    counts: dict[str, int]
+    streams: dict[str, StreamCount]
+    digests: str  # equal, different, or not compared
+    scenario: str  # likewise
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """Give 0 where the run is proven, else 1."""
+        return 0 if self.proven else 1
+
+    def lines(self) -> list[str]:
+        """Say it for people, the result last."""
+        found = [self.headline]
+        found += [self._stream_line(stream, count) for stream, count in self.streams.items()]
+        found += self.notes
+        total = sum(self.counts.values())
+        if total:
+            types = ", ".join(f"{number:,} {name}" for name, number in self.counts.items())
+            found.append(f"{total:,} finding{'s' * (total != 1)}: {types}")
+            found += [f"  {line}" for line in self.findings]
+            if len(self.findings) < len(self.counts) or total > len(self.findings) >= FINDINGS_SHOWN:
+                found.append("  and more")
+        found.append("proven" if self.proven else "NOT proven" if total else "nothing wrong was found, but not proven")
+        return found
+
+    def _stream_line(self, stream: str, count: StreamCount) -> str:
+        said = [] if self.counts else (["in order", "no gap", "no duplicate"] if count.numbered else ["all there"])
+        if stream == "readings" or len(self.streams) == 1:
+            said += [f"digests {self.digests}"] if self.digests != NOT_COMPARED else []
+            said += [f"{self.scenario} to the scenario's"] if self.scenario != NOT_COMPARED else []
+        machines = _counted(count.machines, "door" if stream == "doors" else "machine")
+        topics = f" of {count.topics:,} topics" if count.topics > 1 else ""
+        text = f"{count.records:,} {stream} of {machines} in {_counted(count.partitions, 'partition')}{topics}"
+        return f"{text}: {', '.join(said)}" if said else text
+
+    def as_json(self) -> dict[str, Any]:
+        """Say it for machines."""
+        return {
+            "run": self.run_id,
+            "proven": self.proven,
+            "findings": {"counts": dict(self.counts), "first": list(self.findings)},
+            "streams": {
+                stream: {
+                    "records": count.records,
+                    "machines": count.machines,
+                    "partitions": count.partitions,
+                    "numbered": count.numbered,
+                }
+                for stream, count in self.streams.items()
+            },
+            "digests": self.digests,
+            "scenario": self.scenario,
+            "notes": list(self.notes),
+        }
+
+
+EQUAL, DIFFERENT, NOT_COMPARED = "equal", "different", "not compared"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def judge(
+    run: Run,
+    checkers: Sequence[LogChecker],
+    findings: Findings,
+    *,
+    expected: Expected | None = None,
+    notes: Sequence[str] = (),
+    stamped: bool = True,
+) -> Verdict:
+    """Finish the *checkers* that were fed with all topics of *run*, and compare. *findings* are theirs.
+
+    *stamped* says whether the records' stamps went into their digests as the run meant them.
+    """
+    for checker in checkers:
+        checker.finish()
+    judging = _Judging(run, checkers, findings, list(notes))
+    judging.settle()
+    digests = judging.compare_partitions() if stamped or run.record_time != "scan" else NOT_COMPARED
+    scenario = judging.compare_scenario(expected) if expected is not None else NOT_COMPARED
+    return Verdict(
+        run_id=run.id,
+        headline=run.headline(),
+        proven=run.ended and not judging.trimmed and not findings,
+        findings=findings.lines,
+        counts={str(finding): number for finding, number in findings.counts.items()},
+        streams=judging.stream_counts(),
+        digests=digests,
+        scenario=scenario,
+        notes=judging.notes,
+    )
+
+
+class _Judging:
+    """What `judge` adds up."""
+
+    def __init__(self, run: Run, checkers: Sequence[LogChecker], findings: Findings, notes: list[str]) -> None:
+        self.run, self.checkers, self.findings, self.notes = run, checkers, findings, notes
+        self.found: Counter[str] = Counter()
+        for checker in checkers:
+            for (stream, _), count in checker.found.items():
+                self.found[stream] += count
+        self.trimmed = sum(checker.trimmed_records.total() for checker in checkers)
+        self.absent: Counter[str] = Counter()  # produced, and the account itself says they may not be there
+        if self.trimmed:
+            self.notes.append(
+                f"{_counted(self.trimmed, 'record')} {'were' if self.trimmed != 1 else 'was'} trimmed by the broker "
+                "before they were read: cannot be proven"
+            )
+        if not run.ended:
+            self.notes.append(_unfinished(run))
+
+    # ------------------------------------------------------------ the account
+
+    def settle(self) -> None:
+        """Hold what was found against the account, stream by stream; decide which gaps it explains."""
+        account = self.run.account
+        missing: Counter[str] = sum((checker.missing for checker in self.checkers), Counter())
+        for stream in dict.fromkeys((*account, *self.found)):
+            row = account.get(stream, {})
+            if self.run.ended and not self.trimmed:
+                self._settle_stream(stream, row)
+            explained = row.get("withheld", 0) + self.absent[stream]
+            unexplained = missing[stream] - explained
+            if unexplained > 0:
+                lines = [line for checker in self.checkers if checker.missing[stream] for line in checker.missing_lines]
+                self.findings.extend(Finding.GAP, lines, count=unexplained)
+            elif explained:
+                self._explain(stream, row, missing[stream])
+
+    def _settle_stream(self, stream: str, row: Mapping[str, int]) -> None:
+        duplicates = sum(checker.duplicates[stream] for checker in self.checkers)
+        there = self.found[stream] - duplicates
+        acknowledged, in_doubt = row.get("acknowledged", 0), row.get("in_doubt", 0)
+        if there < acknowledged:
+            text = f"{stream}: {acknowledged - there:,} of {acknowledged:,} acknowledged records are not there"
+            self.findings.add(Finding.LOST, f"{text}: {Finding.LOST}", count=acknowledged - there)
+        extra = there - acknowledged - in_doubt
+        if extra > 0:
+            text = f"{stream}: {extra:,} records more than were produced: {Finding.EXTRA}"
+            self.findings.add(Finding.EXTRA, text, count=extra)
+        arrived = min(max(there - acknowledged, 0), in_doubt)
+        self.absent[stream] = row.get("failed", 0) + in_doubt - arrived
+        if in_doubt:
+            text = f"{stream}: of {in_doubt:,} records in doubt {arrived:,} arrived and {in_doubt - arrived:,} did not"
+            self.notes.append(text)
+
+    def _explain(self, stream: str, row: Mapping[str, int], missing: int) -> None:
+        withheld, failed = row.get("withheld", 0), row.get("failed", 0)
+        causes = [f"{withheld:,} withheld because the run was late"] * bool(withheld)
+        causes += [f"{failed:,} that failed"] * bool(failed)
+        causes += [f"{self.absent[stream] - failed:,} in doubt"] * (self.absent[stream] > failed)
+        self.notes.append(f"{stream}: {missing:,} numbers are absent; the account has {', '.join(causes)}")
+
+    # ------------------------------------------------------------ digests
+
+    def compare_partitions(self) -> str:
+        """Compare each partition's digest with the one the run gave."""
+        if not self.run.ended or self.absent.total():
+            return NOT_COMPARED  # the run's digests are of all that was produced
+        answer = NOT_COMPARED
+        for checker in self.checkers:
+            topic, found = self.run.topics[checker.topic], folded(checker.digests)
+            for p, digest in enumerate(topic.digests):
+                read = found.get((topic.topic, p), 0)
+                if checker.trimmed_records[p]:
+                    continue
+                if read == digest:
+                    answer = EQUAL if answer == NOT_COMPARED else answer
+                    continue
+                answer = DIFFERENT
+                if p not in checker.tainted:  # elsewhere that is a consequence, not news
+                    text = f"{topic.topic}[{p}]: {read:{DIGITS}}, the run wrote {digest:{DIGITS}}: {Finding.DIGEST}"
+                    self.findings.add(Finding.DIGEST, text)
+        return answer
+
+    def compare_scenario(self, expected: Expected) -> str:
+        """Compare every machine's log with what the scenario makes."""
+        if not expected.same_scenario:
+            self.notes.append("the scenario is not the one that ran: its expanded form has another digest")
+        if self.trimmed or self.absent.total():
+            self.notes.append("not compared with the scenario: it has what the log is known to lack")
+            return NOT_COMPARED
+        found: dict[str, dict[str, Any]] = {}
+        for checker in self.checkers:
+            for stream, machines in checker.digests.items():
+                found.setdefault(stream, {}).update(machines)
+        differing = differences(expected.digests, found)
+        for lines in differing.values():
+            for line in lines:
+                self.findings.add(Finding.SCENARIO, line)
+        return DIFFERENT if differing else EQUAL
+
+    # ------------------------------------------------------------ the summary
+
+    def stream_counts(self) -> dict[str, StreamCount]:
+        """Count what was found, by stream."""
+        counts: dict[str, StreamCount] = {}
+        for checker in self.checkers:
+            topic = self.run.topics[checker.topic]
+            for stream, machines in checker.digests.items():
+                row = counts.setdefault(stream, StreamCount())
+                row.records += sum(count for (name, _), count in checker.found.items() if name == stream)
+                row.machines += len(machines)
+                row.partitions += topic.partitions
+                row.topics += 1
+                row.numbered &= stream not in checker.unnumbered
+        return counts
+
+
+def _unfinished(run: Run) -> str:
+    silent = run.missing_shards
+    if silent:
+        return f"{_counted(silent, 'shard')} of the run did not say that it started: cannot be proven"
+    open_shards = sum(shard.ended is None for shard in run.shards.values())
+    whole = "the run" if len(run.shards) == 1 else f"{open_shards} of {len(run.shards)} shards"
+    return f"{whole} did not say that it ended: read to the present end, cannot be proven"
