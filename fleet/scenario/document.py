@@ -188,6 +188,9 @@ def _take(reading: _Reading, event: yaml.Event) -> None:
 
 
 def _scalar(reading: _Reading, event: yaml.ScalarEvent) -> None:
+    if not event.value.isascii() and any("\ud800" <= each <= "\udfff" for each in event.value):
+        # Only PyYAML's own parser lets these through; no encoding can carry them.
+        raise _RefusedError(_line(event), "must be text without lone surrogates")
     around = reading.stack[-1] if reading.stack else None
     if around is not None and isinstance(around.value, dict) and around.key is None:
         _key(reading, around, str(event.value), _line(event))
