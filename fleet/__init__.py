@@ -1,1 +1,59 @@
-"""A simulated factory on Kafka."""
+"""fleet: a simulated factory on Kafka.
+
+    import fleet
+
+    scenario = fleet.load("scenarios/quickstart.yaml")
+    for block in fleet.simulate(scenario):
+        for columns in block.kinds:
+            print(columns.kind, columns.value.mean())
+
+What is named here is public; everything else may change without notice.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fleet.api import load, simulate
+    from fleet.data import Block, Event, KindColumns, Quality, State
+    from fleet.errors import FleetError, RequestError, RunError, ScenarioError
+    from fleet.scenario.model import Scenario
+
+_HOMES = {
+    "load": "fleet.api",
+    "simulate": "fleet.api",
+    "Block": "fleet.data",
+    "Event": "fleet.data",
+    "KindColumns": "fleet.data",
+    "Quality": "fleet.data",
+    "State": "fleet.data",
+    "FleetError": "fleet.errors",
+    "RequestError": "fleet.errors",
+    "RunError": "fleet.errors",
+    "ScenarioError": "fleet.errors",
+    "Scenario": "fleet.scenario.model",
+}
+
+__all__ = [
+    "Block",
+    "Event",
+    "FleetError",
+    "KindColumns",
+    "Quality",
+    "RequestError",
+    "RunError",
+    "Scenario",
+    "ScenarioError",
+    "State",
+    "load",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is public when it is first used: ``fleet --help`` needs none of it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fleet' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

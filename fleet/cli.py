@@ -1,0 +1,367 @@
+"""The command line: arguments in, exit code out. Data goes to standard output, words for people to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from fleet.errors import FleetError, RequestError, ScenarioError
+
+if TYPE_CHECKING:
+    from fleet.scenario.model import Scenario
+
+BOOTSTRAP_VARIABLE = "FLEET_KAFKA_BOOTSTRAP"
+SPEED_MAX = 1e6
+
+app = typer.Typer(
+    name="fleet",
+    help="A simulated factory on Kafka.\n\nTry: fleet run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=V", help="Replace a value of the scenario. May be repeated.")
+]
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="A file, or the name of one that fleet ships.")]
+KafkaConfig = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Properties as Kafka's or librdkafka's clients take them: TLS, SASL."),
+]
+
+
+@app.command(short_help="Run a scenario: send what its factory says.")
+def run(
+    scenario: ScenarioName,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="SINK",
+            help="kafka://HOST:PORT, file:PATH.avro, file:PATH.jsonl, stdout: or null:. May be repeated. "
+            f"Without it: the broker in {BOOTSTRAP_VARIABLE}, else an embedded one.",
+        ),
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(metavar="1|60|max", help="Simulated time against wall time; max: as fast as it goes.")
+    ] = "1",
+    length: Annotated[str | None, typer.Option("--for", metavar="1h", help="How long, in simulated time.")] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="now|TIME", help="When simulated time begins, like 2026-03-02T06:00:00Z.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="What all randomness is drawn from.")] = None,
+    settings: Settings = None,
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Print the first N records as JSON lines; send nothing.")
+    ] = None,
+    format_: Annotated[str | None, typer.Option("--format", metavar="avro|json", help="How records are written.")] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="The readings' topic; may be a template of {site} {area} {line} {kind}."),
+    ] = None,
+    kafka_config: KafkaConfig = None,
+    record_time: Annotated[
+        str, typer.Option(metavar="scan|wall", help="The records' own stamps: the scan's instant, or the present.")
+    ] = "scan",
+    run_header: Annotated[bool, typer.Option("--run-header", help="Put the run's id on every reading.")] = False,
+    skew: Annotated[
+        str | None, typer.Option(metavar="1s", help="How far the log may be out of due order between machines.")
+    ] = None,
+    when_late: Annotated[
+        str, typer.Option(metavar="catch-up|skip", help="What to do with what is overdue.")
+    ] = "catch-up",
+    stop_timeout: Annotated[
+        str, typer.Option(metavar="30s", help="How long an interrupted run waits for answers.")
+    ] = "30s",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON to standard output.")] = False,
+    exit_: Annotated[bool, typer.Option("--exit", help="End when done: do not keep the embedded broker open.")] = False,
+) -> None:
+    """Run a scenario: send what its factory says, then say what became of every record.
+
+    Example: fleet run quickstart --to stdout: --speed max --for 1h
+    """
+    from fleet.run.clock import RealClock
+    from fleet.run.plan import EMBEDDED, RunRequest, make_plan
+
+    loaded = _load(scenario, settings)
+    if sample is not None:
+        targets: tuple[str, ...] = ("stdout:",)
+    elif to:
+        targets = tuple(to)
+    elif os.environ.get(BOOTSTRAP_VARIABLE):
+        targets = (f"kafka://{os.environ[BOOTSTRAP_VARIABLE]}",)
+    else:
+        targets = (EMBEDDED,)
+    request = RunRequest(
+        scenario=loaded,
+        source=scenario,
+        targets=targets,
+        speed=_speed(speed),
+        length_us=None if length is None else _duration_us("--for", length),
+        start_us=_start_us(start),
+        now=start == "now",
+        seed=seed,
+        settings=tuple(settings or ()),
+        format=_choice("--format", format_, ("avro", "json")),
+        topic=topic,
+        kafka_config=kafka_config,
+        record_time=_choice("--record-time", record_time, ("scan", "wall")) or "scan",
+        run_header=run_header,
+        skew_s=None if skew is None else _duration_us("--skew", skew) / 1e6,
+        skip_when_late=_choice("--when-late", when_late, ("catch-up", "skip")) == "skip",
+        stop_timeout_s=_duration_us("--stop-timeout", stop_timeout) / 1e6,
+    )
+    if as_json and "stdout:" in targets:
+        raise RequestError("--json and --to stdout: both want standard output; send the records elsewhere")
+    plan = make_plan(request, wall_us=RealClock().wall_us())
+    if sample is not None:
+        from fleet.run.sample import print_sample
+
+        print_sample(plan, sample)
+        return
+    from fleet.session import carry_out
+
+    raise typer.Exit(carry_out(plan, as_json=as_json, keep_open=not exit_))
+
+
+@app.command(short_help="Say everything that is wrong with scenarios.")
+def check(
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Files, or names.")],
+    settings: Settings = None,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Show machines, records/s, MB/s, islands and topics; send nothing.")
+    ] = False,
+    create: Annotated[bool, typer.Option("--create", help="Make the topics on the broker of --to.")] = False,
+    to: Annotated[str | None, typer.Option("--to", metavar="SINK", help="The broker for --create.")] = None,
+    kafka_config: KafkaConfig = None,
+) -> None:
+    """Say everything that is wrong with scenarios, each mistake with its line; exit 2 if there is any.
+
+    Example: fleet check quickstart --expand
+    """
+    from fleet.run.check import create_topics, expanded
+
+    wrong = 0
+    for name in scenarios:
+        try:
+            loaded = _load(name, settings)
+            lines = expanded(loaded, name) if expand else [f"{name}: ok"]
+            if create:
+                lines += create_topics(loaded, name, _broker(to), kafka_config)
+        except ScenarioError as error:
+            wrong += len(error.problems)
+            _say(str(error))
+            continue
+        for line in lines:
+            (typer.echo if expand or create else _say)(line)
+    if wrong:
+        _say(f"{wrong} problem{'s' if wrong > 1 else ''}")
+        raise typer.Exit(2)
+
+
+@app.command(short_help="Write a scenario to start from.")
+def init(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")] = Path("scenario.yaml"),
+) -> None:
+    """Write a short scenario with comments, to start from.
+
+    Example: fleet init my-factory.yaml
+    """
+    from fleet.scenario.schema import starter
+
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(starter())
+    except FileExistsError:
+        raise RequestError(f"{file}: is there already; name another file") from None
+    except OSError as error:
+        raise RequestError(f"{file}: cannot be written: {error.strerror}") from None
+    _say(f"wrote {file}; try: fleet check {file} --expand, then: fleet run {file}")
+
+
+@app.command(short_help="Show records as they come.")
+def tail(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic to read.")] = "factory.readings",
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help=f"kafka://HOST:PORT; default {BOOTSTRAP_VARIABLE}.")
+    ] = None,
+    machine: Annotated[str | None, typer.Option(metavar="GLOB", help="Only machines that match.")] = None,
+    sensor: Annotated[str | None, typer.Option(metavar="GLOB", help="Only sensors that match.")] = None,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Exactly one run; 'last' for the last.")] = None,
+    beginning: Annotated[bool, typer.Option("--beginning", help="From the first record there is, not from now.")] = False,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N records.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    kafka_config: KafkaConfig = None,
+) -> None:
+    """Show records as they come, decoded.
+
+    Example: fleet tail factory.readings --from kafka://localhost:9092 --machine 'filling-*'
+    """
+    from fleet.session import show_tail
+
+    show_tail(
+        _broker(source, "--from"), topic, kafka_config,
+        machine=machine, sensor=sensor, run=run_id, beginning=beginning, count=count, as_json=as_json,
+    )  # fmt: skip
+
+
+@app.command(short_help="Read a run back and prove it.")
+def verify(
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="[SCENARIO]", help="With it the run is regenerated and compared.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="URL", help=f"kafka://HOST:PORT or file:PATH; default {BOOTSTRAP_VARIABLE}."),
+    ] = None,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Which run; default the last.")] = None,
+    settings: Settings = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    kafka_config: KafkaConfig = None,
+) -> None:
+    """Read a run back and prove it: order, gaps, duplicates, partitions, counts, digests; exit 1 if anything is wrong.
+
+    Example: fleet verify quickstart --from kafka://localhost:9092
+    """
+    from fleet.session import show_verdict
+
+    loaded = None if scenario is None else _load(scenario, settings)
+    where = source if source is not None and source.startswith("file:") else _broker(source, "--from")
+    raise typer.Exit(show_verdict(where, loaded, kafka_config, run=run_id, as_json=as_json))
+
+
+@app.command(short_help="Start the embedded broker.")
+def broker(
+    topics: Annotated[
+        list[str] | None,
+        typer.Option("--topic", metavar="NAME:PARTITIONS", help="A topic it has from the start. May be repeated."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port; default a free one.")] = None,
+) -> None:
+    """Start the embedded broker and keep it until Ctrl-C.
+
+    Example: fleet broker --port 9092 --topic factory.readings:12
+    """
+    from fleet.session import keep_broker
+
+    keep_broker([_topic_and_partitions(topic) for topic in topics or ()], port)
+
+
+@app.command(short_help="List the scenarios that fleet ships.")
+def scenarios() -> None:
+    """List the scenarios that fleet ships.
+
+    Example: fleet scenarios
+    """
+    from fleet.scenario.load import scenario_names
+
+    for name in scenario_names():
+        typer.echo(f"{name:20} {_load(name, None).about}")
+
+
+@app.command(short_help="List the kinds of machines there are.")
+def kinds() -> None:
+    """List the kinds of machines there are, with their sensors.
+
+    Example: fleet kinds
+    """
+    from fleet.scenario.kinds import kind_named, shipped_kinds
+
+    for named in shipped_kinds():
+        kind = kind_named(named)
+        typer.echo(f"{kind.kind}: {kind.about.strip()}")
+        for name, sensor in kind.sensors.items():
+            typer.echo(f"    {name:22} {sensor.units:6} every {sensor.period:g} s")
+
+
+def main() -> NoReturn:
+    """Run the command line; what fails on purpose is one line and an exit code, never a traceback."""
+    try:
+        app()
+    except FleetError as error:
+        _say(str(error))
+        _leave(error.exit_code)
+    except BrokenPipeError:
+        _leave(0)
+    except KeyboardInterrupt:
+        _leave(130)
+    raise AssertionError("typer leaves by itself")
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit without a complaint about a standard output that nobody reads any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _load(name: str, settings: list[str] | None) -> Scenario:
+    from fleet.api import load
+
+    return load(name, settings=tuple(settings or ()))
+
+
+def _choice(option: str, value: str | None, known: tuple[str, ...]) -> str | None:
+    if value is None or value in known:
+        return value
+    raise RequestError(f"{option}: must be {' or '.join(known)}, got {value!r}")
+
+
+def _speed(text: str) -> float:
+    if text == "max":
+        return float("inf")
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= SPEED_MAX:
+        raise RequestError(f"--speed: must be 'max' or a number above 0 like 60, got {text!r}")
+    return speed
+
+
+def _duration_us(option: str, text: str) -> int:
+    from fleet.scenario.quantities import DURATION, bounded
+
+    try:
+        return round(bounded(DURATION, above=0)(text) * 1_000_000)
+    except ValueError as error:
+        raise RequestError(f"{option}: {error}") from None
+
+
+def _start_us(text: str | None) -> int | None:
+    if text is None or text == "now":
+        return None
+    from fleet.scenario.fields import instant
+    from fleet.scenario.model import microseconds
+
+    try:
+        return microseconds(instant(text))
+    except ValueError as error:
+        raise RequestError(f"--start: {error}") from None
+
+
+def _broker(url: str | None, option: str = "--to") -> str:
+    url = url or (f"kafka://{os.environ[BOOTSTRAP_VARIABLE]}" if os.environ.get(BOOTSTRAP_VARIABLE) else None)
+    if url is None or not url.startswith("kafka://"):
+        what = "no broker named" if url is None else f"must be kafka://HOST:PORT, got {url!r}"
+        raise RequestError(f"{option}: {what}; use {option} kafka://HOST:PORT or set {BOOTSTRAP_VARIABLE}")
+    return url
+
+
+def _topic_and_partitions(text: str) -> tuple[str, int]:
+    name, _, partitions = text.partition(":")
+    if not name or not (partitions or "1").isdigit() or int(partitions or 1) < 1:
+        raise RequestError(f"--topic: must be NAME:PARTITIONS like factory.readings:12, got {text!r}")
+    return name, int(partitions or 1)

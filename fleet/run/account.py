@@ -1,0 +1,64 @@
+"""What became of every record: scheduled = withheld + produced; produced + injected = acknowledged + failed + in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from fleet.data import Delivery
+
+
+@dataclass(slots=True)
+class StreamAccount:
+    """The account of one stream in one sink."""
+
+    scheduled: int = 0  # due by the plan until the run ended
+    withheld: int = 0  # skipped because the run was late
+    produced: int = 0  # handed to the sink
+    injected: int = 0  # handed to it beside the plan
+    acknowledged: int = 0
+    failed: int = 0  # refused for good
+    in_doubt: int = 0  # tried, no answer within the deadline
+
+    @property
+    def balanced(self) -> bool:
+        """Whether both equations hold."""
+        settled = self.acknowledged + self.failed + self.in_doubt
+        return self.scheduled == self.withheld + self.produced and self.produced + self.injected == settled
+
+    @property
+    def lost(self) -> int:
+        """How many records cannot be said to have arrived."""
+        return self.failed + self.in_doubt
+
+
+class Account:
+    """The accounts of a run's streams in one sink."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, StreamAccount] = {}
+
+    def of(self, stream: str) -> StreamAccount:
+        """Give the account of *stream*."""
+        return self.streams.setdefault(stream, StreamAccount())
+
+    def settle(self, delivery: Mapping[str, Delivery]) -> None:
+        """Take over what a sink says became of what it was handed; what it has not settled is in doubt."""
+        for stream, found in delivery.items():
+            account = self.of(stream)
+            account.acknowledged, account.failed = found.acknowledged, found.failed
+            account.in_doubt = found.in_doubt + found.pending
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every stream's account is."""
+        return all(account.balanced for account in self.streams.values())
+
+    @property
+    def lost(self) -> int:
+        """How many records of all streams cannot be said to have arrived."""
+        return sum(account.lost for account in self.streams.values())
+
+    def as_fields(self) -> dict[str, dict[str, int]]:
+        """Give the numbers by stream and name, as the run's records and reports carry them."""
+        return {stream: asdict(account) for stream, account in self.streams.items() if stream != "runs"}

@@ -1,0 +1,97 @@
+"""What a scenario would do, before anything is sent: its size, its islands, its topics."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from pathlib import Path
+
+from fleet.encode.encoder import Encoder
+from fleet.run.clock import RealClock
+from fleet.run.plan import RunPlan, RunRequest, make_plan, moment, span_text, target_plan
+from fleet.scenario.model import Scenario
+from fleet.sim.blocks import Simulation
+
+BATCH_OVERHEAD_BYTES = 9
+"""What Kafka adds to a record inside a batch: lengths, deltas, no headers; the batch's own header is spread thin."""
+
+SAMPLE_MACHINES = 200
+"""About so many machines are simulated for a few seconds to weigh their records."""
+
+SAMPLE_US = 10_000_000
+START_IF_NOW_US = 1_772_431_200_000_000  # the size of a record does not depend on the day
+
+
+def expanded(scenario: Scenario, source: str) -> list[str]:
+    """Say how many machines, readings, bytes, islands and topics *scenario* has."""
+    plan = _plan(scenario, source)
+    roster = plan.roster
+    per_kind = Counter(machine.kind for machine in roster.machines)
+    rate = sum(
+        entry.count * entry.lines * sum(1.0 / sensor.period for sensor in entry.kind.sensors.values())
+        for entry in roster.entries
+    )
+    islands = Counter(roster.island.tolist())
+    begins = "now" if scenario.start_us is None else moment(scenario.start_us)
+    ends = "until interrupted" if plan.stop_us is None else f"for {span_text(plan.stop_us - plan.start_us)}"
+    lines = [
+        f"{source}: {scenario.name}",
+        f"  time      from {begins} {ends}, seed {'drawn' if scenario.seed is None else scenario.seed}",
+        f"  machines  {len(roster.machines):,} in {len(roster.lines):,} lines: "
+        + ", ".join(f"{count:,} {kind}" for kind, count in sorted(per_kind.items())),
+        f"  readings  {rate:,.1f}/s, {rate * _bytes_a_reading(plan) / 1e6:,.3f} MB/s at speed 1",
+        f"  islands   {len(islands):,}, the largest of {max(islands.values()):,} machines",
+    ]
+    target = target_plan("kafka://localhost:9092", plan.request, roster)
+    for topic in target.topics:
+        streams = [stream for stream, names in target.stream_topics.items() if topic.name in names]
+        settings = ", ".join(f"{name}={value}" for name, value in topic.configs.items())
+        written = " ".join((target.streams[streams[0]].format, target.streams[streams[0]].layout))
+        lines.append(
+            f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {topic.partitions} partitions, "
+            f"replication {topic.replication}" + (f", {settings}" if settings else "")
+        )
+    return lines
+
+
+def _plan(scenario: Scenario, source: str) -> RunPlan:
+    request = RunRequest(scenario=scenario, source=source, targets=("null:",))
+    return make_plan(request, wall_us=START_IF_NOW_US)
+
+
+def _bytes_a_reading(plan: RunPlan) -> float:
+    """Weigh the readings of some of the islands: key, value and what Kafka adds."""
+    workers = max(1, len(plan.roster.machines) // SAMPLE_MACHINES)
+    simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us, islands=(0, workers))
+    target = target_plan("kafka://localhost:9092", plan.request, plan.roster)
+    encoder = Encoder(target.streams, {topic.name: 1 for topic in target.topics})
+    until_us = simulation.now_us + SAMPLE_US
+    batches = encoder.prepare(simulation.advance(until_us)).release(until_us)
+    records = [record for batch in batches if batch.stream == "readings" for record in batch.records]
+    if not records:
+        return 0.0
+    return sum(len(record.key) + len(record.value) + BATCH_OVERHEAD_BYTES for record in records) / len(records)
+
+
+def create_topics(scenario: Scenario, source: str, url: str, kafka_config: Path | None) -> list[str]:
+    """Make the topics that *scenario* writes to on the broker of *url*; RequestError where they cannot be."""
+    from fleet.sinks.properties import connection
+    from fleet.sinks.topics import prepare_topics
+
+    plan = _plan(scenario, source)
+    target = target_plan(url, plan.request, plan.roster)
+    configured = connection(url.removeprefix("kafka://"), kafka_config, os.environ)
+    now_ms = RealClock().wall_us() // 1000
+    seen = asyncio.run(
+        prepare_topics(
+            configured.connection,
+            target.topics,
+            first_ms=now_ms,
+            last_ms=now_ms,
+            endless=False,
+            speed_above_one=False,
+        )
+    )
+    return [f"  there     {name}: {topic.partitions} partitions" for name, topic in sorted(seen.items())]
+

@@ -1,0 +1,204 @@
+"""From blocks to sinks: blocks are made ahead in a thread, what is due is released on an absolute schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from fleet.data import SECOND_US, Block, Event
+from fleet.run.clock import Clock
+from fleet.run.plan import WINDOW_S, RunPlan
+from fleet.run.targets import Due, Ready, Target
+from fleet.sim.blocks import Simulation
+from fleet.sinks.sink import Latency
+
+FIRST_BLOCK_S = 0.1
+"""Wall time the first block spans: short, so that the first record is early."""
+
+CHUNK_READINGS = 20_000
+"""At full speed so many readings are released at once: enough for full batches, few enough to stop soon."""
+
+LATE_S = 1.0
+"""A run that is this far behind its schedule is late: it says so, or skips."""
+
+EVENTS_KEPT = 6
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is: what a person watches."""
+
+    start_us: int
+    simulated_us: int
+    readings: int = 0
+    first_ack_s: float | None = None
+    states: Tally[str] = field(default_factory=Tally)
+    state_of: dict[str, str] = field(default_factory=dict)
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    lateness: Latency = field(default_factory=Latency)
+    behind_s: float = 0.0
+    skips: list[tuple[int, int]] = field(default_factory=list)
+
+    def see(self, events: Sequence[Event]) -> None:
+        """Take note of *events* that were released."""
+        for event in events:
+            if event.type == "state":
+                before = self.state_of.get(event.machine.id)
+                if before is not None:
+                    self.states[before] -= 1
+                self.states[event.state] += 1
+                self.state_of[event.machine.id] = event.state
+            if event.cause or event.type == "door":
+                self.events.append(event)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A block, ready for each sink."""
+
+    block: Block
+    due: Due
+    ready: list[Ready]
+
+
+class Ahead:
+    """Makes the next block, ready for every sink, in a thread while the last one is released."""
+
+    def __init__(self, plan: RunPlan, simulation: Simulation, targets: Sequence[Target]) -> None:
+        self._plan, self._simulation, self._targets = plan, simulation, targets
+        self._executor = ThreadPoolExecutor(1, "blocks")
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.run_in_executor(self._executor, self._make, self._first_span_us())
+
+    def _first_span_us(self) -> int:
+        speed = self._plan.request.speed
+        whole = self._simulation.span_us()
+        return whole if math.isinf(speed) else min(whole, max(SECOND_US, round(FIRST_BLOCK_S * speed * SECOND_US)))
+
+    def _make(self, span_us: int) -> Made | None:
+        start_us, stop_us = self._simulation.now_us, self._plan.stop_us
+        until_us = start_us + span_us
+        if stop_us is not None:
+            until_us = min(until_us, stop_us)
+        if until_us <= start_us:
+            return None
+        block = self._simulation.advance(until_us)
+        return Made(block, Due(block), [target.writer.prepare(block) for target in self._targets])
+
+    async def take(self) -> Made | None:
+        """Give the next block, and set about the one after it; None at the end of the run."""
+        made = await self._next
+        if made is not None:
+            span_us = min(self._simulation.span_us(), self._plan.skew_us) if self._plan.skew_us else None
+            self._next = self._loop.run_in_executor(self._executor, self._make, span_us or self._simulation.span_us())
+        return made
+
+    async def close(self) -> None:
+        """Let the block that is being made come to an end, and forget it."""
+        await asyncio.gather(self._next, return_exceptions=True)
+        self._executor.shutdown(wait=True)
+
+
+class Pipeline:
+    """Releases blocks until the plan ends or *stop* is set; books scheduled and withheld."""
+
+    def __init__(
+        self, plan: RunPlan, simulation: Simulation, targets: Sequence[Target], clock: Clock, stop: asyncio.Event
+    ) -> None:
+        self._plan, self._targets, self._clock, self._stop = plan, targets, clock, stop
+        self._simulation = simulation
+        self.progress = Progress(plan.start_us, plan.start_us)
+        self._wall_start_s = 0.0
+
+    async def run(self) -> None:
+        """Release everything that is due, block by block."""
+        ahead = Ahead(self._plan, self._simulation, self._targets)
+        paced = not math.isinf(self._plan.request.speed)
+        try:
+            made = await ahead.take()
+            self._wall_start_s = self._clock.now_s()
+            while made is not None and not self._stop.is_set():
+                await (self._release_paced(made) if paced else self._release_all(made))
+                made = None if self._stop.is_set() else await ahead.take()
+        finally:
+            await ahead.close()
+
+    async def _release_all(self, made: Made) -> None:
+        """Release a block as fast as the sinks take it, a chunk at a time."""
+        block = made.block
+        chunks = max(1, -(-block.readings // CHUNK_READINGS))
+        span_us = block.stop_us - block.start_us
+        for chunk in range(1, chunks + 1):
+            if self._stop.is_set():
+                return
+            await self._release(made, block.start_us + span_us * chunk // chunks)
+
+    async def _release_paced(self, made: Made) -> None:
+        """Release a block window by window, at the wall time that its due time maps to."""
+        speed, block = self._plan.request.speed, made.block
+        window_us = max(1, round(WINDOW_S * speed * SECOND_US))
+        while self.progress.simulated_us < block.stop_us:
+            now_us = self._plan.start_us + int((self._clock.now_s() - self._wall_start_s) * speed * SECOND_US)
+            behind_s = (now_us - self.progress.simulated_us) / SECOND_US / speed
+            self.progress.behind_s = behind_s
+            if self._plan.request.skip_when_late and behind_s > LATE_S:
+                self._skip(made, min(now_us, block.stop_us))
+                continue
+            window = self.progress.simulated_us + window_us
+            until_us = min(block.stop_us, max(window, min(now_us, self.progress.simulated_us + self._plan.skew_us)))
+            due_s = self._wall_start_s + (until_us - self._plan.start_us) / SECOND_US / speed
+            if due_s > self._clock.now_s():
+                await self._clock.sleep(due_s - self._clock.now_s(), self._stop)
+            if self._stop.is_set():
+                return
+            records = await self._release(made, until_us)
+            late_s = max(0.0, self._clock.now_s() - due_s)
+            if records:
+                self.progress.lateness.add(round(late_s * SECOND_US), records)
+
+    async def _release(self, made: Made, until_us: int) -> int:
+        """Hand over what is due before *until_us*; give the number of readings."""
+        from_us = self.progress.simulated_us
+        due = made.due.between(from_us, until_us)
+        wall_ms = self._clock.wall_us() // 1000
+        for target, prepared in zip(self._targets, made.ready, strict=True):
+            self._schedule(target, made.block, due, until_us)
+            await target.send(prepared.release(until_us, wall_ms=wall_ms))
+        self._advance(made.block, until_us)
+        self.progress.readings += due["readings"]
+        await asyncio.sleep(0)  # let deliveries, signals and the table have their turn
+        return due["readings"]
+
+    def _advance(self, block: Block, until_us: int) -> None:
+        """Note that everything before *until_us* was dealt with."""
+        from_us, self.progress.simulated_us = self.progress.simulated_us, until_us
+        if block.events:
+            self.progress.see([event for event in block.events if from_us <= event.time_us < until_us])
+
+    def _schedule(self, target: Target, block: Block, due: dict[str, int], until_us: int) -> None:
+        """Book what the plan says is due, counted from the block and not from what an encoder made of it."""
+        doors = 0
+        if "doors" in target.plan.streams and target.encoder is not None:
+            from_us = self.progress.simulated_us
+            doors = sum(e.type == "door" and from_us <= e.time_us < until_us for e in block.events)
+            target.account.of("doors").scheduled += doors
+        target.account.of("readings").scheduled += due["readings"]
+        target.account.of("events").scheduled += due["events"] - doors
+
+    def _skip(self, made: Made, until_us: int) -> None:
+        """Withhold what is overdue."""
+        from_us = self.progress.simulated_us
+        due = made.due.between(from_us, until_us)
+        for target, prepared in zip(self._targets, made.ready, strict=True):
+            before = {name: account.scheduled for name, account in target.account.streams.items()}
+            self._schedule(target, made.block, due, until_us)
+            for name, account in target.account.streams.items():
+                account.withheld += account.scheduled - before.get(name, 0)
+            prepared.skip(until_us)
+        self.progress.skips.append((from_us, until_us))
+        self._advance(made.block, until_us)

@@ -1,0 +1,220 @@
+"""What was asked for, and the plan of a run that follows from it: nothing is open or sent yet."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+
+from fleet.data import HOUR_US, SECOND_US, TopicPlan
+from fleet.encode.encoder import StreamPlan, topics_of
+from fleet.errors import RequestError
+from fleet.scenario.kind import Kind
+from fleet.scenario.load import kinds_for
+from fleet.scenario.model import Scenario
+from fleet.scenario.roster import Roster, expand
+from fleet.sim.laws import LAW_INPUTS
+from fleet.sinks.open import SinkKind, format_for, sink_kind
+
+RUNS_TOPIC = "factory.runs"
+"""The journal of all runs: one partition, so that it has an order."""
+
+EMBEDDED = "embedded:"
+"""The target where nothing was named: a broker of the run's own."""
+
+WINDOW_S = 0.025
+"""Wall time between two releases of a paced run."""
+
+SKEW_MAX_US = 60 * SECOND_US
+"""At full speed no record is more than this much due time behind one before it."""
+
+SPEED_MAX = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run was asked for on the command line; None where the scenario or a default decides."""
+
+    scenario: Scenario
+    source: str  # as the user named the scenario, for the command that repeats the run
+    targets: tuple[str, ...] = (EMBEDDED,)
+    speed: float = 1.0  # math.inf: as fast as it goes
+    length_us: int | None = None
+    start_us: int | None = None
+    now: bool = False  # start now, whatever the scenario says
+    seed: int | None = None
+    settings: tuple[str, ...] = ()
+    format: str | None = None
+    topic: str | None = None
+    kafka_config: Path | None = None
+    record_time: str = "scan"
+    run_header: bool = False
+    skew_s: float | None = None
+    skip_when_late: bool = False
+    stop_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """One sink and how the run's streams are written to it; *topics* are what a broker must have."""
+
+    url: str
+    kind: SinkKind
+    streams: Mapping[str, StreamPlan]
+    stream_topics: Mapping[str, frozenset[str]]  # the topics each stream is written to
+    topics: tuple[TopicPlan, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunPlan:
+    """Everything a run needs to know before it opens anything."""
+
+    run_id: str
+    request: RunRequest
+    roster: Roster
+    seed: int
+    start_us: int
+    stop_us: int | None
+    digest: str  # of the expanded scenario
+    targets: tuple[TargetPlan, ...]
+
+    @property
+    def skew_us(self) -> int:
+        """How far the log may be out of due order between machines, in simulated time."""
+        speed = self.request.speed
+        if self.request.skew_s is not None:
+            return round(self.request.skew_s * (1 if math.isinf(speed) else speed) * SECOND_US)
+        return SKEW_MAX_US if math.isinf(speed) else round(speed * SECOND_US)
+
+
+def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
+    """Expand the scenario and settle seed, start, topics and formats; RequestError where they cannot be."""
+    scenario = request.scenario
+    roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
+    seed = next((s for s in (request.seed, scenario.seed) if s is not None), None)
+    seed = secrets.randbelow(1 << 31) if seed is None else seed
+    start_us, stop_us = _span(request, wall_us=wall_us)
+    return RunPlan(
+        run_id=_run_id(wall_us),
+        request=request,
+        roster=roster,
+        seed=seed,
+        start_us=start_us,
+        stop_us=stop_us,
+        digest=scenario_digest(roster),
+        targets=tuple(target_plan(url, request, roster) for url in request.targets),
+    )
+
+
+def _run_id(wall_us: int) -> str:
+    moment = datetime.fromtimestamp(wall_us / SECOND_US, UTC)
+    return f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _span(request: RunRequest, *, wall_us: int) -> tuple[int, int | None]:
+    """Settle the first and the last instant.
+
+    *now* means for a run at speed 1, or without an end, that the first reading is now; for a faster
+    run of known length that the last one is.
+    """
+    scenario = request.scenario
+    given = request.start_us if request.start_us is not None else scenario.start_us
+    if request.now:
+        given = None
+    length_us = request.length_us
+    if given is None and length_us is None and scenario.stop is not None:
+        length_us = scenario.length_us(start_us=wall_us)
+    if given is None:
+        length_us = scenario.length_us(start_us=wall_us) if length_us is None else length_us
+        ends_now = length_us is not None and request.speed > 1
+        given = wall_us - (length_us or 0) if ends_now else wall_us
+        given -= given % SECOND_US
+    elif length_us is None:
+        length_us = scenario.length_us(start_us=given)
+    if length_us is not None and length_us <= 0:
+        raise RequestError("the run ends before it starts; give a later --start's end, or --for a length above 0 s")
+    return given, None if length_us is None else given + length_us
+
+
+def scenario_digest(roster: Roster) -> str:
+    """Digest what the readings depend on: the expanded machines and their kinds, as 16 hexadecimal digits."""
+    parts: list[object] = [
+        [kind_text(entry.kind) for entry in roster.entries],
+        [[*line[:3], *line[3:5], repr(line.shifts)] for line in roster.lines],
+        [hall.model_dump() for hall in roster.halls],
+        [list(crew) for crew in roster.crews],
+    ]
+    state = blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=8)
+    for machine in roster.machines:
+        state.update("\0".join(machine).encode() + b"\n")
+    state.update(roster.entry.tobytes() + roster.line.tobytes())
+    return state.hexdigest()
+
+
+def kind_text(kind: Kind) -> str:
+    """Write a kind without its prose, for digests."""
+    return kind.model_copy(update={"about": "", "sources": ()}).model_dump_json()
+
+
+def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
+    """Plan the streams, formats and topics of one sink."""
+    kind = sink_kind("kafka://embedded:0") if url == EMBEDDED else sink_kind(url)
+    records = request.scenario.records
+    streams = {
+        "readings": StreamPlan(
+            request.topic or records.readings.topic,
+            format_for(kind, "readings", request.format or _if_taken(kind.readings, records.readings.format)),
+            records.readings.layout,
+        ),
+        "events": StreamPlan(
+            records.events.topic, format_for(kind, "events", request.format or records.events.format), "v1"
+        ),
+        "runs": StreamPlan(RUNS_TOPIC, format_for(kind, "runs", None), "v1"),
+    }
+    if records.doors is not None:
+        streams["doors"] = StreamPlan(records.doors.topic, records.doors.format, "v1")
+    names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
+    return TargetPlan(url, kind, streams, names, _topics(names, request.scenario))
+
+
+def _if_taken(takes: tuple[str, ...], wanted: str) -> str | None:
+    """Give the scenario's format where the sink takes it; a wish of the scenario is no order."""
+    return wanted if wanted in takes else None
+
+
+def _names(stream: str, plan: StreamPlan, roster: Roster) -> frozenset[str]:
+    """Give the topics of a stream: one, or as many as its template makes."""
+    return frozenset({plan.topic} if stream == "runs" else topics_of(plan, roster.machines).values())
+
+
+def _topics(names: Mapping[str, frozenset[str]], scenario: Scenario) -> tuple[TopicPlan, ...]:
+    """Settle what each topic is made with where it is missing."""
+    found: dict[str, TopicPlan] = {}
+    for stream, topics in names.items():
+        for name in sorted(topics - found.keys()):
+            settings = scenario.topic_settings(name)
+            assert settings.partitions and settings.replication and settings.retention, "topic_settings fills all"
+            bounded = {} if stream == "runs" else {"retention.bytes": str(round(settings.retention))}
+            partitions = 1 if stream == "runs" else settings.partitions
+            found[name] = TopicPlan(name, partitions, settings.replication, bounded)
+    return tuple(found.values())
+
+
+def moment(time_us: int) -> str:
+    """Write an instant as RFC 3339 text in UTC, without a fraction where it has none."""
+    whole, rest = divmod(time_us, SECOND_US)
+    text = f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}"
+    return f"{text}.{rest:06d}Z" if rest else f"{text}Z"
+
+
+def span_text(span_us: int) -> str:
+    """Write a length as the command line takes it: ``10min``, ``8h``, ``90s``."""
+    for size, unit in ((HOUR_US, "h"), (60 * SECOND_US, "min"), (SECOND_US, "s")):
+        if span_us >= size and span_us % size == 0:
+            return f"{span_us // size}{unit}"
+    return f"{span_us / SECOND_US:g}s"

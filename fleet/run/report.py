@@ -1,0 +1,125 @@
+"""What a run says of itself at its end, for people and for machines."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import Any
+
+from fleet.run.execute import Result
+from fleet.run.plan import EMBEDDED, RunPlan, moment, span_text
+from fleet.run.targets import Target
+
+
+def summary(result: Result) -> list[str]:
+    """Say in a few lines what ran, what became of it, and how to run it again."""
+    progress, plan = result.progress, result.plan
+    span_us = progress.simulated_us - plan.start_us
+    rate = progress.readings / result.wall_s if result.wall_s else 0.0
+    lines = [
+        f"run {plan.run_id}: {progress.readings:,} readings of {result.machines:,} machines, "
+        f"{span_text(span_us)} of simulated time in {result.wall_s:.1f} s ({rate:,.0f} readings/s)"
+    ]
+    for target in result.targets:
+        lines += _target_lines(target, many=len(result.targets) > 1)
+    if progress.lateness.records:
+        late = progress.lateness
+        lines.append(
+            f"lateness: p50 {_ms(late.quantile_us(0.5))}, p99 {_ms(late.quantile_us(0.99))}, max {_ms(late.max_us)}"
+        )
+    if result.failure:
+        lines.append(f"stopped early: {result.failure}")
+    elif result.interrupted:
+        lines.append(f"interrupted at {moment(progress.simulated_us)}, stopped cleanly")
+    if result.verdict is not None:
+        lines += result.verdict.lines()
+    lines.append(f"again: {repeat_command(plan, span_us if result.interrupted or plan.stop_us is None else None)}")
+    return lines
+
+
+def _target_lines(target: Target, *, many: bool) -> list[str]:
+    head = f"{shown(target)}: " if many else ""
+    lines = []
+    for stream, account in target.account.streams.items():
+        if stream == "runs" or not account.scheduled:
+            continue
+        parts = [f"{account.scheduled:,} scheduled"]
+        for name in ("withheld", "produced", "acknowledged", "failed", "in_doubt"):
+            number = getattr(account, name)
+            if number or name in {"produced", "acknowledged"}:
+                parts.append(f"{number:,} {name.replace('_', ' ')}")
+        lines.append(f"{head}{stream}: {', '.join(parts)}")
+    latency = target.sink.latency
+    if latency.records:
+        quantiles = ", ".join(f"p{q * 100:g} {_ms(latency.quantile_us(q))}" for q in (0.5, 0.99))
+        lines.append(f"{head}acknowledged after: {quantiles}, max {_ms(latency.max_us)}")
+    return lines
+
+
+def shown(target: Target) -> str:
+    """Name a target for people."""
+    return f"embedded broker {target.connection.bootstrap}" if _is_embedded(target) and target.connection else target.plan.url
+
+
+def _is_embedded(target: Target) -> bool:
+    return target.plan.url == EMBEDDED
+
+
+def _ms(microseconds: int) -> str:
+    return f"{microseconds / 1000:,.0f} ms" if microseconds >= 10_000 else f"{microseconds / 1000:.1f} ms"
+
+
+def repeat_command(plan: RunPlan, length_us: int | None = None) -> str:
+    """Give the command that sends the same records again; *length_us* for a run that was cut short."""
+    request = plan.request
+    words = ["fleet", "run", request.source, "--seed", str(plan.seed), "--start", moment(plan.start_us)]
+    length_us = length_us if length_us is not None else (plan.stop_us or plan.start_us) - plan.start_us
+    words += ["--for", span_text(length_us)]
+    words += ["--speed", "max" if math.isinf(request.speed) else f"{request.speed:g}"]
+    for setting in request.settings:
+        words += ["--set", setting]
+    for target in request.targets:
+        words += [] if target == EMBEDDED else ["--to", target]
+    for option, value in (("--format", request.format), ("--topic", request.topic)):
+        words += [option, value] if value else []
+    words += ["--kafka-config", str(request.kafka_config)] if request.kafka_config else []
+    words += ["--record-time", "wall"] if request.record_time == "wall" else []
+    words += ["--run-header"] if request.run_header else []
+    return shlex.join(words)
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Give the report as fields for machines."""
+    plan, progress = result.plan, result.progress
+    return {
+        "run": plan.run_id,
+        "scenario": plan.request.scenario.name,
+        "scenario_digest": plan.digest,
+        "seed": plan.seed,
+        "start": moment(plan.start_us),
+        "stop": moment(progress.simulated_us),
+        "machines": result.machines,
+        "readings": progress.readings,
+        "wall_s": round(result.wall_s, 3),
+        "interrupted": result.interrupted,
+        "failure": result.failure,
+        "exit": result.exit_code,
+        "lateness_us": _quantiles(progress.lateness),
+        "targets": [
+            {
+                "target": shown(target),
+                "account": target.account.as_fields(),
+                "latency_us": _quantiles(target.sink.latency),
+                "notices": list(target.sink.notices),
+            }
+            for target in result.targets
+        ],
+        "proof": result.verdict.as_json() if result.verdict is not None else None,
+        "again": repeat_command(plan),
+    }
+
+
+def _quantiles(latency: Any) -> dict[str, int] | None:
+    if not latency.records:
+        return None
+    return {"p50": latency.quantile_us(0.5), "p99": latency.quantile_us(0.99), "max": latency.max_us}

@@ -1,0 +1,25 @@
+"""The first records of a run as JSON lines: a look at what would be sent."""
+
+from __future__ import annotations
+
+import sys
+
+from fleet.data import SECOND_US
+from fleet.encode.encoder import Encoder
+from fleet.run.plan import RunPlan, target_plan
+from fleet.sim.blocks import Simulation
+
+
+def print_sample(plan: RunPlan, count: int) -> None:
+    """Print the first *count* records of *plan* to standard output, as JSON, in log order; send nothing."""
+    target = target_plan("stdout:", plan.request, plan.roster)
+    encoder = Encoder(target.streams, {topic.name: 1 for topic in target.topics}, record_time="none")
+    simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us)
+    left = count
+    while left and (plan.stop_us is None or simulation.now_us < plan.stop_us):
+        until_us = simulation.now_us + SECOND_US
+        prepared = encoder.prepare(simulation.advance(until_us))
+        for batch in prepared.release(until_us):
+            for record in batch.records[:left]:
+                sys.stdout.write(record.value.decode() + "\n")
+            left -= min(left, len(batch))

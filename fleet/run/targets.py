@@ -1,0 +1,200 @@
+"""The open ends of a run: for each sink its encoder, its account and its topics as they were found."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from fleet.broker.process import EmbeddedBroker
+from fleet.data import Block, Record, RecordBatch
+from fleet.encode.encoder import Encoder, RecordTime
+from fleet.encode.layouts import LAYOUTS
+from fleet.encode.schemas import schema_text
+from fleet.run.account import Account
+from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan
+from fleet.sinks.connection import Connection
+from fleet.sinks.open import SinkSetup, open_sink
+from fleet.sinks.sink import Sink
+
+
+class Topic(Protocol):
+    """A topic as it was before the run's first record."""
+
+    partitions: int
+    start_offsets: tuple[int, ...]
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FreshTopic:
+    """A topic that was made for this run alone."""
+
+    partitions: int
+    start_offsets: tuple[int, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Ready(Protocol):
+    """A block made ready for one sink."""
+
+    block: Block
+
+    def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[RecordBatch]:
+        """Give what is due before *stop_us* and was not given yet."""
+        ...
+
+    def skip(self, stop_us: int) -> None:
+        """Pass over what is due before *stop_us* and was not given yet."""
+        ...
+
+
+class Writer(Protocol):
+    """What makes blocks ready: the encoder, or for a sink that only counts, the counter."""
+
+    def prepare(self, block: Block) -> Ready:
+        """Make *block* ready."""
+        ...
+
+
+class Due:
+    """Counts what of a block is due in a span, by stream, from the block itself; doors count as events."""
+
+    def __init__(self, block: Block) -> None:
+        self._events = [event.time_us for event in block.events]
+        self._scans = [(np.sort(columns.due_us), len(columns.sensors)) for columns in block.kinds]
+
+    def between(self, start_us: int, stop_us: int) -> dict[str, int]:
+        """Count readings and events due from *start_us* to *stop_us*."""
+        readings = 0
+        for due_us, sensors in self._scans:
+            first, last = np.searchsorted(due_us, (start_us, stop_us))
+            readings += int(last - first) * sensors
+        return {
+            "readings": readings,
+            "events": bisect_left(self._events, stop_us) - bisect_left(self._events, start_us),
+        }
+
+
+class _Counted:
+    """A block of which only the numbers are wanted."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self._due = Due(block)
+        self._from_us = block.start_us
+
+    def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[RecordBatch]:
+        """Give batches that have a length and nothing else."""
+        due = self._due.between(self._from_us, stop_us)
+        self.skip(stop_us)
+        return [
+            RecordBatch(stream, "", 0, cast("Sequence[Record]", range(count))) for stream, count in due.items() if count
+        ]
+
+    def skip(self, stop_us: int) -> None:
+        """Pass over what is due before *stop_us*."""
+        self._from_us = max(self._from_us, stop_us)
+
+
+class Counter:
+    """Makes blocks ready for a sink that needs no records."""
+
+    def prepare(self, block: Block) -> Ready:
+        """Make *block* ready."""
+        return _Counted(block)
+
+
+@dataclass(slots=True)
+class Target:
+    """One sink of a run, open."""
+
+    plan: TargetPlan
+    sink: Sink
+    writer: Writer
+    encoder: Encoder | None
+    topics: Mapping[str, Topic]
+    connection: Connection | None = None
+    account: Account = field(default_factory=Account)
+
+    async def send(self, batches: Sequence[RecordBatch]) -> None:
+        """Hand batches over and book them as produced."""
+        for batch in batches:
+            self.account.of(batch.stream).produced += len(batch)
+            await self.sink.send(batch)
+
+    async def tell(self, record: Mapping[str, Any]) -> None:
+        """Write a record of the run itself."""
+        if self.encoder is None:
+            return
+        written: Record = self.encoder.encode_run(record)
+        topic = self.plan.streams["runs"].topic
+        self.account.of("runs").scheduled += 1
+        await self.send([RecordBatch("runs", topic, 0, [written])])
+
+    @property
+    def pending(self) -> int:
+        """How many records the sink holds without an answer."""
+        return sum(delivery.pending for delivery in self.sink.delivery.values())
+
+
+async def open_target(
+    plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBroker | None, wall_us: int
+) -> Target:
+    """Open the sink of *target*, its topics made and checked first; RequestError where it cannot be."""
+    connection: Connection | None = None
+    topics: Mapping[str, Any] = {}
+    if target.url == EMBEDDED:
+        assert broker is not None, "the run starts it"
+        connection = Connection(broker.bootstrap)
+        topics = {t.name: FreshTopic(t.partitions, (0,) * t.partitions) for t in target.topics}
+    elif target.kind.name == "kafka":
+        connection = connection_for(target.url, plan)
+        topics = await _prepare(plan, target, connection, wall_us)
+    else:
+        topics = {t.name: FreshTopic(1, ()) for t in target.topics}
+    layout = LAYOUTS["readings", target.streams["readings"].layout]
+    setup = SinkSetup(schema=schema_text(layout.schema), connection=connection, topics=topics)
+    sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
+    encoder = _encoder(plan, target, {name: topic.partitions for name, topic in topics.items()})
+    return Target(target, sink, encoder or Counter(), encoder, topics, connection)
+
+
+def connection_for(url: str, plan: RunPlan) -> Connection:
+    """Settle how to reach the Kafka of *url*: its servers, ``--kafka-config`` and the environment."""
+    from fleet.sinks.properties import connection
+
+    configured = connection(url.removeprefix("kafka://"), plan.request.kafka_config, os.environ)
+    return configured.connection
+
+
+async def _prepare(
+    plan: RunPlan, target: TargetPlan, connection: Connection, wall_us: int
+) -> Mapping[str, Topic]:
+    from fleet.sinks.topics import prepare_topics
+
+    wall = plan.request.record_time == "wall"  # then every stamp is the present, whatever is simulated
+    first_us = wall_us if wall else plan.start_us
+    last_us = first_us if wall or plan.stop_us is None else plan.stop_us
+    return await prepare_topics(
+        connection,
+        target.topics,
+        first_ms=first_us // 1000,
+        last_ms=last_us // 1000,
+        endless=plan.stop_us is None and not wall,
+        speed_above_one=plan.request.speed > 1 and not wall,
+    )
+
+
+def _encoder(plan: RunPlan, target: TargetPlan, partitions: Mapping[str, int]) -> Encoder | None:
+    if not target.kind.encodes:
+        return None
+    record_time: RecordTime = "none"
+    if target.kind.keeps_stamps:
+        record_time = "wall" if plan.request.record_time == "wall" else "scan"
+    headers = (("fleet-run", plan.run_id.encode()),) if plan.request.run_header else ()
+    return Encoder(target.streams, partitions, record_time=record_time, headers=headers)

@@ -1,0 +1,128 @@
+"""A command as a person meets it: the table while it runs, the report, the broker that stays open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from fleet.broker.process import EmbeddedBroker
+from fleet.run.clock import RealClock
+from fleet.run.execute import Proof, Result, Running, execute
+from fleet.run.live import show
+from fleet.run.plan import EMBEDDED, RunPlan, moment
+from fleet.run.report import as_json as report_fields
+from fleet.run.report import summary
+from fleet.scenario.model import Scenario
+from fleet.sinks.connection import Connection
+from fleet.sinks.properties import connection
+
+
+def carry_out(plan: RunPlan, *, as_json: bool, keep_open: bool) -> int:
+    """Run *plan* before a person's eyes and give the exit code."""
+    console = Console(stderr=True, highlight=False)
+    own_broker = EMBEDDED in plan.request.targets
+    with ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker()) if own_broker else None
+        result = asyncio.run(_run(plan, console, broker))
+        for target in result.targets:
+            for notice in target.sink.notices:
+                _say(console, notice)
+        if as_json:
+            print(json.dumps(report_fields(result)))  # noqa: T201 - what was asked for
+        for line in summary(result):
+            _say(console, line)
+        if broker is not None and keep_open and sys.stdout.isatty() and not result.interrupted:
+            _stay(console, broker, kcat_line(plan, broker.bootstrap))
+    return result.exit_code
+
+
+async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -> Result:
+    tasks: list[asyncio.Task[None]] = []
+
+    def watch(running: Running) -> None:
+        _say(console, _opening(plan))
+        tasks.append(asyncio.create_task(show(console, running)))
+
+    try:
+        return await execute(
+            plan, clock=RealClock(), broker=broker, proof=_proof() if broker is not None else None, watch=watch
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _proof() -> Proof | None:
+    try:
+        from fleet.verify.along import ReadAlong
+    except ImportError:
+        return None
+    return ReadAlong()
+
+
+def _opening(plan: RunPlan) -> str:
+    end = "until interrupted" if plan.stop_us is None else f"to {moment(plan.stop_us)}"
+    return (
+        f"{plan.request.scenario.name}: {len(plan.roster.machines):,} machines, run {plan.run_id}, seed {plan.seed}, "
+        f"from {moment(plan.start_us)} {end}"
+    )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def kcat_line(plan: RunPlan, bootstrap: str) -> str:
+    """Give a kcat command that shows something readable: a topic of JSON if there is one, else keys and sizes."""
+    target = next(target for target in plan.targets if target.url == EMBEDDED)
+    for stream in ("events", "readings", "doors"):
+        if stream in target.streams and target.streams[stream].format == "json":
+            topic = sorted(target.stream_topics[stream])[0]
+            return f"kcat -b {bootstrap} -C -t {topic} -o beginning -e -q"
+    topic = sorted(target.stream_topics["readings"])[0]
+    return f"kcat -b {bootstrap} -C -t {topic} -o beginning -e -q -f '%T %k %S bytes, partition %p offset %o\\n'"
+
+
+def _stay(console: Console, broker: EmbeddedBroker, hint: str) -> None:
+    """Keep the broker open until Ctrl-C."""
+    _say(console, f"look:  {hint}")
+    _say(console, f"broker stays at {broker.bootstrap} until Ctrl-C")
+    _wait_for_signal()
+    _say(console, "broker closed")
+
+
+def _wait_for_signal() -> None:
+    done = threading.Event()
+    before = {number: signal.signal(number, lambda *_: done.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not done.wait(0.5):
+            pass  # a wait without a bound would not let Python see the signal everywhere
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def keep_broker(topics: Sequence[tuple[str, int]], port: int | None) -> None:
+    """Start an embedded broker with *topics* and keep it until Ctrl-C."""
+    console = Console(stderr=True, highlight=False)
+    with EmbeddedBroker(port=port) as broker:
+        bootstrap = broker.start(dict(topics))
+        print(f"bootstrap={bootstrap}", flush=True)  # noqa: T201 - what was asked for
+        _say(console, "Ctrl-C ends it; it keeps about 5 MiB a partition, and topics are made when first used")
+        _wait_for_signal()
+
+
+def _connection(url: str, kafka_config: Path | None) -> Connection:
+    return connection(url.removeprefix("kafka://"), kafka_config, os.environ).connection
+
+
