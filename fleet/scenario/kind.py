@@ -137,7 +137,7 @@ class Wear(Model):
     shape: Positive
     onset: Onset = (0.7, 0.97)
     exponent: Positive = 2.5
-    repair: Duration
+    repair: Period
     sigma: PlainOrZero = 0.8
 
 
@@ -199,7 +199,6 @@ class Sensor(Model):
     offset: PlainOrZero = 0.0
     gain: Ratio = 0.0
     temperature: Plain = 0.0
-    lag: DurationOrZero = 0.0
 
 
 class Door(Model):

@@ -88,7 +88,8 @@ def _motion(kind: dict[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with references to durations, and with the setpoint."""
     parameters = _parts(kind, "parameters")
     spans: list[tuple[Path, object]] = [(("cycle", "period"), mapping(kind.get("cycle")).get("period"))]
-    spans += [(("wear", mode, "life"), wear.get("life")) for mode, wear in _parts(kind, "wear").items()]
+    for field in ("life", "repair"):
+        spans += [(("wear", mode, field), wear.get(field)) for mode, wear in _parts(kind, "wear").items()]
     for path, value in spans:
         name = _name(value)
         if name is None:

@@ -113,6 +113,12 @@ def _of(reference: str | float, parameters: Mapping[str, Floats], machines: int)
     return parameters[reference] if isinstance(reference, str) else np.full(machines, reference)
 
 
+def _spans_us(reference: str | float, parameters: Mapping[str, Floats], machines: int) -> list[int]:
+    """Give the drawn spans of a named parameter, or one span for all, in whole seconds as us; (machines,)."""
+    seconds: Ints = np.rint(_of(reference, parameters, machines)).astype(np.int64)
+    return (np.maximum(seconds, 1) * SECOND_US).tolist()
+
+
 def _nodes(kind: Kind, parameters: Mapping[str, Floats], machines: int) -> tuple[Node, ...]:
     drives = [_drive_node(name, drive, machines) for name, drive in kind.drives.items()]
     slow = [_slow_node(name, node, kind, parameters, machines) for name, node in kind.nodes.items()]
@@ -167,10 +173,10 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
         modes=tuple(
             Mode(
                 name=name,
-                life_us=np.rint(_of(wear.life, parameters, len(words)) * SECOND_US).astype(np.int64).tolist(),
+                life_us=_spans_us(wear.life, parameters, len(words)),
                 shape=wear.shape,
                 onset=wear.onset,
-                repair_us=round(wear.repair * SECOND_US),
+                repair_us=_spans_us(wear.repair, parameters, len(words)),
                 repair_sigma=wear.sigma,
                 life_word=word_of(f"wear.{name}.life"),
                 onset_word=word_of(f"wear.{name}.onset"),

@@ -35,7 +35,7 @@ class Mode:
     life_us: Sequence[int]  # characteristic life, one a machine
     shape: float
     onset: tuple[float, float]  # share of the life at which damage begins, drawn between these
-    repair_us: int  # median
+    repair_us: Sequence[int]  # median, one a machine
     repair_sigma: float
     life_word: int
     onset_word: int
@@ -291,12 +291,12 @@ class Machine:
         repair = self._env.timeout
         if self._crew is None:
             self._change(State.ABORTED, row.REPAIR)
-            yield repair(_to_second(law.repair_us * factor))
+            yield repair(_to_second(law.repair_us[self._index] * factor))
         else:
             with self._crew.request() as turn:
                 yield turn
                 self._change(State.ABORTED, row.REPAIR)
-                yield repair(_to_second(law.repair_us * factor))
+                yield repair(_to_second(law.repair_us[self._index] * factor))
         self._lives[mode] += 1
         self._draw_life(mode)
         self._go_on()
