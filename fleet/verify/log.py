@@ -54,7 +54,8 @@ class LogChecker:
 
     *partitions* says how many the topic has, so that it is known where a machine belongs. *stamped* says
     whether the records' own stamps are part of the run. Machines that *known* does not hold are findings. A
-    record whose run header names another run than *run_id* is none of ours and only counted.
+    record whose run header names another run than *run_id* is none of ours and only counted. *label* stands for
+    the topic in lines, where it is a file.
 
     Out comes *found* (records by stream and partition), *duplicates* (by stream), *tainted* (partitions that
     something was found in), *digests*; and after `finish`, *missing*: how many numbers are absent, by stream,
@@ -71,6 +72,7 @@ class LogChecker:
         stamped: bool = True,
         known: Collection[str] | None = None,
         run_id: str = "",
+        label: str = "",
         schemas: Mapping[int, str] | None = None,
     ) -> None:
         self.topic = topic
@@ -83,11 +85,12 @@ class LogChecker:
         self.foreign = 0  # records of other runs, by their header
         self.unnumbered: set[str] = set()  # streams whose layout has no numbers
         self._streams = tuple(streams)
-        self._partitions = partitions
+        self.partitions = partitions
         self._findings = findings
         self._stamped = stamped
         self._known = known
         self._run_id = run_id.encode()
+        self._label = label or topic
         self._decode = Decoder(schemas).decode
         self._logs: dict[tuple[str, str], MachineLog] = {}
         self._counts: list[int] = []
@@ -118,6 +121,11 @@ class LogChecker:
         for (stream, _), group in groups.items():
             self._add(stream, partition, group)
 
+    def torn(self, partition: int, why: str) -> None:
+        """Take note that *partition* cannot be read on."""
+        self.tainted.add(partition)
+        self._findings.add(Finding.UNDECODABLE, f"{self._label}: {Finding.UNDECODABLE}: {why}")
+
     def trimmed(self, partition: int, records: int) -> None:
         """Take note that the next so many *records* of *partition* are no longer there."""
         self.trimmed_records[partition] += records
@@ -134,7 +142,7 @@ class LogChecker:
             try:
                 fields = self._decode(value)
             except (UndecodableError, RecursionError) as error:
-                self._undecodable(partition, record.offset, record.key, str(error))
+                self.undecodable(partition, record.offset, record.key, str(error))
                 continue
             yield Row(record.offset, record.timestamp, record.key or b"", value, fields)
 
@@ -172,7 +180,7 @@ class LogChecker:
         return log
 
     def _new(self, stream: str, machine: str, row: Row, partition: int) -> MachineLog:
-        home = partition_of(machine.encode(), self._partitions)
+        home = partition_of(machine.encode(), self.partitions)
         trimmed = self.trimmed_records[home] > 0
         log = MachineLog(len(self._counts), home, UNKNOWN_SEQ if trimmed else FIRST_SEQ)
         self._logs[stream, machine] = log
@@ -204,9 +212,10 @@ class LogChecker:
 
     def _found(self, finding: Finding, partition: int, offset: int, text: str) -> None:
         self.tainted.add(partition)
-        self._findings.add(finding, f"{self.topic}[{partition}]@{offset}: {text}")
+        self._findings.add(finding, f"{self._label}[{partition}]@{offset}: {text}")
 
-    def _undecodable(self, partition: int, offset: int, key: bytes | None, why: str) -> None:
+    def undecodable(self, partition: int, offset: int, key: bytes | None, why: str) -> None:
+        """Take note of a record whose value says nothing."""
         # It has to count as something, or it would be lost as well: as what the topic is made for.
         stream, machine = self._streams[0], (key or b"").decode(errors="replace")
         self.found[stream, partition] += 1
@@ -215,7 +224,7 @@ class LogChecker:
 
     def _misplaced(self, partition: int, row: Row, stream: str, problem: str) -> None:
         if problem:
-            self._undecodable(partition, row.offset, row.key, problem)
+            self.undecodable(partition, row.offset, row.key, problem)
             return
         machine = row.key.decode(errors="replace") if row.key else str(row.fields.get("machine", ""))
         text = f"{machine}: a record of {stream} among {' and '.join(self._streams)}: {Finding.STREAM}"
@@ -259,7 +268,7 @@ class LogChecker:
                 self.missing[stream] += missing
                 self.tainted.add(log.home)
                 self.missing_lines += [
-                    f"{self.topic}[{log.home}]@{gap.offset}: {machine}: {gap}: {Finding.GAP}"
+                    f"{self._label}[{log.home}]@{gap.offset}: {machine}: {gap}: {Finding.GAP}"
                     for gap in (log.gaps or ())[: FINDINGS_SHOWN - len(self.missing_lines)]
                 ]
 

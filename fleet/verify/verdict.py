@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleet.encode.digest import MachineDigest
 from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
 from fleet.verify.log import LogChecker
 from fleet.verify.regenerate import Expected, differences, folded
 from fleet.verify.runs import Run
 
 DIGITS = "016x"
+EQUAL, DIFFERENT, NOT_COMPARED = "equal", "different", "not compared"
+
+Place = tuple[str, int]  # a topic and a partition
 
 
 @dataclass(slots=True)
@@ -96,9 +100,6 @@ class Verdict:
         }
 
 
-EQUAL, DIFFERENT, NOT_COMPARED = "equal", "different", "not compared"
-
-
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
@@ -109,27 +110,28 @@ def judge(
     findings: Findings,
     *,
     expected: Expected | None = None,
-    notes: Sequence[str] = (),
-    stamped: bool = True,
+    digests: Mapping[Place, int] | None = None,
+    unread: Sequence[str] = (),
 ) -> Verdict:
     """Finish the *checkers* that were fed with all topics of *run*, and compare. *findings* are theirs.
 
-    *stamped* says whether the records' stamps went into their digests as the run meant them.
+    *digests* are what the run says of each partition, where that can be compared. *unread* says in lines of
+    what is missing from a proof, when not all of the run could be read.
     """
     for checker in checkers:
         checker.finish()
-    judging = _Judging(run, checkers, findings, list(notes))
+    judging = _Judging(run, checkers, findings, unread)
     judging.settle()
-    digests = judging.compare_partitions() if stamped or run.record_time != "scan" else NOT_COMPARED
+    compared = judging.compare_partitions(digests or {})
     scenario = judging.compare_scenario(expected) if expected is not None else NOT_COMPARED
     return Verdict(
         run_id=run.id,
         headline=run.headline(),
-        proven=run.ended and not judging.trimmed and not findings,
+        proven=judging.whole and not findings,
         findings=findings.lines,
         counts={str(finding): number for finding, number in findings.counts.items()},
         streams=judging.stream_counts(),
-        digests=digests,
+        digests=compared,
         scenario=scenario,
         notes=judging.notes,
     )
@@ -138,18 +140,19 @@ def judge(
 class _Judging:
     """What `judge` adds up."""
 
-    def __init__(self, run: Run, checkers: Sequence[LogChecker], findings: Findings, notes: list[str]) -> None:
-        self.run, self.checkers, self.findings, self.notes = run, checkers, findings, notes
+    def __init__(self, run: Run, checkers: Sequence[LogChecker], findings: Findings, unread: Sequence[str]) -> None:
+        self.run, self.checkers, self.findings, self.notes = run, checkers, findings, list(unread)
         self.found: Counter[str] = Counter()
         for checker in checkers:
             for (stream, _), count in checker.found.items():
                 self.found[stream] += count
-        self.trimmed = sum(checker.trimmed_records.total() for checker in checkers)
+        trimmed = sum(checker.trimmed_records.total() for checker in checkers)
+        self.whole = run.ended and not trimmed and not unread  # whether all of a finished run was read
         self.absent: Counter[str] = Counter()  # produced, and the account itself says they may not be there
-        if self.trimmed:
+        if trimmed:
             self.notes.append(
-                f"{_counted(self.trimmed, 'record')} {'were' if self.trimmed != 1 else 'was'} trimmed by the broker "
-                "before they were read: cannot be proven"
+                f"{_counted(trimmed, 'record')} {'were' if trimmed != 1 else 'was'} trimmed by the broker "
+                f"before {'they were' if trimmed != 1 else 'it was'} read: cannot be proven"
             )
         if not run.ended:
             self.notes.append(_unfinished(run))
@@ -162,8 +165,10 @@ class _Judging:
         missing: Counter[str] = sum((checker.missing for checker in self.checkers), Counter())
         for stream in dict.fromkeys((*account, *self.found)):
             row = account.get(stream, {})
-            if self.run.ended and not self.trimmed:
+            if self.whole:
                 self._settle_stream(stream, row)
+            else:
+                self.absent[stream] = row.get("failed", 0) + row.get("in_doubt", 0)
             explained = row.get("withheld", 0) + self.absent[stream]
             unexplained = missing[stream] - explained
             if unexplained > 0:
@@ -198,42 +203,39 @@ class _Judging:
 
     # ------------------------------------------------------------ digests
 
-    def compare_partitions(self) -> str:
+    def compare_partitions(self, digests: Mapping[Place, int]) -> str:
         """Compare each partition's digest with the one the run gave."""
-        if not self.run.ended or self.absent.total():
+        if not self.whole or self.absent.total() or not digests:
             return NOT_COMPARED  # the run's digests are of all that was produced
-        answer = NOT_COMPARED
-        for checker in self.checkers:
-            topic, found = self.run.topics[checker.topic], folded(checker.digests)
-            for p, digest in enumerate(topic.digests):
-                read = found.get((topic.topic, p), 0)
-                if checker.trimmed_records[p]:
-                    continue
-                if read == digest:
-                    answer = EQUAL if answer == NOT_COMPARED else answer
-                    continue
-                answer = DIFFERENT
-                if p not in checker.tainted:  # elsewhere that is a consequence, not news
-                    text = f"{topic.topic}[{p}]: {read:{DIGITS}}, the run wrote {digest:{DIGITS}}: {Finding.DIGEST}"
-                    self.findings.add(Finding.DIGEST, text)
-        return answer
+        read = folded(self._read())
+        tainted = {(checker.topic, p) for checker in self.checkers for p in checker.tainted}
+        differing = [place for place, digest in digests.items() if read.get(place, 0) != digest]
+        for topic, p in differing:
+            if (topic, p) not in tainted:  # elsewhere that is a consequence, not news
+                have, want = read.get((topic, p), 0), digests[topic, p]
+                text = f"{topic}[{p}]: {have:{DIGITS}}, the run wrote {want:{DIGITS}}: {Finding.DIGEST}"
+                self.findings.add(Finding.DIGEST, text)
+        return DIFFERENT if differing else EQUAL
 
     def compare_scenario(self, expected: Expected) -> str:
         """Compare every machine's log with what the scenario makes."""
         if not expected.same_scenario:
             self.notes.append("the scenario is not the one that ran: its expanded form has another digest")
-        if self.trimmed or self.absent.total():
-            self.notes.append("not compared with the scenario: it has what the log is known to lack")
+        if not self.whole or self.absent.total():
+            self.notes.append("not compared with the scenario, which has also what the log is known to lack")
             return NOT_COMPARED
-        found: dict[str, dict[str, Any]] = {}
+        differing = differences(expected.digests, self._read())
+        for line in differing:
+            self.findings.add(Finding.SCENARIO, f"{line}: {Finding.SCENARIO}")
+        return DIFFERENT if differing else EQUAL
+
+    def _read(self) -> dict[str, dict[str, MachineDigest]]:
+        """Put together what all checkers read, by stream and machine."""
+        found: dict[str, dict[str, MachineDigest]] = {}
         for checker in self.checkers:
             for stream, machines in checker.digests.items():
                 found.setdefault(stream, {}).update(machines)
-        differing = differences(expected.digests, found)
-        for lines in differing.values():
-            for line in lines:
-                self.findings.add(Finding.SCENARIO, line)
-        return DIFFERENT if differing else EQUAL
+        return found
 
     # ------------------------------------------------------------ the summary
 
@@ -241,12 +243,11 @@ class _Judging:
         """Count what was found, by stream."""
         counts: dict[str, StreamCount] = {}
         for checker in self.checkers:
-            topic = self.run.topics[checker.topic]
             for stream, machines in checker.digests.items():
                 row = counts.setdefault(stream, StreamCount())
                 row.records += sum(count for (name, _), count in checker.found.items() if name == stream)
                 row.machines += len(machines)
-                row.partitions += topic.partitions
+                row.partitions += checker.partitions
                 row.topics += 1
                 row.numbered &= stream not in checker.unnumbered
         return counts

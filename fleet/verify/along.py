@@ -1,0 +1,166 @@
+"""Reading a run along while it goes on: the embedded broker keeps only the last of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.errors import FleetError, RequestError
+from fleet.sinks.connection import Connection
+from fleet.verify.check import Asked, check_topic, digests_of
+from fleet.verify.findings import Findings
+from fleet.verify.log import LogChecker
+from fleet.verify.runs import TOPIC, Fields, Run, TopicRange, assemble, decoded
+from fleet.verify.verdict import Verdict, judge
+
+POLL_S = 0.02
+
+
+@dataclass(slots=True)
+class _Topic:
+    """How far one topic was read: the next offset of each partition."""
+
+    start: list[int]
+    at: list[int]
+    checker: LogChecker | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the run said of itself so far."""
+
+    records: list[Fields] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ReadAlong:
+    """Checks the topics of one run from its first record on, in the event loop of the run itself.
+
+    A turn in the loop is bounded, so the producer is never kept waiting for long. *stamped* says whether the
+    records' stamps are part of the run, which they are not where they are the wall clock's.
+    """
+
+    def __init__(self, *, stamped: bool = True, topic_runs: str = TOPIC) -> None:
+        self._stamped = stamped
+        self._topic_runs = topic_runs
+        self._topics: dict[str, _Topic] = {}
+        self._seen = _Seen()
+        self._findings = Findings()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._problems: list[str] = []
+
+    @property
+    def records(self) -> int:
+        """How many offsets were read so far, of all topics."""
+        return sum(sum(topic.at) - sum(topic.start) for topic in self._topics.values())
+
+    async def start(
+        self,
+        connection: Connection,
+        topics: Mapping[str, int],
+        start_offsets: Mapping[str, Sequence[int]] | None = None,
+    ) -> None:
+        """Begin to read *topics* (name to number of partitions), that of the runs among them.
+
+        They are read from *start_offsets*, or from their first record where there are none. The run's own STARTED
+        record, which says what is in which topic, may come later.
+        """
+        assert self._topic_runs in topics, "without the run's own record nobody knows what is in which topic"
+        for name, partitions in topics.items():
+            start = list((start_offsets or {}).get(name) or [0] * partitions)
+            self._topics[name] = _Topic(start, list(start))
+        self._tasks.append(asyncio.create_task(self._follow_run(connection)))
+        for name in topics.keys() - {self._topic_runs}:
+            self._tasks.append(asyncio.create_task(self._follow(connection, name)))
+
+    async def finish(self, ended: Mapping[str, Any], *, timeout_s: float) -> Verdict:
+        """Read to the end offsets that the run's *ended* record names, for at most *timeout_s*, and judge.
+
+        What could not be read in time is no finding, but the run is then not proven.
+        """
+        ends = {row["topic"]: row["end_offsets"] for row in ended["topics"]}
+        deadline = time.monotonic() + timeout_s
+        while (self._behind(ends) or not self._seen.ended.is_set()) and not self._problems:
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(POLL_S)
+        await self.close()
+        run = self._run(ended)
+        unread = list(self._problems)
+        behind = self._behind(ends)
+        if behind:
+            unread.append(f"{behind:,} records were not read within {timeout_s:.0f} s: cannot be proven")
+        checkers = [topic.checker for topic in self._topics.values() if topic.checker is not None]
+        digests = digests_of(run.topics)
+        return judge(run, checkers, self._findings, digests=digests, unread=unread)
+
+    async def close(self) -> None:
+        """Stop reading; what is left is not read."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    def _behind(self, ends: Mapping[str, Sequence[int]]) -> int:
+        """Count the records before *ends* that were not read yet."""
+        return sum(
+            max(end - at, 0)
+            for name, topic in self._topics.items()
+            for end, at in zip(ends.get(name, ()), topic.at, strict=False)
+        )
+
+    def _run(self, ended: Mapping[str, Any]) -> Run:
+        mine = [record for record in self._seen.records if record["run"] == ended["run"]]
+        runs = assemble([*(record for record in mine if record["type"] != "ENDED"), ended])
+        if not runs:
+            raise RequestError(f"run {ended['run']}: its start is not in {self._topic_runs}")
+        return runs[0]
+
+    # ------------------------------------------------------------ the tasks
+
+    async def _follow(self, connection: Connection, name: str) -> None:
+        """Check one topic, for ever."""
+        await self._seen.started.wait()
+        topic = self._topics[name]
+        said = self._started_topics().get(name)
+        if said is None:
+            return  # made for somebody else
+        run = assemble(self._seen.records)[0]
+        topic.checker = Asked(run, self._stamped).checker(said, self._findings)
+        spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
+        try:
+            async for p, offset in check_topic(connection, topic.checker, spans):
+                topic.at[p] = offset
+        except FleetError as error:
+            self._problems.append(f"reading {name} along ended: {error}")
+
+    def _started_topics(self) -> dict[str, TopicRange]:
+        return assemble(self._seen.records)[0].topics
+
+    async def _follow_run(self, connection: Connection) -> None:
+        """Keep what the run says of itself, for ever."""
+        from fleet.sinks.reader import Trimmed, read
+
+        topic = self._topics[self._topic_runs]
+        spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
+        try:
+            async for piece in read(connection, self._topic_runs, spans):
+                if isinstance(piece, Trimmed):
+                    continue
+                partition, records = piece
+                self._take(decoded([record.value for record in records]))
+                topic.at[partition] = records[-1].offset + 1
+        except FleetError as error:
+            self._problems.append(f"reading {self._topic_runs} along ended: {error}")
+
+    def _take(self, records: list[Fields]) -> None:
+        self._seen.records += records
+        kinds = {record["type"] for record in records}
+        if "STARTED" in kinds:
+            self._seen.started.set()
+        if "ENDED" in kinds:
+            self._seen.ended.set()

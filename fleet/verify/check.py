@@ -1,0 +1,226 @@
+"""``fleet verify``: read exactly what a run wrote, and judge it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from fleet.encode.decode import Decoder, UndecodableError
+from fleet.encode.digest import MASK
+from fleet.encode.schemas import schema_text
+from fleet.errors import RequestError
+from fleet.scenario.model import Scenario
+from fleet.scenario.roster import Roster
+from fleet.sinks.connection import Connection
+from fleet.verify.findings import Findings
+from fleet.verify.log import LogChecker, Progress, Row
+from fleet.verify.regenerate import Expected, regenerate, roster_of
+from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
+from fleet.verify.verdict import Place, Verdict, judge
+
+RECORDS_A_TURN = 1000  # checked before others in the event loop have their turn: about 10 ms
+CONTAINER = ".avro"
+
+Item = TypeVar("Item")
+
+
+async def verify(
+    source: Connection | Path,
+    *,
+    run: str | None = None,
+    topic_runs: str = TOPIC,
+    scenario: Scenario | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Read back the *run* with that id, or the last one, from a Kafka or a readings' file, and judge it.
+
+    Exactly the offsets that the run wrote are read, of every topic it names in *topic_runs*; of a file, all of it
+    and the files beside it. With the *scenario* (and the settings the run had) the run is computed again and
+    compared machine by machine. *progress* is told how many records were read, of how many.
+
+    RequestError where there is no such run, or a topic of it is not there.
+    """
+    if isinstance(source, Path):
+        chosen = find(runs_beside(source), run, where=str(source))
+    else:
+        chosen = find(await runs_of(source, topic=topic_runs), run, where=topic_runs)
+    asked = await asyncio.to_thread(prepare, chosen, scenario, stamped=False if isinstance(source, Path) else None)
+    if isinstance(source, Path):
+        return await _verify_files(source, asked, progress or _ignore)
+    return await _verify_topics(source, asked, progress or _ignore)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run to be checked, and what is expected of it."""
+
+    run: Run
+    stamped: bool  # whether the records' stamps are as the run meant them
+    roster: Roster | None = None
+    expected: Expected | None = None
+
+    def checker(self, topic: TopicRange, findings: Findings, *, label: str = "") -> LogChecker:
+        """Make the checker of a *topic*."""
+        roster = self.roster
+        return LogChecker(
+            topic.topic,
+            streams=topic.streams,
+            partitions=topic.partitions,
+            findings=findings,
+            stamped=self.stamped,
+            known=None if roster is None else {machine.id for machine in roster.machines},
+            run_id=self.run.id,
+            label=label,
+            schemas=self.schemas,
+        )
+
+    @property
+    def schemas(self) -> dict[int, str]:
+        """The texts of the run's schemas by the ids it wrote them with."""
+        return {number: schema_text(name) for name, number in self.run.first["schema_ids"].items()}
+
+    @property
+    def digests(self) -> dict[Place, int]:
+        """The digests that the run gave of its partitions; none where the broker put its own stamps in."""
+        if not self.stamped and self.run.record_time == "scan":
+            return {}
+        return digests_of(self.run.topics)
+
+
+def digests_of(topics: Mapping[str, TopicRange]) -> dict[Place, int]:
+    """Give the digests of *topics* by topic and partition."""
+    return {(name, p): digest for name, topic in topics.items() for p, digest in enumerate(topic.digests)}
+
+
+def prepare(run: Run, scenario: Scenario | None, *, stamped: bool | None = None) -> Asked:
+    """Compute what *run* must have written, if its *scenario* is there and it has ended.
+
+    *stamped* is found out from the run where it is None.
+    """
+    if stamped is None:
+        stamped = run.record_time == "scan" and not any(
+            topic.settings.get("message.timestamp.type") == "LogAppendTime" for topic in run.topics.values()
+        )
+    if scenario is None:
+        return Asked(run, stamped)
+    roster = roster_of(scenario)
+    expected = regenerate(run, scenario, roster, stamped=stamped) if run.ended else None
+    return Asked(run, stamped, roster, expected)
+
+
+def _ignore(_done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+# ---------------------------------------------------------------- Kafka
+
+
+async def _verify_topics(connection: Connection, asked: Asked, progress: Progress) -> Verdict:
+    findings, checkers = Findings(), []
+    spans = {name: await _spans(connection, topic) for name, topic in asked.run.topics.items()}
+    total = sum(stop - start for of in spans.values() for start, stop in of.values())
+    done = 0
+    progress(0, total)
+    for name, topic in asked.run.topics.items():
+        checker = asked.checker(topic, findings)
+        checkers.append(checker)
+        at = {p: start for p, (start, _) in spans[name].items()}
+        async for p, offset in check_topic(connection, checker, spans[name]):
+            done, at[p] = done + offset - at[p], offset
+            progress(done, total)
+    return judge(asked.run, checkers, findings, expected=asked.expected, digests=asked.digests)
+
+
+async def _spans(connection: Connection, topic: TopicRange) -> dict[int, tuple[int, int]]:
+    """Settle the offsets to read of each partition that has any: to the present end where the run has none."""
+    from fleet.sinks.reader import partitions_of
+    from fleet.sinks.topics import end_offsets
+
+    there = await partitions_of(connection, topic.topic)
+    if there < topic.partitions:
+        raise RequestError(
+            f"kafka: topic {topic.topic!r} has {there} partitions, the run wrote to {topic.partitions}: "
+            "it is not the topic that it wrote to"
+        )
+    starts = topic.start_offsets or (0,) * topic.partitions
+    stops: Sequence[int] = topic.end_offsets
+    if not stops:
+        stops = (await end_offsets(connection, {topic.topic: topic.partitions}))[topic.topic]
+    pairs = enumerate(zip(starts, stops, strict=True))
+    return {p: (start, stop) for p, (start, stop) in pairs if start < stop}
+
+
+async def check_topic(
+    connection: Connection, checker: LogChecker, spans: Mapping[int, tuple[int, int | None]]
+) -> AsyncIterator[tuple[int, int]]:
+    """Read *spans* of the checker's topic into it; gives (partition, next offset) after each turn."""
+    from fleet.sinks.reader import Trimmed, read
+
+    if not spans:
+        return
+    async for piece in read(connection, checker.topic, spans):
+        if isinstance(piece, Trimmed):
+            checker.trimmed(piece.partition, piece.stop - piece.start)
+            yield piece.partition, piece.stop
+            continue
+        partition, records = piece
+        for turn in in_turns(records):
+            checker.feed(partition, turn)
+            yield partition, turn[-1].offset + 1
+            await asyncio.sleep(0)
+
+
+# ---------------------------------------------------------------- files
+
+
+async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict:
+    """Check the readings in the file at *path* and the other streams in the files beside it."""
+    findings, checkers, done = Findings(), [], 0
+    topics = asked.run.topics.values()
+    decoder = Decoder(asked.schemas)
+    for stream in dict.fromkeys(stream for topic in topics for stream in topic.streams):
+        file = path if stream == "readings" else side_file(path, stream)
+        whole = TopicRange(
+            path.name, (stream,), "", "", 1, (), (), (), {}
+        )  # a file has one partition, whatever was asked
+        checker = asked.checker(whole, findings, label=file.name)
+        checkers.append(checker)
+        if stream != "readings" and not file.exists():
+            continue  # the sink opens it with its first record
+        try:
+            for rows in in_turns(_rows(file, decoder, checker)):
+                checker.take(0, rows)
+                done += len(rows)
+                progress(done, done)
+                await asyncio.sleep(0)
+        except UndecodableError as error:
+            checker.torn(0, str(error))
+    digests = {(path.name, 0): sum(digests_of(asked.run.topics).values()) & MASK} if asked.run.ended else {}
+    return judge(asked.run, checkers, findings, expected=asked.expected, digests=digests)
+
+
+def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:
+    """Decode a *file*; its records have numbers from 1, and neither stamps nor keys."""
+    from fleet.encode.container import read_container
+    from fleet.sinks.reader import read_lines
+
+    if file.suffix == CONTAINER:
+        for number, fields in enumerate(read_container(file), 1):
+            yield Row(number, 0, None, b"", fields)
+        return
+    for number, line in enumerate(read_lines(file), 1):
+        try:
+            yield Row(number, 0, None, line, decoder.decode(line))
+        except (UndecodableError, RecursionError) as error:
+            checker.undecodable(0, number, None, str(error))
+
+
+def in_turns(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Cut *items* into lists that are short enough for one turn in the event loop."""
+    rest = iter(items)
+    while turn := list(islice(rest, RECORDS_A_TURN)):
+        yield turn

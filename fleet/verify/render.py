@@ -1,0 +1,164 @@
+"""Decoded records as lines: for people, in colour or not, and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fleet.encode.decode import stream_of
+from fleet.encode.json import instant, text_of
+
+if TYPE_CHECKING:
+    from rich.style import Style
+
+STATES_KEPT = 1 << 17  # machines whose state is remembered, to show what it was before
+
+STYLES = {
+    "time": "dim",
+    "machine": "cyan",
+    "value": "bold",
+    "GOOD": "green",
+    "UNCERTAIN": "yellow",
+    "BAD": "red",
+    "execute": "green",
+    "aborted": "bold red",
+    "held": "yellow",
+    "suspended": "yellow",
+    "problem": "red",
+}
+
+
+class Tailed(NamedTuple):
+    """A record that was read; *fields* is None where it could not be decoded, and *problem* says why."""
+
+    topic: str
+    partition: int
+    offset: int
+    stamp_ms: int
+    key: str
+    fields: Mapping[str, Any] | None
+    problem: str
+
+
+Line = Callable[[Tailed], str]
+Paint = Callable[[str, str], str]  # a text and its style's name, to what is written
+
+
+class TextLines:
+    """Writes records for people; it remembers the machines' states, to show what changed."""
+
+    def __init__(self, paint: Paint) -> None:
+        self._paint = paint
+        self._states: dict[str, str] = {}
+
+    def __call__(self, record: Tailed) -> str:
+        """Write *record* as one line."""
+        fields = record.fields
+        if fields is None:
+            return self._unreadable(record, record.problem)
+        write = {
+            "readings": self._reading,
+            "events": self._event,
+            "doors": self._door,
+            "runs": self._run,
+        }.get(stream_of(fields), self._other)
+        time_us = fields.get("timestamp", record.stamp_ms * 1000)
+        try:
+            return f"{self._paint(clock(time_us), 'time')} {write(fields)}"
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            # JSON of others may have our names and hold anything.
+            return self._unreadable(record, f"not as fleet writes it: {type(error).__name__}")
+
+    def _unreadable(self, record: Tailed, why: str) -> str:
+        where = f"{record.topic}[{record.partition}]@{record.offset}"
+        said = f"{where}: {printable(record.key) or 'no key'}: undecodable: {why}"
+        return f"{self._paint(clock(record.stamp_ms * 1000), 'time')} {self._paint(said, 'problem')}"
+
+    def _reading(self, fields: Mapping[str, Any]) -> str:
+        value = self._paint(f"{fields['value']:>12}", "value")
+        machine = self._paint(f"{printable(fields['machine']):<24}", "machine")
+        text = f"{machine} {printable(fields['sensor']):<20} {value} {printable(fields['units']):<6}"
+        quality = fields.get("quality")
+        return (text if quality is None else f"{text} {self._paint(quality.lower(), quality)}").rstrip()
+
+    def _event(self, fields: Mapping[str, Any]) -> str:
+        machine, state = printable(fields["machine"]), printable(fields["state"])
+        before = self._states.get(machine, "") if fields["type"] == "state" else ""
+        if fields["type"] == "state":
+            if len(self._states) >= STATES_KEPT:
+                self._states.clear()
+            self._states[machine] = state
+        cause = f" ({printable(fields['cause'])})" if fields["cause"] else ""
+        change = f"{self._paint(before, before)} -> " if before and before != state else ""
+        return f"{self._paint(machine, 'machine')}: {change}{self._paint(state, state)}{cause}"
+
+    def _door(self, fields: Mapping[str, Any]) -> str:
+        return f"{self._paint(printable(fields['location']), 'machine')}: {printable(fields['state'])}"
+
+    def _run(self, fields: Mapping[str, Any]) -> str:
+        said = {
+            "STARTED": f"{fields['scenario']}, seed {fields['seed']}",
+            "JOURNAL": fields["entry"],
+            "ENDED": f"exit {fields['exit']}",
+        }.get(fields["type"], "")
+        return f"run {self._paint(printable(fields['run']), 'machine')} {fields['type'].lower()} {said}".rstrip()
+
+    def _other(self, fields: Mapping[str, Any]) -> str:
+        return printable(text_of(fields))
+
+
+def json_line(record: Tailed) -> str:
+    """Write *record* as one line of JSON: its fields, or where it is and why it has none."""
+    if record.fields is None:
+        return json.dumps(
+            {
+                "undecodable": record.problem,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+                "key": record.key,
+            }
+        )
+    fields = {name: None if _is_no_number(value) else value for name, value in record.fields.items()}
+    return text_of(fields)
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not isfinite(value)
+
+
+def clock(time_us: int) -> str:
+    """Write an instant for people: date, time and milliseconds, in UTC."""
+    text = instant(time_us)
+    return f"{text[:10]} {text[11:23]}"
+
+
+def printable(text: str) -> str:
+    """Keep control characters from the terminal: a record may come from anybody."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _plain(text: str, _style: str) -> str:
+    return text
+
+
+def _coloured() -> Paint:
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    styles: dict[str, Style] = {name: Style.parse(text) for name, text in STYLES.items()}
+
+    def paint(text: str, style: str) -> str:
+        known = styles.get(style)
+        return text if known is None else known.render(text, color_system=ColorSystem.STANDARD)
+
+    return paint
+
+
+LINES: dict[str, Callable[[], Line]] = {
+    "text": lambda: TextLines(_plain),
+    "colour": lambda: TextLines(_coloured()),
+    "json": lambda: json_line,
+}
