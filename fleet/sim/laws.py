@@ -32,6 +32,11 @@ def total(a: Floats, b: Floats, c: Floats) -> Floats:
     return a + b + c
 
 
+def product(a: Floats, b: Floats) -> Floats:
+    """Give the product of two quantities."""
+    return a * b
+
+
 def motor_current(load: Floats, on: Floats, rated: Floats, idle_share: Floats) -> Floats:
     """Give the current of an induction motor, A: magnetising share at no load, linear to rated.
 
@@ -89,6 +94,7 @@ def ripple(time: Floats, of: Floats, amplitude: Floats, period: Floats) -> Float
 LAWS: Mapping[str, Law] = {
     "scaled": scaled,
     "total": total,
+    "product": product,
     "motor_current": motor_current,
     "three_phase_power": three_phase_power,
     "vibration": vibration,
