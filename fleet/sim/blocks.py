@@ -7,7 +7,7 @@ may end anywhere, and nothing loops over machines in Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,14 @@ class Simulation:
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
         events.sort(key=lambda event: (event.time_us, event.machine.id, event.seq))
         return Block(start_us, stop_us, tuple(kinds), tuple(events))
+
+    def plant_only(self) -> Callable[[int], int]:
+        """Give a function that runs the plant alone to an instant and counts the state changes: no readings."""
+
+        def decide(stop_us: int) -> int:
+            return sum(len(rows) for rows in self._plant.advance(stop_us))
+
+        return decide
 
     def _enter(self, running: _Running, rows: Ints) -> Spans:
         """Merge the new rows with those in force, and compute the slow nodes' rests at each."""

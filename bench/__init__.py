@@ -1,0 +1,1 @@
+"""Speed and memory, on bench/plant.yaml: ``make bench``."""
