@@ -97,11 +97,10 @@ class Encoder:
 
 @dataclass(slots=True, eq=False)
 class _Scans:
-    """A block's scans in log order, and what each adds to its machine's digest."""
+    """A block's scans in log order."""
 
     order: Merged
-    digest: Words
-    at: int = 0  # how many were released
+    at: int = 0  # how many were released or skipped
 
 
 class _Readings:
@@ -121,8 +120,7 @@ class _Readings:
         self._cohorts: dict[int, CohortPlaces] = {}
         self._record_time = record_time
         self._headers = headers
-        self._prepared = np.zeros(0, np.int64)  # by machine: readings in prepared blocks
-        self._released = np.zeros(0, np.int64)
+        self._released = np.zeros(0, np.int64)  # by machine: readings in its log
         self._digest = np.zeros(0, np.uint64)
 
     def cohort(self, cohort: Cohort) -> CohortPlaces:
@@ -130,22 +128,24 @@ class _Readings:
         known = self._cohorts.get(id(cohort))
         if known is None:
             known = self._cohorts[id(cohort)] = cohort_places(cohort, self._places)
-            more = len(self._places.names) - len(self._prepared)
-            self._prepared = np.pad(self._prepared, (0, more))
+            more = len(self._places.names) - len(self._released)
             self._released = np.pad(self._released, (0, more))
             self._digest = np.pad(self._digest, (0, more))
         return known
 
     def prepare(self, block: Block) -> _Scans:
-        """Merge a *block*'s scans and compute what they add to the digests."""
-        order = merged(block, self.cohort)
-        n = places_in_log(order.number, order.readings, self._prepared)
-        np.add.at(self._prepared, order.number, order.readings)
-        digest = np.zeros(len(n), np.uint64)
+        """Merge a *block*'s scans."""
+        return _Scans(merged(block, self.cohort))
+
+    def _digest_span(self, block: Block, order: Merged, span: slice) -> None:
+        """Add the scans of *span* to their machines' digests and counts."""
+        number, readings = order.number[span], order.readings[span]
+        source, row = order.source[span], order.row[span]
+        n = places_in_log(number, readings, self._released)
         for k in range(len(block.kinds)):
-            where = np.flatnonzero(order.source == k)
-            digest[where] = self._adds(block, k, order.row[where], n[where])
-        return _Scans(order, digest)
+            where = np.flatnonzero(source == k)
+            np.add.at(self._digest, number[where], self._adds(block, k, row[where], n[where]))
+        np.add.at(self._released, number, readings)
 
     def _adds(self, block: Block, k: int, rows: Ints, n: Ints) -> Words:
         columns, at = block.kinds[k], self.cohort(block.kinds[k].cohort)
@@ -173,8 +173,7 @@ class _Readings:
         """Encode the scans from where *scans* is to *stop*."""
         order, span = scans.order, slice(scans.at, stop)
         scans.at = stop
-        np.add.at(self._released, order.number[span], order.readings[span])
-        np.add.at(self._digest, order.number[span], scans.digest[span])
+        self._digest_span(block, order, span)
         source, group = order.source[span], order.group[span]
         kinds = [iter(self._scan_records(block, k, order.row[span][source == k], wall_ms))
                  for k in range(len(block.kinds))]  # fmt: skip
@@ -282,7 +281,6 @@ class Prepared:
         self.block = block
         self._readings = readings
         self._scans = scans
-        self._totals = np.cumsum(scans.order.readings)
         self._events = events
         self._waiting = waiting
 
@@ -291,19 +289,26 @@ class Prepared:
 
         *wall_ms* is the stamp of the records where their time is the wall clock's.
         """
-        stop = int(np.searchsorted(self._scans.order.due_us, stop_us, side="left"))
+        stop = self._place(stop_us)
         batches: list[RecordBatch] = []
         for stream, events in self._waiting.items():
-            due = next((i for i, event in enumerate(events) if event.time_us >= stop_us), len(events))
+            due = _due(events, stop_us)
             batches += self._events[stream].release(events[:due], wall_ms)
             del events[:due]
         if stop > self._scans.at:
             batches += self._readings.release(self.block, self._scans, stop, wall_ms)
         return batches
 
-    def stop_for(self, records: int) -> int:
-        """Give the *stop_us* up to which about *records* more readings are due: what unpaced runs release."""
-        at, due = self._scans.at, self._scans.order.due_us
-        before = int(self._totals[at - 1]) if at else 0
-        stop = int(np.searchsorted(self._totals, before + records, side="left")) + 1
-        return int(due[stop]) if stop < len(due) else self.block.stop_us
+    def skip(self, stop_us: int) -> None:
+        """Pass over what is due before *stop_us* and was not released yet: it never enters a log."""
+        self._scans.at = max(self._scans.at, self._place(stop_us))
+        for events in self._waiting.values():
+            del events[: _due(events, stop_us)]
+
+    def _place(self, stop_us: int) -> int:
+        return int(np.searchsorted(self._scans.order.due_us, stop_us, side="left"))
+
+
+def _due(events: list[Event], stop_us: int) -> int:
+    """Count the *events*, which are in order of time, before *stop_us*."""
+    return next((i for i, event in enumerate(events) if event.time_us >= stop_us), len(events))

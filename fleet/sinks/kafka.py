@@ -118,6 +118,8 @@ class KafkaSink:
             row.failed += len(batch)
             raise RunError(self._hopeless)
         pump = self._pump(Place(batch.topic, batch.partition))
+        if pump.task is not None and pump.task.done():
+            pump.task.result()  # a mistake of ours ended it: better seen than waited for
         try:
             async with asyncio.timeout(self._deadline_s):
                 await pump.queue.put((batch, taken_ns))

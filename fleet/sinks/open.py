@@ -48,7 +48,7 @@ class SinkKind(NamedTuple):
 
 
 async def _kafka(_: str, setup: SinkSetup) -> Sink:
-    from fleet.sinks.kafka import KafkaSink  # noqa: PLC0415 - aiokafka is heavy: only who needs it waits
+    from fleet.sinks.kafka import KafkaSink  # aiokafka is heavy: only who needs it waits
 
     assert setup.connection is not None, "connect.py makes it"
     return await KafkaSink.start(setup.connection, setup.topics, deadline_s=setup.deadline_s)
@@ -91,13 +91,22 @@ SINKS: dict[str, SinkKind] = {
 
 def sink_kind(url: str) -> SinkKind:
     """Find the row of the table for *url*; RequestError with the whole list where there is none."""
-    scheme, colon, rest = url.partition(":")
     for pattern, kind in SINKS.items():
-        wanted, _, form = pattern.partition(":")
-        suffix = Path(form).suffix if wanted == "file" else ""
-        if colon and scheme == wanted and rest.endswith(suffix) and Path(rest).name != suffix:
+        if _fits(url, pattern):
             return kind
-    raise RequestError(f"no sink {url!r}; there is {', '.join(SINKS)}")
+    meant = next((f"file:{url}" for pattern in SINKS if _fits(f"file:{url}", pattern)), "")
+    hint = f"; did you mean {meant!r}?" if meant else ""
+    raise RequestError(f"no sink {url!r}; there is {', '.join(SINKS)}{hint}")
+
+
+def _fits(url: str, pattern: str) -> bool:
+    scheme, colon, rest = url.partition(":")
+    wanted, _, form = pattern.partition(":")
+    if not colon or scheme != wanted:
+        return False
+    if not form:
+        return not rest
+    return scheme != "file" or (Path(rest).suffix == Path(form).suffix and Path(rest).stem != "")
 
 
 def format_for(kind: SinkKind, stream: str, asked: str | None) -> str:

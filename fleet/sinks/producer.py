@@ -86,7 +86,7 @@ def build_batch(producer: Any, records: Sequence[Record]) -> Any:
     batch = producer.create_batch()
     append = batch.append
     for key, value, timestamp_ms, headers in records:
-        taken = append(key=key, value=value, timestamp=timestamp_ms, headers=headers)
+        taken = append(key=key, value=value, timestamp=timestamp_ms, headers=list(headers))
         assert taken is not None, "the records were split to fit"
     batch.close()
     return batch

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiokafka.errors as kafka_errors
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from fleet.errors import RequestError, RunError
-from fleet.sinks.connect import error_name, reach
+from fleet.sinks.connect import reach
 from fleet.sinks.connection import Connection
+from fleet.sinks.consumer import consuming
 from fleet.sinks.files import reason
-from fleet.sinks.logs import log_sparingly
 from fleet.sinks.topics import beginning_offsets, end_offsets
 
 POLL_MS = 500
 SILENCE_S = 60.0  # without any record although there must be some
-FETCH_BYTES = 4 << 20
-PARTITION_FETCH_BYTES = 1 << 20
-START_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +33,11 @@ class Trimmed:
 async def partitions_of(connection: Connection, topic: str) -> int:
     """Give the number of partitions of *topic*; RequestError where there is no such topic."""
     await reach(connection)
-    consumer = await _consumer(connection)
-    try:
-        there = await consumer.topics()
-        if topic not in there:
+    async with consuming(connection) as consumer:
+        # All topics are listed, because asking for one by its name makes some brokers create it.
+        if topic not in await consumer.topics():
             raise RequestError(f"kafka: no topic {topic!r} on {connection.bootstrap}")
         return len(consumer.partitions_for_topic(topic) or ())
-    finally:
-        await consumer.stop()
 
 
 async def read(
@@ -53,53 +46,30 @@ async def read(
     """Read, for each partition, the *offsets* from a start to a stop (None: for ever).
 
     Gives (partition, aiokafka's ConsumerRecords) as they come, in order of offset within a partition, and
-    `Trimmed` for offsets the broker no longer has. RunError when it falls silent before the stop.
+    `Trimmed` for offsets the broker does not have. RunError when it falls silent before the stop.
     """
     await reach(connection)
-    count = max(offsets) + 1
+    count = max(offsets, default=-1) + 1
     begins = (await beginning_offsets(connection, {topic: count}))[topic]
     ends = (await end_offsets(connection, {topic: count}))[topic]
-    spans: dict[TopicPartition, int | None] = {}
-    consumer = await _consumer(connection)
-    try:
-        for p, (start, stop) in offsets.items():
-            first, last = max(start, begins[p]), stop if stop is None else min(stop, ends[p])
-            if first > start:
-                yield Trimmed(p, start, first if stop is None else min(first, stop))
-            if stop is not None and last is not None and last < stop:
-                yield Trimmed(p, max(last, start), stop)
-            if last is None or first < last:
-                spans[TopicPartition(topic, p)] = last
-        consumer.assign(list(spans))
-        for place in spans:
-            consumer.seek(place, max(offsets[place.partition][0], begins[place.partition]))
-        async for found in _records(consumer, spans):
+    starts: dict[TopicPartition, int] = {}
+    stops: dict[TopicPartition, int | None] = {}
+    for p, (start, stop) in offsets.items():
+        first, last = max(start, begins[p]), stop if stop is None else min(stop, ends[p])
+        if first > start:
+            yield Trimmed(p, start, first if stop is None else min(first, stop))
+        if stop is not None and last is not None and max(last, first) < stop:
+            yield Trimmed(p, max(last, first), stop)
+        if last is None or first < last:
+            starts[TopicPartition(topic, p)], stops[TopicPartition(topic, p)] = first, last
+    if not stops:
+        return
+    async with consuming(connection) as consumer:
+        consumer.assign(list(stops))
+        for place, start in starts.items():
+            consumer.seek(place, start)
+        async for found in _records(consumer, stops):
             yield found
-    except kafka_errors.KafkaError as error:
-        raise RunError(f"kafka: reading {topic!r} failed: {error_name(error)}") from error
-    finally:
-        await consumer.stop()
-
-
-async def _consumer(connection: Connection) -> Any:
-    log_sparingly()
-    consumer = AIOKafkaConsumer(
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        isolation_level="read_uncommitted",
-        check_crcs=True,
-        fetch_max_bytes=FETCH_BYTES,
-        max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-        **connection.client_options(),
-    )
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await consumer.start()
-    except (TimeoutError, kafka_errors.KafkaError) as error:
-        await consumer.stop()
-        raise RequestError(f"kafka: cannot read from {connection.bootstrap}: {error_name(error)}") from error
-    return consumer
 
 
 async def _records(

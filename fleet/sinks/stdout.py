@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import select
 from collections.abc import Callable
 from time import monotonic_ns
 
@@ -11,6 +13,7 @@ from fleet.errors import RunError
 from fleet.sinks.files import reason
 from fleet.sinks.sink import Latency, SinkClosed, delivery_of
 
+PIECE_BYTES = select.PIPE_BUF  # so much never blocks once a pipe is said to be writable
 NOT_SHOWN = frozenset({"runs"})  # what is about the run itself is no data
 
 
@@ -23,6 +26,18 @@ class StdoutSink:
         self.notices: list[str] = []
         self._descriptor = descriptor
         self._write = write
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    async def _writable(self) -> None:
+        """Wait for a reader that is slower than we are, and let everything else go on meanwhile."""
+        loop = asyncio.get_running_loop()
+        room = asyncio.Event()
+        loop.add_writer(self._descriptor, room.set)
+        try:
+            await room.wait()
+        finally:
+            loop.remove_writer(self._descriptor)
 
     async def send(self, batch: RecordBatch) -> None:
         """Write the lines of a *batch*; SinkClosed when nobody reads them."""
@@ -35,7 +50,9 @@ class StdoutSink:
         data, at = b"".join(lines), 0
         try:
             while at < len(data):
-                at += self._write(self._descriptor, data[at:])
+                if not self._poll.poll(0):
+                    await self._writable()
+                at += self._write(self._descriptor, data[at : at + PIECE_BYTES])
         except OSError as error:
             whole = data.count(b"\n", 0, at)
             row.acknowledged += whole

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiokafka.errors as kafka_errors
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -18,6 +18,7 @@ from fleet.data import TopicPlan
 from fleet.errors import RequestError
 from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
+from fleet.sinks.consumer import consuming
 from fleet.sinks.logs import log_sparingly
 from fleet.sinks.stamps import OURS, RunTimes, check_settings
 
@@ -194,16 +195,7 @@ async def beginning_offsets(connection: Connection, partitions: Mapping[str, int
 
 
 async def _offsets(connection: Connection, partitions: Mapping[str, int], which: str) -> dict[str, list[int]]:
-    log_sparingly()
     places = [TopicPartition(topic, p) for topic, count in partitions.items() for p in range(count)]
-    consumer = AIOKafkaConsumer(
-        group_id=None, enable_auto_commit=False, request_timeout_ms=REQUEST_TIMEOUT_MS, **connection.client_options()
-    )
-    try:
-        await consumer.start()
-        found = await getattr(consumer, which)(places)
-    except kafka_errors.KafkaError as error:
-        raise RequestError(f"kafka: cannot ask {connection.bootstrap} for offsets: {error_name(error)}") from error
-    finally:
-        await consumer.stop()
+    async with consuming(connection) as consumer:
+        found = await getattr(consumer, which)(places) if places else {}
     return {topic: [found[TopicPartition(topic, p)] for p in range(n)] for topic, n in partitions.items()}

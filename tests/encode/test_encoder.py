@@ -35,9 +35,7 @@ def encoder(
     }
     if doors:
         streams["doors"] = StreamPlan(doors, "json", "v1")
-    partitions = dict.fromkeys(
-        ("factory.readings", "factory.events", "factory.runs", "f.filling", "doors"), 4
-    )
+    partitions = dict.fromkeys(("factory.readings", "factory.events", "factory.runs", "f.filling", "doors"), 4)
     return Encoder(streams, partitions, record_time=record_time)
 
 
@@ -124,17 +122,17 @@ def test_release_gives_what_is_due_before_and_not_at_the_stop() -> None:
     assert at[0].due_us == START_US + 1_000_000
 
 
-def test_an_unpaced_run_asks_for_the_stop_that_gives_so_many_records() -> None:
-    prepared = encoder().prepare(block(columns(PUMPS)))
-    sizes = []
+def test_what_is_skipped_is_neither_sent_nor_digested() -> None:
+    skipping, sending = encoder(), encoder()
+    late, whole = (each.prepare(block(columns(PUMPS))) for each in (skipping, sending))
 
-    while True:
-        batches = prepared.release(prepared.stop_for(9))
-        if not batches:
-            break
-        sizes.append(sum(map(len, batches)))
+    late.skip(START_US + 1_000_000)
+    batches = late.release(ALL)
 
-    assert sizes == [9, 9, 9, 9, 9]
+    assert sum(map(len, batches)) == 30
+    whole.release(START_US + 1_000_000)
+    assert records_of(batches) == records_of(whole.release(ALL))
+    assert skipping.digests["readings"]["pump-000"].records == 6
 
 
 def test_a_topic_may_be_named_by_the_machines_place() -> None:
@@ -191,9 +189,7 @@ def test_the_digest_of_what_is_sent_is_that_of_what_is_read_back(layout: str, te
     sending = encoder(layout, text)
     batches: list[RecordBatch] = []
     for first in (0, 3):
-        batches += sending.prepare(block(columns(PUMPS, first=first), columns(OVENS, first=first))).release(
-            ALL
-        )
+        batches += sending.prepare(block(columns(PUMPS, first=first), columns(OVENS, first=first))).release(ALL)
 
     found: dict[str, int] = {}
     for name in sending.digests["readings"]:
