@@ -130,7 +130,8 @@ class ReadAlong:
         if said is None:
             return  # made for somebody else
         run = assemble(self._seen.records)[0]
-        topic.checker = Asked(run, self._stamped).checker(said, self._findings)
+        stamped = self._stamped and run.record_time == "scan"
+        topic.checker = Asked(run, stamped).checker(said, self._findings)
         spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
         try:
             async for p, offset in check_topic(connection, topic.checker, spans):

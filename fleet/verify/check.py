@@ -17,7 +17,7 @@ from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
 from fleet.sinks.connection import Connection
 from fleet.verify.findings import Findings
-from fleet.verify.log import LogChecker, Progress, Row
+from fleet.verify.log import UNREADABLE, LogChecker, Progress, Row
 from fleet.verify.regenerate import Expected, regenerate, roster_of
 from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
 from fleet.verify.verdict import Place, Verdict, judge
@@ -215,7 +215,7 @@ def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:
     for number, line in enumerate(read_lines(file), 1):
         try:
             yield Row(number, 0, None, line, decoder.decode(line))
-        except (UndecodableError, RecursionError) as error:
+        except UNREADABLE as error:
             checker.undecodable(0, number, None, str(error))
 
 

@@ -20,6 +20,7 @@ from fleet.verify.machine import FIRST_SEQ, UNKNOWN_SEQ, MachineLog, Seen
 from fleet.verify.sound import unsound
 
 RUN_HEADER = "fleet-run"
+UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are JSON beyond all measure
 GROWTH = 1024  # machines a step
 
 
@@ -141,7 +142,7 @@ class LogChecker:
             value = record.value or b""
             try:
                 fields = self._decode(value)
-            except (UndecodableError, RecursionError) as error:
+            except UNREADABLE as error:
                 self.undecodable(partition, record.offset, record.key, str(error))
                 continue
             yield Row(record.offset, record.timestamp, record.key or b"", value, fields)
@@ -164,6 +165,7 @@ class LogChecker:
         if partition != log.home:
             text = f"{machine}: belongs in partition {log.home}, as its other records do"
             self._found(Finding.PARTITION, partition, row.offset, text)
+            self.tainted.add(log.home)
             self._strays[stream, machine] += 1
             return log
         seq = row.fields.get("seq")

@@ -195,8 +195,8 @@ def assemble(records: Iterable[Fields]) -> list[Run]:
 
 
 def find(runs: Sequence[Run], run_id: str | None, *, where: str) -> Run:
-    """Give the run *run_id*, or the last one that began; RequestError where there is none in *where*."""
-    if run_id is None:
+    """Give the run *run_id*, or the last one that began (also as ``last``); RequestError where *where* has none."""
+    if run_id in {None, "last"}:
         if not runs:
             raise RequestError(f"{where}: no run is recorded there")
         return runs[-1]

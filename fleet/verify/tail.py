@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fleet.encode.decode import Decoder, UndecodableError
+from fleet.encode.decode import Decoder
 from fleet.encode.schemas import schema_text
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
+from fleet.verify.log import UNREADABLE
 from fleet.verify.render import LINES, Tailed
 from fleet.verify.runs import TOPIC, find, runs_of
 
@@ -101,7 +102,7 @@ def _decode(decoder: Decoder, topic: str, partition: int, record: Any) -> Tailed
     fields: dict[str, Any] | None
     try:
         fields, problem = decoder.decode(record.value), ""
-    except (UndecodableError, RecursionError) as error:
+    except UNREADABLE as error:
         fields, problem = None, str(error)
     return Tailed(topic, partition, record.offset, record.timestamp, key, fields, problem)
 
