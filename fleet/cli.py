@@ -191,8 +191,8 @@ def tail(
     source: Annotated[
         str | None, typer.Option("--from", metavar="URL", help=f"kafka://HOST:PORT; default {BOOTSTRAP_VARIABLE}.")
     ] = None,
-    machine: Annotated[str | None, typer.Option(metavar="GLOB", help="Only machines that match.")] = None,
-    sensor: Annotated[str | None, typer.Option(metavar="GLOB", help="Only sensors that match.")] = None,
+    machine: Annotated[str, typer.Option(metavar="GLOB", help="Only machines that match.")] = "*",
+    sensor: Annotated[str, typer.Option(metavar="GLOB", help="Only sensors that match.")] = "*",
     run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Exactly one run; 'last' for the last.")] = None,
     beginning: Annotated[bool, typer.Option("--beginning", help="From the first record there is, not from now.")] = False,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N records.")] = None,
@@ -204,11 +204,17 @@ def tail(
     Example: fleet tail factory.readings --from kafka://localhost:9092 --machine 'filling-*'
     """
     from fleet.session import show_tail
+    from fleet.verify.tail import TailOptions
 
-    show_tail(
-        _broker(source, "--from"), topic, kafka_config,
-        machine=machine, sensor=sensor, run=run_id, beginning=beginning, count=count, as_json=as_json,
-    )  # fmt: skip
+    options = TailOptions(
+        machine=machine,
+        sensor=sensor,
+        since="run" if run_id else "beginning" if beginning else "now",
+        run=None if run_id == "last" else run_id,
+        count=count,
+        form="json" if as_json else "colour" if sys.stdout.isatty() else "text",
+    )
+    show_tail(_broker(source, "--from"), topic, kafka_config, options)
 
 
 @app.command(short_help="Read a run back and prove it.")

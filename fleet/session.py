@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -25,10 +27,19 @@ from fleet.scenario.model import Scenario
 from fleet.sinks.connection import Connection
 from fleet.sinks.properties import connection
 
+if TYPE_CHECKING:
+    from fleet.verify.tail import TailOptions
+
+
+GC_ALLOCATIONS = 200_000
+"""Allocations between two looks of Python's collector. A large plant is a million objects that live as
+long as the run; looking through all of them as often as usual doubles the time a run takes to start."""
+
 
 def carry_out(plan: RunPlan, *, as_json: bool, keep_open: bool) -> int:
     """Run *plan* before a person's eyes and give the exit code."""
     console = Console(stderr=True, highlight=False)
+    gc.set_threshold(GC_ALLOCATIONS, 20, 100)
     own_broker = EMBEDDED in plan.request.targets
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker()) if own_broker else None
@@ -49,6 +60,7 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
     tasks: list[asyncio.Task[None]] = []
 
     def watch(running: Running) -> None:
+        gc.freeze()
         _say(console, _opening(plan))
         tasks.append(asyncio.create_task(show(console, running)))
 
@@ -62,11 +74,9 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _proof() -> Proof | None:
-    try:
-        from fleet.verify.along import ReadAlong
-    except ImportError:
-        return None
+def _proof() -> Proof:
+    from fleet.verify.along import ReadAlong
+
     return ReadAlong()
 
 
@@ -120,6 +130,39 @@ def keep_broker(topics: Sequence[tuple[str, int]], port: int | None) -> None:
         print(f"bootstrap={bootstrap}", flush=True)  # noqa: T201 - what was asked for
         _say(console, "Ctrl-C ends it; it keeps about 5 MiB a partition, and topics are made when first used")
         _wait_for_signal()
+
+
+def show_tail(url: str, topic: str, kafka_config: Path | None, options: TailOptions) -> None:
+    """Write the records of *topic* to standard output until its run or the reader ends, or Ctrl-C."""
+    from fleet.verify.tail import tail
+
+    asyncio.run(tail(_connection(url, kafka_config), topic, options=options, write=_write))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def show_verdict(
+    url: str, scenario: Scenario | None, kafka_config: Path | None, *, run: str | None, as_json: bool
+) -> int:
+    """Read a run back, say what was found, and give the exit code."""
+    from fleet.verify.check import verify
+
+    console = Console(stderr=True, highlight=False)
+    source = Path(url.removeprefix("file:")) if url.startswith("file:") else _connection(url, kafka_config)
+    with console.status("reading back") as status:
+
+        def progress(done: int, total: int) -> None:
+            status.update(f"reading back: {done:,} of {total:,} records")
+
+        verdict = asyncio.run(verify(source, run=run, scenario=scenario, progress=progress))
+    if as_json:
+        print(json.dumps(verdict.as_json()))  # noqa: T201 - what was asked for
+    for line in verdict.lines():
+        _say(console, line)
+    return verdict.exit_code
 
 
 def _connection(url: str, kafka_config: Path | None) -> Connection:

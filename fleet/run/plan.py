@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from fleet.data import HOUR_US, SECOND_US, TopicPlan
-from fleet.encode.encoder import StreamPlan, topics_of
+from fleet.encode.encoder import RecordTime, StreamPlan, topics_of
 from fleet.errors import RequestError
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
@@ -203,6 +203,13 @@ def _topics(names: Mapping[str, frozenset[str]], scenario: Scenario) -> tuple[To
             partitions = 1 if stream == "runs" else settings.partitions
             found[name] = TopicPlan(name, partitions, settings.replication, bounded)
     return tuple(found.values())
+
+
+def record_time(plan: RunPlan, target: TargetPlan) -> RecordTime:
+    """Say what the records' own stamps are in *target*; of no account in sinks that do not keep them."""
+    if not target.kind.keeps_stamps:
+        return "none"
+    return "wall" if plan.request.record_time == "wall" else "scan"
 
 
 def moment(time_us: int) -> str:

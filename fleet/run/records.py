@@ -11,7 +11,7 @@ import numpy as np
 
 from fleet.encode.digest import fold
 from fleet.encode.schemas import schema_ids
-from fleet.run.plan import RunPlan
+from fleet.run.plan import RunPlan, record_time
 from fleet.run.targets import Target
 
 STREAM_ORDER = ("readings", "events", "doors")
@@ -29,6 +29,7 @@ def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:
         "schema_ids": dict(schema_ids()),
         "topics": _topics(plan, target),
         "simulated": plan.start_us,
+        "entry": json.dumps({"record_time": record_time(plan, target.plan)}),
     }
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.data import Block, Record, RecordBatch
-from fleet.encode.encoder import Encoder, RecordTime
+from fleet.encode.encoder import Encoder
 from fleet.encode.layouts import LAYOUTS
 from fleet.encode.schemas import schema_text
 from fleet.run.account import Account
-from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan
+from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
 from fleet.sinks.connection import Connection
 from fleet.sinks.open import SinkSetup, open_sink
 from fleet.sinks.sink import Sink
@@ -193,8 +193,5 @@ async def _prepare(
 def _encoder(plan: RunPlan, target: TargetPlan, partitions: Mapping[str, int]) -> Encoder | None:
     if not target.kind.encodes:
         return None
-    record_time: RecordTime = "none"
-    if target.kind.keeps_stamps:
-        record_time = "wall" if plan.request.record_time == "wall" else "scan"
     headers = (("fleet-run", plan.run_id.encode()),) if plan.request.run_header else ()
-    return Encoder(target.streams, partitions, record_time=record_time, headers=headers)
+    return Encoder(target.streams, partitions, record_time=record_time(plan, target), headers=headers)
