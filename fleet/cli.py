@@ -60,7 +60,9 @@ def run(
     sample: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Print the first N records as JSON lines; send nothing.")
     ] = None,
-    format_: Annotated[str | None, typer.Option("--format", metavar="avro|json", help="How records are written.")] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="avro|json", help="How records are written.")
+    ] = None,
     topic: Annotated[
         str | None,
         typer.Option(metavar="T", help="The readings' topic; may be a template of {site} {area} {line} {kind}."),
@@ -193,8 +195,8 @@ def tail(
     ] = None,
     machine: Annotated[str, typer.Option(metavar="GLOB", help="Only machines that match.")] = "*",
     sensor: Annotated[str, typer.Option(metavar="GLOB", help="Only sensors that match.")] = "*",
-    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Exactly one run; 'last' for the last.")] = None,
-    beginning: Annotated[bool, typer.Option("--beginning", help="From the first record there is, not from now.")] = False,
+    run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="One run only; 'last' works.")] = None,
+    beginning: Annotated[bool, typer.Option("--beginning", help="From the first record, not from now.")] = False,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N records.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     kafka_config: KafkaConfig = None,

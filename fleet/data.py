@@ -192,3 +192,12 @@ class TopicPlan:
     partitions: int
     replication: int
     configs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSeen:
+    """What a topic is like before a run's first record; *settings* is empty where the broker did not say."""
+
+    partitions: int
+    start_offsets: tuple[int, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)

@@ -97,9 +97,9 @@ def kcat_line(plan: RunPlan, bootstrap: str) -> str:
     target = next(target for target in plan.targets if target.url == EMBEDDED)
     for stream in ("events", "readings", "doors"):
         if stream in target.streams and target.streams[stream].format == "json":
-            topic = sorted(target.stream_topics[stream])[0]
+            topic = min(target.stream_topics[stream])
             return f"kcat -b {bootstrap} -C -t {topic} -o beginning -e -q"
-    topic = sorted(target.stream_topics["readings"])[0]
+    topic = min(target.stream_topics["readings"])
     return f"kcat -b {bootstrap} -C -t {topic} -o beginning -e -q -f '%T %k %S bytes, partition %p offset %o\\n'"
 
 
@@ -167,5 +167,3 @@ def show_verdict(
 
 def _connection(url: str, kafka_config: Path | None) -> Connection:
     return connection(url.removeprefix("kafka://"), kafka_config, os.environ).connection
-
-

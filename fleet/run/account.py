@@ -1,7 +1,11 @@
-"""What became of every record: scheduled = withheld + produced; produced + injected = acknowledged + failed + in doubt."""
+"""What became of every record.
+
+scheduled = withheld + produced; produced + injected = acknowledged + failed + in doubt.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -37,16 +41,27 @@ class Account:
 
     def __init__(self) -> None:
         self.streams: dict[str, StreamAccount] = {}
+        self._refused: Counter[str] = Counter()  # produced, and not taken over by the sink
 
     def of(self, stream: str) -> StreamAccount:
         """Give the account of *stream*."""
         return self.streams.setdefault(stream, StreamAccount())
 
+    def refuse(self, stream: str, records: int) -> None:
+        """Book *records* that were produced but that the sink did not take over: they have failed."""
+        self._refused[stream] += records
+
+    def unwanted(self, stream: str, records: int) -> None:
+        """Take *records* back for which there was no reader any more: the run ended before they were due."""
+        account = self.of(stream)
+        account.scheduled -= records
+        account.produced -= records
+
     def settle(self, delivery: Mapping[str, Delivery]) -> None:
         """Take over what a sink says became of what it was handed; what it has not settled is in doubt."""
-        for stream, found in delivery.items():
-            account = self.of(stream)
-            account.acknowledged, account.failed = found.acknowledged, found.failed
+        for stream in (*delivery, *(self._refused.keys() - delivery.keys())):
+            account, found = self.of(stream), delivery.get(stream, Delivery())
+            account.acknowledged, account.failed = found.acknowledged, found.failed + self._refused[stream]
             account.in_doubt = found.in_doubt + found.pending
 
     @property

@@ -47,7 +47,7 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
     for topic in target.topics:
         streams = [stream for stream, names in target.stream_topics.items() if topic.name in names]
         settings = ", ".join(f"{name}={value}" for name, value in topic.configs.items())
-        written = " ".join((target.streams[streams[0]].format, target.streams[streams[0]].layout))
+        written = f"{target.streams[streams[0]].format} {target.streams[streams[0]].layout}"
         lines.append(
             f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {topic.partitions} partitions, "
             f"replication {topic.replication}" + (f", {settings}" if settings else "")
@@ -94,4 +94,3 @@ def create_topics(scenario: Scenario, source: str, url: str, kafka_config: Path 
         )
     )
     return [f"  there     {name}: {topic.partitions} partitions" for name, topic in sorted(seen.items())]
-

@@ -151,7 +151,8 @@ async def _open(plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None) -> t
             own = next(target for target in plan.targets if target.url == EMBEDDED)
             await asyncio.to_thread(broker.start, {topic.name: topic.partitions for topic in own.topics})
         for target in plan.targets:
-            targets.append(await open_target(plan, target, broker=broker, wall_us=clock.wall_us()))
+            opened = await open_target(plan, target, broker=broker, wall_us=clock.wall_us())
+            targets.append(opened)
     except BaseException:
         for opened in targets:
             await opened.sink.close(timeout_s=0.0)

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from fleet.data import SECOND_US, Block, Event
+from fleet.errors import FleetError
+from fleet.run import records
 from fleet.run.clock import Clock
 from fleet.run.plan import WINDOW_S, RunPlan
 from fleet.run.targets import Due, Ready, Target
@@ -26,7 +28,12 @@ CHUNK_READINGS = 20_000
 LATE_S = 1.0
 """A run that is this far behind its schedule is late: it says so, or skips."""
 
+BLOCK_GROWTH = 4
+"""Each block may span so many times the one before: a large plant needs more wall time for a block than the
+first one lasts."""
+
 EVENTS_KEPT = 6
+NOTICES_MAX = 20
 
 
 @dataclass(slots=True)
@@ -36,13 +43,12 @@ class Progress:
     start_us: int
     simulated_us: int
     readings: int = 0
-    first_ack_s: float | None = None
     states: Tally[str] = field(default_factory=Tally)
     state_of: dict[str, str] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     lateness: Latency = field(default_factory=Latency)
     behind_s: float = 0.0
-    skips: list[tuple[int, int]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def see(self, events: Sequence[Event]) -> None:
         """Take note of *events* that were released."""
@@ -73,7 +79,8 @@ class Ahead:
         self._plan, self._simulation, self._targets = plan, simulation, targets
         self._executor = ThreadPoolExecutor(1, "blocks")
         self._loop = asyncio.get_running_loop()
-        self._next = self._loop.run_in_executor(self._executor, self._make, self._first_span_us())
+        self._span_us = self._first_span_us()
+        self._next = self._loop.run_in_executor(self._executor, self._make, self._span_us)
 
     def _first_span_us(self) -> int:
         speed = self._plan.request.speed
@@ -94,8 +101,8 @@ class Ahead:
         """Give the next block, and set about the one after it; None at the end of the run."""
         made = await self._next
         if made is not None:
-            span_us = min(self._simulation.span_us(), self._plan.skew_us) if self._plan.skew_us else None
-            self._next = self._loop.run_in_executor(self._executor, self._make, span_us or self._simulation.span_us())
+            self._span_us = min(self._simulation.span_us(), self._span_us * BLOCK_GROWTH)
+            self._next = self._loop.run_in_executor(self._executor, self._make, self._span_us)
         return made
 
     async def close(self) -> None:
@@ -114,6 +121,7 @@ class Pipeline:
         self._simulation = simulation
         self.progress = Progress(plan.start_us, plan.start_us)
         self._wall_start_s = 0.0
+        self._late = False
 
     async def run(self) -> None:
         """Release everything that is due, block by block."""
@@ -131,8 +139,8 @@ class Pipeline:
     async def _release_all(self, made: Made) -> None:
         """Release a block as fast as the sinks take it, a chunk at a time."""
         block = made.block
-        chunks = max(1, -(-block.readings // CHUNK_READINGS))
         span_us = block.stop_us - block.start_us
+        chunks = max(1, -(-block.readings // CHUNK_READINGS), -(-span_us // self._plan.skew_us))
         for chunk in range(1, chunks + 1):
             if self._stop.is_set():
                 return
@@ -145,9 +153,9 @@ class Pipeline:
         while self.progress.simulated_us < block.stop_us:
             now_us = self._plan.start_us + int((self._clock.now_s() - self._wall_start_s) * speed * SECOND_US)
             behind_s = (now_us - self.progress.simulated_us) / SECOND_US / speed
-            self.progress.behind_s = behind_s
+            self._note_lateness(behind_s)
             if self._plan.request.skip_when_late and behind_s > LATE_S:
-                self._skip(made, min(now_us, block.stop_us))
+                await self._skip(made, min(now_us, block.stop_us))
                 continue
             window = self.progress.simulated_us + window_us
             until_us = min(block.stop_us, max(window, min(now_us, self.progress.simulated_us + self._plan.skew_us)))
@@ -156,23 +164,37 @@ class Pipeline:
                 await self._clock.sleep(due_s - self._clock.now_s(), self._stop)
             if self._stop.is_set():
                 return
-            records = await self._release(made, until_us)
+            readings = await self._release(made, until_us)
             late_s = max(0.0, self._clock.now_s() - due_s)
-            if records:
-                self.progress.lateness.add(round(late_s * SECOND_US), records)
+            if readings:
+                self.progress.lateness.add(round(late_s * SECOND_US), readings)
 
     async def _release(self, made: Made, until_us: int) -> int:
         """Hand over what is due before *until_us*; give the number of readings."""
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
         wall_ms = self._clock.wall_us() // 1000
+        ended: FleetError | None = None
         for target, prepared in zip(self._targets, made.ready, strict=True):
             self._schedule(target, made.block, due, until_us)
-            await target.send(prepared.release(until_us, wall_ms=wall_ms))
+            try:
+                await target.send(prepared.release(until_us, wall_ms=wall_ms))
+            except FleetError as error:  # the others still get what is due: all of them end at the same instant
+                ended = ended or error
         self._advance(made.block, until_us)
         self.progress.readings += due["readings"]
+        if ended is not None:
+            raise ended
         await asyncio.sleep(0)  # let deliveries, signals and the table have their turn
         return due["readings"]
+
+    def _note_lateness(self, behind_s: float) -> None:
+        """Say it when the run falls behind its schedule, each time once."""
+        late = behind_s > LATE_S
+        if late and not self._late and len(self.progress.notices) < NOTICES_MAX:
+            does = "skipping what is overdue" if self._plan.request.skip_when_late else "catching up"
+            self.progress.notices.append(f"late: {behind_s:.1f} s behind the schedule; {does}")
+        self.progress.behind_s, self._late = behind_s, late
 
     def _advance(self, block: Block, until_us: int) -> None:
         """Note that everything before *until_us* was dealt with."""
@@ -190,8 +212,8 @@ class Pipeline:
         target.account.of("readings").scheduled += due["readings"]
         target.account.of("events").scheduled += due["events"] - doors
 
-    def _skip(self, made: Made, until_us: int) -> None:
-        """Withhold what is overdue."""
+    async def _skip(self, made: Made, until_us: int) -> None:
+        """Withhold what is overdue, and write it to the journal."""
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
         for target, prepared in zip(self._targets, made.ready, strict=True):
@@ -200,5 +222,8 @@ class Pipeline:
             for name, account in target.account.streams.items():
                 account.withheld += account.scheduled - before.get(name, 0)
             prepared.skip(until_us)
-        self.progress.skips.append((from_us, until_us))
         self._advance(made.block, until_us)
+        entry = {"skip": {"from_us": from_us, "to_us": until_us}}
+        record = records.journal(self._plan, entry, wall_us=self._clock.wall_us(), simulated_us=from_us)
+        for target in self._targets:
+            await target.tell(record)

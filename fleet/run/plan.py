@@ -198,7 +198,9 @@ def _topics(names: Mapping[str, frozenset[str]], scenario: Scenario) -> tuple[To
     for stream, topics in names.items():
         for name in sorted(topics - found.keys()):
             settings = scenario.topic_settings(name)
-            assert settings.partitions and settings.replication and settings.retention, "topic_settings fills all"
+            assert settings.partitions, "topic_settings fills all"
+            assert settings.replication, "topic_settings fills all"
+            assert settings.retention, "topic_settings fills all"
             bounded = {} if stream == "runs" else {"retention.bytes": str(round(settings.retention))}
             partitions = 1 if stream == "runs" else settings.partitions
             found[name] = TopicPlan(name, partitions, settings.replication, bounded)

@@ -16,10 +16,8 @@ def summary(result: Result) -> list[str]:
     progress, plan = result.progress, result.plan
     span_us = progress.simulated_us - plan.start_us
     rate = progress.readings / result.wall_s if result.wall_s else 0.0
-    lines = [
-        f"run {plan.run_id}: {progress.readings:,} readings of {result.machines:,} machines, "
-        f"{span_text(span_us)} of simulated time in {result.wall_s:.1f} s ({rate:,.0f} readings/s)"
-    ]
+    head = f"run {plan.run_id}: {progress.readings:,} readings of {result.machines:,} machines"
+    lines = [f"{head}, {span_text(span_us)} of simulated time in {result.wall_s:.1f} s ({rate:,.0f} readings/s)"]
     for target in result.targets:
         lines += _target_lines(target, many=len(result.targets) > 1)
     if progress.lateness.records:
@@ -58,11 +56,9 @@ def _target_lines(target: Target, *, many: bool) -> list[str]:
 
 def shown(target: Target) -> str:
     """Name a target for people."""
-    return f"embedded broker {target.connection.bootstrap}" if _is_embedded(target) and target.connection else target.plan.url
-
-
-def _is_embedded(target: Target) -> bool:
-    return target.plan.url == EMBEDDED
+    if target.plan.url == EMBEDDED and target.connection is not None:
+        return f"embedded broker {target.connection.bootstrap}"
+    return target.plan.url
 
 
 def _ms(microseconds: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
-from fleet.data import Block, Record, RecordBatch
+from fleet.data import Block, Delivery, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import Encoder
 from fleet.encode.layouts import LAYOUTS
 from fleet.encode.schemas import schema_text
@@ -19,24 +19,7 @@ from fleet.run.account import Account
 from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
 from fleet.sinks.connection import Connection
 from fleet.sinks.open import SinkSetup, open_sink
-from fleet.sinks.sink import Sink
-
-
-class Topic(Protocol):
-    """A topic as it was before the run's first record."""
-
-    partitions: int
-    start_offsets: tuple[int, ...]
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class FreshTopic:
-    """A topic that was made for this run alone."""
-
-    partitions: int
-    start_offsets: tuple[int, ...]
-    settings: Mapping[str, str] = field(default_factory=dict)
+from fleet.sinks.sink import Sink, SinkClosed
 
 
 class Ready(Protocol):
@@ -117,15 +100,34 @@ class Target:
     sink: Sink
     writer: Writer
     encoder: Encoder | None
-    topics: Mapping[str, Topic]
+    topics: Mapping[str, TopicSeen]
     connection: Connection | None = None
     account: Account = field(default_factory=Account)
+    broken: bool = False  # nothing more goes there
 
     async def send(self, batches: Sequence[RecordBatch]) -> None:
-        """Hand batches over and book them as produced."""
+        """Hand batches over and book them as produced, whatever comes between.
+
+        What the sink does not take over has failed; for what nobody reads any longer the run ended before.
+        """
         for batch in batches:
             self.account.of(batch.stream).produced += len(batch)
-            await self.sink.send(batch)
+        for at, batch in enumerate(batches):
+            before = self._taken(batch.stream)
+            try:
+                await self.sink.send(batch)
+            except BaseException as error:
+                self.broken = True
+                book = self.account.unwanted if isinstance(error, SinkClosed) else self.account.refuse
+                book(batch.stream, len(batch) - (self._taken(batch.stream) - before))
+                for left in batches[at + 1 :]:
+                    book(left.stream, len(left))
+                raise
+
+    def _taken(self, stream: str) -> int:
+        """Count what the sink has taken over of *stream*."""
+        row = self.sink.delivery.get(stream, Delivery())
+        return row.acknowledged + row.failed + row.in_doubt + row.pending
 
     async def tell(self, record: Mapping[str, Any]) -> None:
         """Write a record of the run itself."""
@@ -142,21 +144,19 @@ class Target:
         return sum(delivery.pending for delivery in self.sink.delivery.values())
 
 
-async def open_target(
-    plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBroker | None, wall_us: int
-) -> Target:
+async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBroker | None, wall_us: int) -> Target:
     """Open the sink of *target*, its topics made and checked first; RequestError where it cannot be."""
     connection: Connection | None = None
-    topics: Mapping[str, Any] = {}
+    topics: Mapping[str, TopicSeen] = {}
     if target.url == EMBEDDED:
         assert broker is not None, "the run starts it"
         connection = Connection(broker.bootstrap)
-        topics = {t.name: FreshTopic(t.partitions, (0,) * t.partitions) for t in target.topics}
+        topics = {t.name: TopicSeen(t.partitions, (0,) * t.partitions) for t in target.topics}
     elif target.kind.name == "kafka":
         connection = connection_for(target.url, plan)
         topics = await _prepare(plan, target, connection, wall_us)
     else:
-        topics = {t.name: FreshTopic(1, ()) for t in target.topics}
+        topics = {t.name: TopicSeen(1, ()) for t in target.topics}
     layout = LAYOUTS["readings", target.streams["readings"].layout]
     setup = SinkSetup(schema=schema_text(layout.schema), connection=connection, topics=topics)
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
@@ -172,9 +172,7 @@ def connection_for(url: str, plan: RunPlan) -> Connection:
     return configured.connection
 
 
-async def _prepare(
-    plan: RunPlan, target: TargetPlan, connection: Connection, wall_us: int
-) -> Mapping[str, Topic]:
+async def _prepare(plan: RunPlan, target: TargetPlan, connection: Connection, wall_us: int) -> Mapping[str, TopicSeen]:
     from fleet.sinks.topics import prepare_topics
 
     wall = plan.request.record_time == "wall"  # then every stamp is the present, whatever is simulated

@@ -116,7 +116,8 @@ def _of(reference: str | float, parameters: Mapping[str, Floats], machines: int)
 def _spans_us(reference: str | float, parameters: Mapping[str, Floats], machines: int) -> list[int]:
     """Give the drawn spans of a named parameter, or one span for all, in whole seconds as us; (machines,)."""
     seconds: Ints = np.rint(_of(reference, parameters, machines)).astype(np.int64)
-    return (np.maximum(seconds, 1) * SECOND_US).tolist()
+    spans_us: list[int] = (np.maximum(seconds, 1) * SECOND_US).tolist()
+    return spans_us
 
 
 def _nodes(kind: Kind, parameters: Mapping[str, Floats], machines: int) -> tuple[Node, ...]:

@@ -118,8 +118,10 @@ def scale_of(node: Node, rows: Ints) -> Floats:
 def profile_answer(node: Node, over: Profile, phase: Ints, period_us: Ints) -> Floats:
     """Give the answer to a profile at *phase*: the profile itself, or a slow node's small swing about the mean."""
     if not node.slow:
-        return np.asarray(over.level[phase])
-    return over.mean + (period_us / node.tau_us[State.EXECUTE]) * over.swing[phase]
+        level: Floats = over.level[phase]
+        return level
+    swing: Floats = over.mean + (period_us / node.tau_us[State.EXECUTE]) * over.swing[phase]
+    return swing
 
 
 def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:

@@ -120,7 +120,7 @@ def cause(error: BaseException, connection: Connection, timeout_s: float) -> str
             return f"does not offer {connection.sasl_mechanism} ({error})"
         case kafka_errors.SaslAuthenticationFailed() | kafka_errors.AuthenticationFailedError():
             return f"refuses user {connection.sasl_username!r}: wrong name or password"
-        case kafka_errors.IllegalSaslState():
+        case kafka_errors.IllegalSaslStateError():
             return f"asks for no password; security.protocol is {connection.security_protocol}"
         case ConnectionError() | EOFError() | kafka_errors.KafkaConnectionError():
             return "closed the connection; " + _closed_hint(connection)

@@ -20,13 +20,12 @@ from typing import Any, NamedTuple
 
 import aiokafka.errors as kafka_errors
 
-from fleet.data import Delivery, Record, RecordBatch
+from fleet.data import Delivery, Record, RecordBatch, TopicSeen
 from fleet.errors import FleetError, RunError
 from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
 from fleet.sinks.producer import WIRE_BATCH_BYTES, build_batch, split, start_producer, stop_producer
 from fleet.sinks.sink import Latency, delivery_of
-from fleet.sinks.topics import TopicSeen
 
 QUEUED_MAX = 2  # batches waiting for a partition's pump
 STOP_TIMEOUT_S = 5.0  # for a producer with nothing left to send

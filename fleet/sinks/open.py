@@ -16,7 +16,7 @@ from fleet.sinks.sink import Sink
 from fleet.sinks.stdout import StdoutSink
 
 if TYPE_CHECKING:
-    from fleet.sinks.topics import TopicSeen
+    from fleet.data import TopicSeen
 
 DELIVERY_DEADLINE_S = 120.0
 STDOUT = 1

@@ -15,7 +15,9 @@ from fleet.sinks.connect import reach
 from fleet.sinks.connection import Connection
 from fleet.sinks.consumer import consuming
 from fleet.sinks.files import reason
-from fleet.sinks.topics import beginning_offsets, end_offsets
+from fleet.sinks.topics import beginning_offsets, end_offsets, partitions_of
+
+__all__ = ["Trimmed", "partitions_of", "read", "read_lines"]
 
 POLL_MS = 500
 SILENCE_S = 60.0  # without any record although there must be some
@@ -28,16 +30,6 @@ class Trimmed:
     partition: int
     start: int
     stop: int
-
-
-async def partitions_of(connection: Connection, topic: str) -> int:
-    """Give the number of partitions of *topic*; RequestError where there is no such topic."""
-    await reach(connection)
-    async with consuming(connection) as consumer:
-        # All topics are listed, because asking for one by its name makes some brokers create it.
-        if topic not in await consumer.topics():
-            raise RequestError(f"kafka: no topic {topic!r} on {connection.bootstrap}")
-        return len(consumer.partitions_for_topic(topic) or ())
 
 
 async def read(

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiokafka.errors as kafka_errors
@@ -14,7 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from fleet.data import TopicPlan
+from fleet.data import TopicPlan, TopicSeen
 from fleet.errors import RequestError
 from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
@@ -40,15 +39,6 @@ REFUSALS = (
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.ClusterAuthorizationFailedError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TopicSeen:
-    """What a topic is like before a run's first record; *settings* is empty where the broker did not say."""
-
-    partitions: int
-    start_offsets: tuple[int, ...]
-    settings: Mapping[str, str]
 
 
 async def prepare_topics(
@@ -182,6 +172,17 @@ async def _settings(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str
         for resource in response.to_object()["resources"]
         if resource["error_code"] == 0
     }
+
+
+async def partitions_of(connection: Connection, topic: str) -> int:
+    """Give the number of partitions of *topic*; RequestError where there is no such topic."""
+    await reach(connection)
+    async with _admin(connection) as admin:
+        # Not asked for by its name: some brokers would make it.
+        there = await _partitions(admin, None)
+    if topic not in there:
+        raise RequestError(f"kafka: no topic {topic!r} on {connection.bootstrap}")
+    return there[topic]
 
 
 async def end_offsets(connection: Connection, partitions: Mapping[str, int]) -> dict[str, list[int]]:
