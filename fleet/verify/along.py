@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.errors import FleetError, RequestError
+from fleet.errors import FleetError
 from fleet.sinks.connection import Connection
 from fleet.verify.check import Asked, check_topic, digests_of
+from fleet.verify.closing import closing
 from fleet.verify.findings import Findings
 from fleet.verify.log import LogChecker
 from fleet.verify.runs import TOPIC, Fields, Run, TopicRange, assemble, decoded
@@ -114,11 +115,10 @@ class ReadAlong:
         )
 
     def _run(self, ended: Mapping[str, Any]) -> Run:
+        """Put together what was read of the run and its *ended* record, which says most of it by itself."""
         mine = [record for record in self._seen.records if record["run"] == ended["run"]]
-        runs = assemble([*(record for record in mine if record["type"] != "ENDED"), ended])
-        if not runs:
-            raise RequestError(f"run {ended['run']}: its start is not in {self._topic_runs}")
-        return runs[0]
+        said = [record for record in mine if record["type"] != "ENDED"]
+        return assemble([*(said or [{**ended, "type": "STARTED"}]), ended])[0]
 
     # ------------------------------------------------------------ the tasks
 
@@ -134,8 +134,9 @@ class ReadAlong:
         topic.checker = Asked(run, stamped).checker(said, self._findings)
         spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
         try:
-            async for p, offset in check_topic(connection, topic.checker, spans):
-                topic.at[p] = offset
+            async with closing(check_topic(connection, topic.checker, spans)) as turns:
+                async for p, offset in turns:
+                    topic.at[p] = offset
         except FleetError as error:
             self._problems.append(f"reading {name} along ended: {error}")
 
@@ -149,12 +150,12 @@ class ReadAlong:
         topic = self._topics[self._topic_runs]
         spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
         try:
-            async for piece in read(connection, self._topic_runs, spans):
-                if isinstance(piece, Trimmed):
-                    continue
-                partition, records = piece
-                self._take(decoded([record.value for record in records]))
-                topic.at[partition] = records[-1].offset + 1
+            async with closing(read(connection, self._topic_runs, spans)) as pieces:
+                async for piece in pieces:
+                    if not isinstance(piece, Trimmed):
+                        partition, records = piece
+                        self._take(decoded([record.value for record in records]))
+                        topic.at[partition] = records[-1].offset + 1
         except FleetError as error:
             self._problems.append(f"reading {self._topic_runs} along ended: {error}")
 

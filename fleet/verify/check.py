@@ -16,6 +16,7 @@ from fleet.errors import RequestError
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
 from fleet.sinks.connection import Connection
+from fleet.verify.closing import closing
 from fleet.verify.findings import Findings
 from fleet.verify.log import UNREADABLE, LogChecker, Progress, Row
 from fleet.verify.regenerate import Expected, regenerate, roster_of
@@ -129,9 +130,10 @@ async def _verify_topics(connection: Connection, asked: Asked, progress: Progres
         checker = asked.checker(topic, findings)
         checkers.append(checker)
         at = {p: start for p, (start, _) in spans[name].items()}
-        async for p, offset in check_topic(connection, checker, spans[name]):
-            done, at[p] = done + offset - at[p], offset
-            progress(done, total)
+        async with closing(check_topic(connection, checker, spans[name])) as turns:
+            async for p, offset in turns:
+                done, at[p] = done + offset - at[p], offset
+                progress(done, total)
     return judge(asked.run, checkers, findings, expected=asked.expected, digests=asked.digests)
 
 
@@ -162,16 +164,17 @@ async def check_topic(
 
     if not spans:
         return
-    async for piece in read(connection, checker.topic, spans):
-        if isinstance(piece, Trimmed):
-            checker.trimmed(piece.partition, piece.stop - piece.start)
-            yield piece.partition, piece.stop
-            continue
-        partition, records = piece
-        for turn in in_turns(records):
-            checker.feed(partition, turn)
-            yield partition, turn[-1].offset + 1
-            await asyncio.sleep(0)
+    async with closing(read(connection, checker.topic, spans)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Trimmed):
+                checker.trimmed(piece.partition, piece.stop - piece.start)
+                yield piece.partition, piece.stop
+                continue
+            partition, records = piece
+            for turn in in_turns(records):
+                checker.feed(partition, turn)
+                yield partition, turn[-1].offset + 1
+                await asyncio.sleep(0)
 
 
 # ---------------------------------------------------------------- files

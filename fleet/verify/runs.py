@@ -12,6 +12,7 @@ from fleet.encode.decode import Decoder, UndecodableError, stream_of
 from fleet.encode.digest import MASK
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
+from fleet.verify.closing import closing
 
 TOPIC = "factory.runs"
 SIDE_FILE = ".runs.jsonl"
@@ -217,9 +218,10 @@ async def runs_of(connection: Connection, *, topic: str = TOPIC) -> list[Run]:
     found: dict[int, list[bytes | None]] = {p: [] for p in range(count)}
     spans: dict[int, tuple[int, int | None]] = {p: (0, end) for p, end in enumerate(ends) if end}
     if spans:
-        async for piece in read(connection, topic, spans):
-            if not isinstance(piece, Trimmed):
-                found[piece[0]] += [record.value for record in piece[1]]
+        async with closing(read(connection, topic, spans)) as pieces:
+            async for piece in pieces:
+                if not isinstance(piece, Trimmed):
+                    found[piece[0]] += [record.value for record in piece[1]]
     return assemble(decoded([value for values in found.values() for value in values]))
 
 

@@ -11,6 +11,7 @@ from fleet.encode.decode import Decoder
 from fleet.encode.schemas import schema_text
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
+from fleet.verify.closing import closing
 from fleet.verify.log import UNREADABLE
 from fleet.verify.render import LINES, Tailed
 from fleet.verify.runs import TOPIC, find, runs_of
@@ -45,11 +46,12 @@ async def tail(connection: Connection, topic: str, *, options: TailOptions, writ
         return 0
     shown, line = 0, LINES[options.form]()
     try:
-        async for record in tailed(connection, topic, options):
-            write(line(record) + "\n")
-            shown += 1
-            if shown == options.count:
-                break
+        async with closing(tailed(connection, topic, options)) as records:
+            async for record in records:
+                write(line(record) + "\n")
+                shown += 1
+                if shown == options.count:
+                    break
     except BrokenPipeError:
         pass
     return shown
@@ -63,14 +65,15 @@ async def tailed(connection: Connection, topic: str, options: TailOptions) -> As
     if not spans:
         return
     decoder = Decoder(schemas)
-    async for piece in read(connection, topic, spans):
-        if isinstance(piece, Trimmed):
-            continue  # who looks on asks for no proof
-        partition, records = piece
-        for record in records:
-            found = _decode(decoder, topic, partition, record)
-            if wanted(found, options):
-                yield found
+    async with closing(read(connection, topic, spans)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Trimmed):
+                continue  # who looks on asks for no proof
+            partition, records = piece
+            for record in records:
+                found = _decode(decoder, topic, partition, record)
+                if wanted(found, options):
+                    yield found
 
 
 async def _spans(
