@@ -32,6 +32,7 @@ from fleet.scenario.wording import Path, shown
 
 BUILT_IN = ("ambient", "level", "time")  # and damage.<mode>
 BASE_PERIOD_MIN_S = 1e-4
+PERIODS_MAX = 8  # different ones in a kind: a scan's set of due sensors is a bit each in a byte
 
 Profile = tuple[tuple[float, float], ...]  # (phase, level) from phase 0 to 1
 Level = float | Profile
@@ -71,11 +72,11 @@ def _onset(value: object) -> tuple[float, float]:
 def _level(value: object) -> Level:
     """Read a level of a drive: a number, or a profile over the cycle."""
     if not isinstance(value, list | tuple):
-        return number(least=0)(value)
+        return number()(value)
     points = [each for each in value if isinstance(each, list | tuple) and len(each) == 2]
     if len(points) != len(value) or len(points) < 2:
         raise refused("must be a number or a profile like [[0, 0.2], [0.5, 1], [1, 0.2]]")
-    profile = tuple((number(least=0, most=1)(phase), number(least=0)(level)) for phase, level in points)
+    profile = tuple((number(least=0, most=1)(phase), number()(level)) for phase, level in points)
     phases = [phase for phase, _ in profile]
     if phases[0] != 0 or phases[-1] != 1:
         raise refused(f"must run from phase 0 to phase 1, got {phases[0]:g} to {phases[-1]:g}")
@@ -202,7 +203,7 @@ class Sensor(Model):
 
 
 class Door(Model):
-    """Openings of a door: exponential gaps inside *hours*, lognormal lengths."""
+    """Openings of a door: one in each stretch of *every* inside *hours*, at any time of it, lognormal lengths."""
 
     every: Duration
     lasts: Duration
@@ -240,8 +241,16 @@ class Kind(Model):
         return round(self.sensors[sensor].period / self.base_period)
 
 
+def step_fault(resolution: float) -> str | None:
+    """Say what is wrong with a *resolution* of which no short decimals can be whole steps; None: nothing."""
+    steps = 1 / resolution if resolution < 1 else resolution
+    if abs(steps - round(steps)) <= 1e-9 * steps:
+        return None
+    return f"must divide 1 without a rest or be a whole number, got {resolution:g}"
+
+
 def period_faults(periods: Mapping[str, float]) -> list[tuple[Path, str]]:
-    """Return every one of *periods* that is no whole multiple of the smallest, the base period."""
+    """Return every one of *periods* that is no whole multiple of the smallest, the base period; and too many."""
     base = min(periods.values(), default=1.0)
     found: list[tuple[Path, str]] = []
     for name, period in periods.items():
@@ -251,4 +260,7 @@ def period_faults(periods: Mapping[str, float]) -> list[tuple[Path, str]]:
         elif abs(period / base - round(period / base)) > 1e-6:
             words = f"must be a whole multiple of the smallest period, {base:g} s, got {period:g} s"
             found.append((("sensors", name, "period"), words))
+    different = len({round(period / base) for period in periods.values()}) if base > 0 else 0
+    if not found and different > PERIODS_MAX:
+        found.append((("sensors",), f"must have at most {PERIODS_MAX} different periods, got {different}"))
     return found
