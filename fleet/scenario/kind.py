@@ -69,6 +69,15 @@ def _onset(value: object) -> tuple[float, float]:
     return low, high
 
 
+def _step(value: object) -> float:
+    """Read a resolution: readings are whole steps of it and must come out as short decimals."""
+    step = number(above=0)(value)
+    steps = 1 / step if step < 1 else step
+    if abs(steps - round(steps)) > 1e-9 * steps:
+        raise refused(f"must be a whole number or divide 1 without a rest, got {step:g}")
+    return step
+
+
 def _level(value: object) -> Level:
     """Read a level of a drive: a number, or a profile over the cycle."""
     if not isinstance(value, list | tuple):
@@ -89,6 +98,7 @@ def _level(value: object) -> Level:
 Plain = Annotated[float, BeforeValidator(number())]
 PlainOrZero = Annotated[float, BeforeValidator(number(least=0))]
 Positive = Annotated[float, BeforeValidator(number(above=0))]
+Step = Annotated[float, BeforeValidator(_step)]
 Value = Annotated[Measure, BeforeValidator(measure)]
 Span = Annotated[tuple[float, float], BeforeValidator(_pair)]
 Onset = Annotated[tuple[float, float], BeforeValidator(_onset)]
@@ -192,7 +202,7 @@ class Sensor(Model):
     signal: str
     units: Annotated[str, Field(min_length=1)]
     span: Span
-    resolution: Positive
+    resolution: Step
     period: Duration = 1.0
     noise: PlainOrZero = 0.0
     noise_share: Ratio = 0.0
@@ -239,14 +249,6 @@ class Kind(Model):
     def multiple(self, sensor: str) -> int:
         """Return how many base periods lie between two readings of *sensor*."""
         return round(self.sensors[sensor].period / self.base_period)
-
-
-def step_fault(resolution: float) -> str | None:
-    """Say what is wrong with a *resolution* of which no short decimals can be whole steps; None: nothing."""
-    steps = 1 / resolution if resolution < 1 else resolution
-    if abs(steps - round(steps)) <= 1e-9 * steps:
-        return None
-    return f"must divide 1 without a rest or be a whole number, got {resolution:g}"
 
 
 def period_faults(periods: Mapping[str, float]) -> list[tuple[Path, str]]:

@@ -61,6 +61,13 @@ def _measure(parameter: dict[str, Any]) -> Measure | None:
         return None
 
 
+def _duration(part: dict[str, Any], key: str) -> float | None:
+    try:
+        return quantity(part.get(key), DURATION)
+    except PydanticCustomError:
+        return None
+
+
 def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
     if not kind:
         return
@@ -79,9 +86,13 @@ def _levels(kind: dict[str, Any]) -> Iterator[Fault]:
             yield ("drives", name, "setpoint"), "must be absent: the kind has no 'setpoint'"
         for state in State:
             level = drive.get(state.name.lower())
-            if isinstance(level, list) and not kind.get("cycle"):
-                path = ("drives", name, state.name.lower())
+            if not isinstance(level, list):
+                continue
+            path = ("drives", name, state.name.lower())
+            if not kind.get("cycle"):
                 yield path, "must be a number: a profile needs the kind's 'cycle'"
+            elif state != State.EXECUTE:
+                yield path, "must be a number: only 'execute' runs in cycles"
 
 
 def _motion(kind: dict[str, Any]) -> Iterator[Fault]:
@@ -116,6 +127,13 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
             yield ("nodes", name, "drive"), unknown("drive", drive, drives)
         if gain is not None and gain not in parameters:
             yield ("nodes", name, "gain"), unknown("parameter", gain, parameters)
+        lag = _duration(node, "lag")
+        slower = [tau for tau in (_duration(node, "tau"), _duration(node, "tau_at_rest")) if tau is not None]
+        if lag is not None and slower and lag >= min(slower) > 0:
+            yield (
+                ("nodes", name, "lag"),
+                f"must be below the node's own time constant, {min(slower):g} s, got {lag:g} s",
+            )
 
 
 def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:

@@ -100,10 +100,20 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
         ("[[0, 0.2]", "[[0.05, 0.2]", "17: drives.load.execute: must run from phase 0 to phase 1, got 0.05"),
         ("setpoint: true", "setpoint: yes", "17: drives.load.setpoint: must be true or false, got 'yes'"),
         ("cycle: {period: cycle_time, jitter: 2 %}", "", "17: drives.load.execute: must be a number: a profile"),
+        (
+            "held: 1",
+            "held: [[0, 1], [1, 1]]",
+            "16: drives.speed.held: must be a number: only 'execute' runs in cycles",
+        ),
         ("setpoint: {every: 2 h, from: 0.7, to: 1.0}", "", "17: drives.load.setpoint: must be absent: the kind has"),
         ("drive: load", "drive: lod", "19: nodes.motor_rise.drive: unknown drive 'lod'; did you mean 'load'?"),
         ("gain: warmth", "gain: warm", "19: nodes.motor_rise.gain: unknown parameter 'warm'; did you mean 'warmth'?"),
         ("tau: 45 min", "tau: -45 min", "19: nodes.motor_rise.tau: must be above 0 s, got -45 min"),
+        (
+            "tau_at_rest: 90 min",
+            "tau_at_rest: 20 s, lag: 20 s",
+            "19: nodes.motor_rise.lag: must be below the node's own time constant, 20 s, got 20 s",
+        ),
         ("law: total", "law: totl", "23: signals.temperature.law: unknown law 'totl'; did you mean 'total'?"),
         ("a: ambient", "aa: ambient", "23: signals.temperature.aa: unknown argument of total 'aa'; did you mean 'a'?"),
         ("a: ambient", "a: ambiant", "23: signals.temperature.a: unknown drive, node, signal or parameter 'ambiant'"),
@@ -123,6 +133,12 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
         ("signal: vibration", "signal: vibr", "26: sensors.vibration.signal: unknown signal 'vibr'; did you mean"),
         ("span: [0, 25]", "span: [25, 0]", "26: sensors.vibration.span: must ascend, got [25, 0]"),
         ("span: [0, 25]", "span: 25", "26: sensors.vibration.span: must be two numbers like [0, 25], got 25"),
+        (
+            "resolution: 0.1}",
+            "resolution: 0.3}",
+            "27: sensors.motor_temperature.resolution: must be a whole number or divide 1 without a rest, got 0.3",
+        ),
+        ("resolution: 0.1}", "resolution: 1.5}", "27: sensors.motor_temperature.resolution: must be a whole number"),
         ("span: [0, 25], ", "", "26: sensors.vibration.span: must be given"),
         ("units: mm/s, ", "", "26: sensors.vibration.units: must be given"),
         ("units: mm/s", "units: ''", "26: sensors.vibration.units: must be text that is not empty, got ''"),
@@ -142,6 +158,22 @@ def test_a_mistake_in_a_kind_is_told_with_its_line(tmp_path: Path, old: str, new
     problems = kind_mistakes(tmp_path, PUMP.replace(old, new, 1), laws=LAWS)
 
     assert problems[0].startswith(problem) or any(each.startswith(problem) for each in problems)
+
+
+@pytest.mark.parametrize("resolution", [0.0625, 0.1, 0.25, 0.5, 1, 2, 10])
+def test_a_resolution_that_makes_short_decimals_is_taken(tmp_path: Path, resolution: float) -> None:
+    pump = kind_of(tmp_path, PUMP.replace("resolution: 0.1}", f"resolution: {resolution}}}"))
+
+    assert pump.sensors["motor_temperature"].resolution == resolution
+
+
+def test_a_kind_has_at_most_eight_different_periods(tmp_path: Path) -> None:
+    more = "".join(
+        f"  more_{k}: {{signal: current, units: A, period: {k} s, span: [0, 60], resolution: 0.01}}\n"
+        for k in (2, 3, 4, 5, 6, 7, 8)
+    )
+
+    assert kind_mistakes(tmp_path, PUMP + more) == ["24: sensors: must have at most 8 different periods, got 9"]
 
 
 def test_all_mistakes_of_a_kind_are_told_at_once(tmp_path: Path) -> None:
@@ -194,6 +226,7 @@ def test_a_smaller_period_makes_the_others_multiples_of_it(tmp_path: Path) -> No
         ({"rated_current": None}, "set.rated_current: must be a number with its unit like '22 A', got nothing"),
         ({"vibration": "5 s"}, "set.vibration: must be a mapping like {period: 5 s}, got '5 s'"),
         ({"vibration": {"noise": -1}}, "set.vibration.noise: must be at least 0, got -1"),
+        ({"vibration": {"resolution": 0.7}}, "set.vibration.resolution: must be a whole number or divide 1 without"),
         ({"vibration": {"signal": "current"}}, "set.vibration.signal: unknown key 'signal'"),
     ],
 )
