@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleet.data import Block, Bools, Event, Floats, Ints, KindColumns, State
-from fleet.scenario.roster import LineInfo, Roster
+from fleet.scenario.model import Shifts
+from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
 from fleet.sim.address import Draws
-from fleet.sim.calendar import Calendar, weekly
+from fleet.sim.calendar import DAY_S, Calendar, weekly
 from fleet.sim.changes import CAUSES, Journal, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
@@ -80,11 +81,14 @@ class Simulation:
         return sum(_rate(running.model) for running in self._running)
 
     def span_us(self) -> int:
-        """Choose how long a block should be: TICKS_MIN to TICKS_MAX of the common base period, within the bytes."""
-        base = max((running.model.cohort.base_period_us for running in self._running), default=1_000_000)
-        bytes_a_tick = self.readings_per_second * base / 1e6 * BYTES_A_READING
-        ticks = BLOCK_BYTES_MAX / max(bytes_a_tick, 1.0)
-        return int(min(max(ticks, TICKS_MIN), TICKS_MAX)) * base
+        """Choose how long a block should be: TICKS_MAX of the slowest controller, if that fits the bytes.
+
+        Never less than TICKS_MIN of the fastest one, below which calls cost more than readings.
+        """
+        bases = [running.model.cohort.base_period_us for running in self._running] or [1_000_000]
+        bytes_a_us = self.readings_per_second * BYTES_A_READING / 1e6
+        fitting = round(BLOCK_BYTES_MAX / max(bytes_a_us, 1e-6))
+        return max(min(fitting, TICKS_MAX * max(bases)), TICKS_MIN * min(bases))
 
     def advance(self, stop_us: int) -> Block:
         """Compute everything that is due from where the last block ended to *stop_us*."""
@@ -144,19 +148,18 @@ def _rate(model: Model) -> float:
     return len(model.members) * sum(1.0 / (sensor.multiple * base_s) for sensor in model.cohort.sensors)
 
 
-def calendar_of(line: LineInfo) -> Calendar:
-    """Turn a line's shifts into the edges of its week."""
-    shifts = line.shifts
+def calendar_of(shifts: Shifts | None) -> Calendar:
+    """Turn a line's *shifts* into the edges of its week."""
     if shifts is None:
         return Calendar()
-    hours = [(span.start_s // 60, span.stop_s // 60) for span in shifts.hours] or [(0, 24 * 60)]
-    return weekly(tuple(shifts.days), hours, [(span.start_s // 60, span.stop_s // 60) for span in shifts.breaks])
+    hours = [(span.start_s, span.stop_s) for span in shifts.hours] or [(0, DAY_S)]
+    return weekly(tuple(shifts.days), hours, [(span.start_s, span.stop_s) for span in shifts.breaks])
 
 
 def _populate(plant: Plant, roster: Roster, built: list[Model]) -> list[object]:
     """Set up every machine's process, in the roster's order, and chain the stations of buffered lines."""
     crews = {index: plant.add_crew(crew.size) for index, crew in enumerate(roster.crews)}
-    calendars = [calendar_of(line) for line in roster.lines]
+    calendars = {shifts: calendar_of(shifts) for shifts in dict.fromkeys(line.shifts for line in roster.lines)}
     places: list[tuple[int, Model, Journal, int]] = []
     for model in built:
         journal = plant.add_cohort(model.rules)
@@ -169,7 +172,7 @@ def _populate(plant: Plant, roster: Roster, built: list[Model]) -> list[object]:
         line = lines[member]
         info = roster.lines[line]
         machine = plant.add_machine(
-            journal, model.rules, index, Draws(int(model.words[index])), calendars[line], crews.get(info.crew)
+            journal, model.rules, index, Draws(int(model.words[index])), calendars[info.shifts], crews.get(info.crew)
         )
         if not info.buffer or model.rules.period_us is None:
             continue

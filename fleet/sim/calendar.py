@@ -5,8 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from fleet.data import DAY_US, MINUTE_US
+import numpy as np
 
+from fleet.data import DAY_US, SECOND_US
+
+DAY_S = DAY_US // SECOND_US
+WEEK_S = 7 * DAY_S
 WEEK_US = 7 * DAY_US
 _EPOCH_WEEKDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday; weeks start on Monday
 
@@ -35,17 +39,20 @@ class Calendar:
         return self.on_after[place - 1], time_us - in_week + until
 
 
-def weekly(days: tuple[int, ...], on_min: list[tuple[int, int]], off_min: list[tuple[int, int]]) -> Calendar:
-    """Build a calendar from *days* (0 = Monday), shifts and breaks as (start, stop) minutes of a day.
+def weekly(days: tuple[int, ...], on_s: list[tuple[int, int]], off_s: list[tuple[int, int]]) -> Calendar:
+    """Build a calendar from *days* (0 = Monday), shifts and breaks as (start, stop) seconds of a day.
 
-    A shift whose stop is not after its start runs past midnight into the next day.
+    A span whose stop is not after its start runs past midnight into the next day. Shifts begin on *days*;
+    breaks hold on every day, so that a night shift has them also after its last midnight.
     """
-    week = bytearray(7 * 24 * 60)
-    for level, spans in ((1, on_min), (0, off_min)):
-        for day in days:
+    week = np.zeros(WEEK_S, np.bool_)
+    for level, chosen, spans in ((True, days, on_s), (False, range(7), off_s)):
+        for day in chosen:
             for start, stop in spans:
-                length = (stop - start) % (24 * 60) or 24 * 60
-                for minute in range(length):
-                    week[(day * 24 * 60 + start + minute) % len(week)] = level
-    changes = [minute for minute in range(len(week)) if week[minute] != week[minute - 1]]
-    return Calendar(tuple(m * MINUTE_US for m in changes), tuple(bool(week[m]) for m in changes))
+                begin, length = day * DAY_S + start, (stop - start) % DAY_S or DAY_S
+                week[begin : begin + length] = level
+                week[: max(0, begin + length - WEEK_S)] = level
+    changes = np.flatnonzero(week != np.roll(week, 1)).tolist()
+    if not changes and not week[0]:
+        return Calendar((0,), (False,))
+    return Calendar(tuple(second * SECOND_US for second in changes), tuple(bool(week[second]) for second in changes))

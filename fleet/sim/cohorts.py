@@ -25,6 +25,10 @@ SETTLE_MIN_US = 1_000.0
 """A drive without a settling time changes within a millisecond: no reading sees it, and nothing divides by 0."""
 
 
+SYNC_MIN_US = 1_000
+"""A clock is not synchronised more often than this: nothing divides by 0."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RateGroup:
     """Sensors of a cohort with the same multiple, and what must be computed for them, in order."""
@@ -131,6 +135,7 @@ def _drive_node(name: str, drive: Drive, machines: int) -> Node:
     over = None
     for state, level in drive.levels.items():
         if isinstance(level, tuple):
+            assert state == State.EXECUTE, "the loader checks that only execute runs in cycles"
             over = profile(level)
             levels[state] = over.mean
         else:
@@ -191,7 +196,7 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
 
 def _controllers(kind: Kind, words: Words, base_us: int, start_us: int) -> Controllers:
     once = np.zeros(1, np.int64)
-    sync_us = round(kind.sync_every * SECOND_US)
+    sync_us = max(round(kind.sync_every * SECOND_US), SYNC_MIN_US)
     height = min(kind.clock_error * SECOND_US, CLOCK_STEP_MAX * base_us / 2)
     return Controllers(
         start_us=start_us,

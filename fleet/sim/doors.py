@@ -20,6 +20,9 @@ _MILLISECOND_US = 1000
 CLOSED_MIN_SHARE = 0.05
 """A door stays closed for at least this share of a slot: openings never touch."""
 
+SLOT_MIN_US = SECOND_US
+"""A door opens at most once in this time."""
+
 
 class Doors:
     """All doors of one worker."""
@@ -57,7 +60,7 @@ class _Slots:
     @classmethod
     def of(cls, door: Door) -> _Slots:
         used_us = (((door.hours.stop_s - door.hours.start_s) % 86_400) or 86_400) * SECOND_US
-        length_us = min(round(door.every * SECOND_US), used_us)
+        length_us = min(max(round(door.every * SECOND_US), SLOT_MIN_US), used_us)
         return cls(door.hours.start_s * SECOND_US, length_us, used_us // length_us)
 
     def start_us(self, slot: int) -> int:

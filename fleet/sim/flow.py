@@ -67,13 +67,13 @@ def _first(n_min: int, gain: int, bound: int) -> int | None:
 
 def _next_cycle(counts: Counts, now_us: int) -> int:
     """Give the number of the cycle that begins next, one that begins this instant included."""
-    return max(1, -((counts.start_us - now_us) // counts.period_us))
+    return -((counts.start_us - now_us) // counts.period_us)
 
 
 def starved_us(buffer: Buffer, now_us: int) -> int:
     """Say when the running station below *buffer* finds nothing to begin its next cycle with."""
     above, below = buffer.above, buffer.below
-    n_min = _next_cycle(below, now_us)
+    n_min = max(1, _next_cycle(below, now_us))
     spare = buffer.initial + above.done - below.done - below.inside
     if above.running:
         bound = below.start_us - above.start_us + spare * above.period_us
@@ -84,7 +84,11 @@ def starved_us(buffer: Buffer, now_us: int) -> int:
 
 
 def blocked_us(buffer: Buffer, now_us: int) -> int:
-    """Say when the running station above *buffer* fills it with the part it finishes."""
+    """Say when the running station above *buffer* fills it with the part it finishes.
+
+    That is now where the station has just gone on for room that the one below, blocked itself at this
+    very instant, did not make after all.
+    """
     above, below = buffer.above, buffer.below
     n_min = _next_cycle(above, now_us)
     room = buffer.capacity - (buffer.initial + above.done - below.done - below.inside)

@@ -26,6 +26,9 @@ _MILLISECOND_US = 1000
 USED_UP_MAX = 0.8
 """A plant is met in the middle of its life: each part starts with a share of its first life used up."""
 
+SPAN_MAX_US = 10**18
+"""Longest drawn life or pause, 30,000 years: the tail of a wild distribution still fits a column."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -59,11 +62,11 @@ class Rules:
 
 def _to_second(span_us: float) -> int:
     """Round to whole seconds, at least one, so that the last bit of a logarithm moves nothing."""
-    return max(1, round(span_us / SECOND_US)) * SECOND_US
+    return max(1, round(min(span_us, SPAN_MAX_US) / SECOND_US)) * SECOND_US
 
 
 def _to_millisecond(span_us: float) -> int:
-    return max(1, round(span_us / _MILLISECOND_US)) * _MILLISECOND_US
+    return max(1, round(min(span_us, SPAN_MAX_US) / _MILLISECOND_US)) * _MILLISECOND_US
 
 
 class Machine:
@@ -270,7 +273,8 @@ class Machine:
         self._change(State.SUSPENDED, row.STARVED)
 
     def _block(self) -> None:
-        self._leave_execute(inside=0)
+        just_begun = self.counts.start_us == self._env.now  # room was made and taken back in one instant
+        self._leave_execute(inside=int(just_begun))
         self._change(State.SUSPENDED, row.BLOCKED)
 
     def _change_level(self) -> None:

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleet.data import SECOND_US, Ints, State
+from fleet.sim import changes as row
+from fleet.sim.address import Draws
+from fleet.sim.calendar import NEVER_US, Calendar, weekly
+from fleet.sim.flow import Buffer, Counts, blocked_us, has_room_us, holds_us, starved_us
+from fleet.sim.plant import Machine, Mode, Plant, Rules, chain
+
+HALF_US = SECOND_US // 2
+HORIZON = 400  # cycles that the staircases are climbed by foot
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[Buffer, int]:
+    """Two stations and what is between them, at an instant at which the buffer is within its bounds."""
+    now = draw(st.integers(0, 200))
+    capacity = draw(st.integers(1, 12))
+
+    def counts() -> Counts:
+        running = draw(st.booleans())
+        return Counts(
+            running=running,
+            start_us=draw(st.integers(max(0, now - 60), now)),
+            period_us=draw(st.integers(1, 30)),
+            done=draw(st.integers(0, 20)),
+            inside=1 if running else draw(st.integers(0, 1)),
+        )
+
+    above, below = counts(), counts()
+    initial = draw(st.integers(0, capacity)) - above.done_at(now) + below.begun_at(now)
+    return Buffer(capacity, initial, above, below), now
+
+
+def boundaries(counts: Counts, now: int, first: int = 1) -> list[int]:
+    """List the ends of cycles of a running station from *now* on."""
+    ends = (counts.start_us + n * counts.period_us for n in range(first, HORIZON + 400))
+    return [end for end in ends if end >= now][:HORIZON]
+
+
+@given(situations())
+def test_a_buffer_is_empty_when_the_staircases_climbed_by_foot_say_so(situation: tuple[Buffer, int]) -> None:
+    buffer, now = situation
+    buffer.below.running, buffer.below.inside = True, 1
+    buffer.initial += buffer.level_at(now) * -1 + min(max(buffer.level_at(now), 0), buffer.capacity)
+
+    found = starved_us(buffer, now)
+
+    lacking = (end for end in boundaries(buffer.below, now) if buffer.level_at(end) < 0)
+    assert found == next(lacking, NEVER_US) or found > boundaries(buffer.below, now)[-1]
+
+
+@given(situations())
+def test_a_buffer_is_full_when_the_staircases_climbed_by_foot_say_so(situation: tuple[Buffer, int]) -> None:
+    buffer, now = situation
+    buffer.above.running, buffer.above.inside = True, 1
+    buffer.initial += buffer.level_at(now) * -1 + min(max(buffer.level_at(now), 0), buffer.capacity)
+
+    found = blocked_us(buffer, now)
+
+    filled = (end for end in boundaries(buffer.above, now, first=0) if buffer.level_at(end) >= buffer.capacity)
+    assert found == next(filled, NEVER_US) or found > boundaries(buffer.above, now)[-1]
+
+
+@given(situations(), st.integers(1, 12))
+def test_a_waiting_station_knows_the_first_instant_with_enough_parts(situation: tuple[Buffer, int], parts: int) -> None:
+    buffer, now = situation
+    buffer.below.running = False
+
+    found = holds_us(buffer, parts, now)
+
+    enough = (at for at in range(now, now + HORIZON) if buffer.level_at(at) >= parts)
+    assert found == next(enough, NEVER_US) or found >= now + HORIZON
+
+
+@given(situations(), st.integers(1, 12))
+def test_a_waiting_station_knows_the_first_instant_with_enough_room(situation: tuple[Buffer, int], parts: int) -> None:
+    buffer, now = situation
+    buffer.above.running = False
+
+    found = has_room_us(buffer, parts, now)
+
+    enough = (at for at in range(now, now + HORIZON) if buffer.level_at(at) <= buffer.capacity - parts)
+    assert found == next(enough, NEVER_US) or found >= now + HORIZON
+
+
+# ---- whole lines
+
+
+@dataclass(frozen=True)
+class Station:
+    period_s: int
+    stop_every_s: int
+    life_s: int
+    repair_s: int
+
+
+@dataclass(frozen=True)
+class LineCase:
+    stations: tuple[Station, ...]
+    capacities: tuple[int, ...]
+    seed: int
+    crew: int
+    shifts: bool
+
+
+stations = st.builds(
+    Station,
+    period_s=st.integers(1, 6),
+    stop_every_s=st.sampled_from([0, 0, 15, 60]),
+    life_s=st.sampled_from([0, 30, 300]),
+    repair_s=st.sampled_from([1, 20]),
+)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> LineCase:
+    chosen = draw(st.lists(stations, min_size=2, max_size=5))
+    if draw(st.booleans()):  # all at one beat: everything happens at once
+        chosen = [Station(3, 0, each.life_s, each.repair_s) for each in chosen]
+    capacities = draw(st.lists(st.integers(2, 9), min_size=len(chosen) - 1, max_size=len(chosen) - 1))
+    return LineCase(
+        tuple(chosen), tuple(capacities), draw(st.integers(0, 999)), draw(st.integers(0, 2)), draw(st.booleans())
+    )
+
+
+def rules_of(station: Station) -> Rules:
+    wear = Mode(
+        name="belt",
+        life_us=[station.life_s * SECOND_US],
+        shape=1.5,
+        onset=(0.5, 0.9),
+        repair_us=[station.repair_s * SECOND_US],
+        repair_sigma=0.5,
+        life_word=1,
+        onset_word=2,
+        repair_word=3,
+        used_word=4,
+    )
+    return Rules(
+        period_us=[station.period_s * SECOND_US],
+        stop_every_us=station.stop_every_s * SECOND_US,
+        stop_lasts_us=4 * SECOND_US,
+        stop_sigma=0.6,
+        set_every_us=0,
+        set_from=1.0,
+        set_to=1.0,
+        modes=(wear,) if station.life_s else (),
+    )
+
+
+def build(case: LineCase) -> tuple[Plant, list[Machine], list[Buffer]]:
+    plant = Plant(0)
+    crew = plant.add_crew(case.crew) if case.crew else None
+    hours = [(0, 60), (120, 180), (240, 600)] if case.shifts else [(0, 86_400)]
+    calendar = weekly(tuple(range(7)), hours, []) if case.shifts else Calendar()
+    machines = []
+    for number, station in enumerate(case.stations):
+        rules = rules_of(station)
+        draws = Draws(case.seed * 1000 + number)
+        machines.append(plant.add_machine(plant.add_cohort(rules), rules, 0, draws, calendar, crew))
+    buffers = [chain(a, b, cap) for (a, b), cap in zip(pairwise(machines), case.capacities, strict=True)]
+    return plant, machines, buffers
+
+
+@given(lines())
+@settings(max_examples=40)
+def test_no_buffer_of_a_line_ever_holds_less_than_nothing_or_more_than_fits(case: LineCase) -> None:
+    plant, machines, buffers = build(case)
+    begun = sum(buffer.initial for buffer in buffers)
+    made_before = [0] * len(machines)
+
+    for stop_us in range(HALF_US, 300 * SECOND_US, HALF_US):
+        plant.advance(stop_us)
+
+        levels = [buffer.level_at(stop_us - 1) for buffer in buffers]
+        made = [machine.counts.done_at(stop_us - 1) for machine in machines]
+        assert all(0 <= level <= buffer.capacity for level, buffer in zip(levels, buffers, strict=True)), stop_us
+        assert made[0] + begun == made[-1] + sum(machine.counts.inside for machine in machines[1:]) + sum(levels)
+        assert all(0 <= now - then <= 1 for now, then in zip(made, made_before, strict=True))
+        made_before = made
+
+
+@given(lines())
+@settings(max_examples=40)
+def test_the_parts_that_state_changes_tell_of_are_those_that_cycles_have_made(case: LineCase) -> None:
+    plant, machines, _ = build(case)
+
+    rows = plant.advance(900 * SECOND_US)
+
+    for machine, changes in zip(machines, rows, strict=True):
+        made = elapsed = 0  # cycles completed and time spent in the one under way, by foot
+        for cells, after in zip(changes, [*changes[1:], None], strict=True):
+            until = 900 * SECOND_US - 1 if after is None else int(after[row.TIME])
+            assert cells[row.DONE] == made
+            if cells[row.STATE] == State.EXECUTE:
+                assert cells[row.START] == cells[row.TIME] - elapsed
+                elapsed += until - int(cells[row.TIME])
+                made, elapsed = made + elapsed // int(cells[row.PERIOD]), elapsed % int(cells[row.PERIOD])
+        assert machine.counts.done_at(900 * SECOND_US - 1) == made
+
+
+@given(lines(), st.lists(st.integers(1, 899_999_999), max_size=20, unique=True))
+@settings(max_examples=40)
+def test_a_plant_decides_the_same_wherever_it_is_halted(case: LineCase, halts: list[int]) -> None:
+    whole = build(case)[0].advance(900 * SECOND_US)
+    plant = build(case)[0]
+
+    parts = [plant.advance(stop) for stop in [*sorted(halts), 900 * SECOND_US]]
+
+    joined = [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
+    assert all(np.array_equal(pieces, rows) for pieces, rows in zip(joined, whole, strict=True))
+
+
+@given(lines())
+@settings(max_examples=40)
+def test_a_crew_of_one_never_repairs_two_machines_at_once(case: LineCase) -> None:
+    plant = build(LineCase(case.stations, case.capacities, case.seed, 1, case.shifts))[0]
+
+    rows = plant.advance(1800 * SECOND_US)
+
+    spans = sorted(span for changes in rows for span in repairs(changes))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+def repairs(changes: Ints) -> list[tuple[int, int]]:
+    begins = np.flatnonzero(changes[:, row.CAUSE] == row.REPAIR)
+    return [(int(changes[i, row.TIME]), int(changes[i + 1, row.TIME])) for i in begins if i + 1 < len(changes)]
+
+
+@given(lines())
+@settings(max_examples=40)
+def test_nobody_works_outside_the_hours(case: LineCase) -> None:
+    shifts = LineCase(case.stations, case.capacities, case.seed, case.crew, shifts=True)
+    plant = build(shifts)[0]
+
+    rows = plant.advance(700 * SECOND_US)
+
+    for changes in rows:
+        for cells, after in zip(changes, [*changes[1:], None], strict=True):
+            until = 700 * SECOND_US if after is None else int(after[row.TIME])
+            if cells[row.STATE] == State.EXECUTE and until > cells[row.TIME]:
+                start_s, stop_s = cells[row.TIME] / SECOND_US, until / SECOND_US
+                assert any(on <= start_s and stop_s <= off for on, off in ((0, 60), (120, 180), (240, 600)))
