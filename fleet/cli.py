@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_VARIABLE = "FLEET_KAFKA_BOOTSTRAP"
 SPEED_MAX = 1e6
+USAGE: type[Exception] = typer.BadParameter.__mro__[1]
+"""All that can be wrong with arguments; typer has no public name for it."""
 
 app = typer.Typer(
     name="fleet",
@@ -90,8 +92,9 @@ def run(
     """
     from fleet.run.clock import RealClock
     from fleet.run.plan import EMBEDDED, RunRequest, make_plan
+    from fleet.scenario.load import with_arguments
 
-    loaded = _load(scenario, settings)
+    loaded = with_arguments(_load(scenario, settings), seed=seed, start=start, duration=length)
     if sample is not None:
         targets: tuple[str, ...] = ("stdout:",)
     elif to:
@@ -105,10 +108,6 @@ def run(
         source=scenario,
         targets=targets,
         speed=_speed(speed),
-        length_us=None if length is None else _duration_us("--for", length),
-        start_us=_start_us(start),
-        now=start == "now",
-        seed=seed,
         settings=tuple(settings or ()),
         format=_choice("--format", format_, ("avro", "json")),
         topic=topic,
@@ -291,22 +290,38 @@ def kinds() -> None:
 def main() -> NoReturn:
     """Run the command line; what fails on purpose is one line and an exit code, never a traceback."""
     try:
-        app()
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except FleetError as error:
-        _say(str(error))
-        _leave(error.exit_code)
-    except BrokenPipeError:
-        _leave(0)
+        _leave(error.exit_code, str(error))
+    except USAGE as error:
+        _leave(2, _usage(error))
     except KeyboardInterrupt:
         _leave(130)
-    raise AssertionError("typer leaves by itself")
+    except BrokenPipeError:
+        _leave(0)
+    except OSError as error:
+        _leave(1, f"cannot go on: {error.strerror or error}")
+    except SystemExit:  # typer's own answer to a pipe that nobody reads any longer
+        _leave(0)
+    _leave(code or 0)
 
 
-def _leave(code: int) -> NoReturn:
-    """Exit without a complaint about a standard output that nobody reads any more."""
+def _usage(error: Exception) -> str:
+    """Say in one line what is wrong with the arguments."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "fleet"
+    text = getattr(error, "format_message", error.__str__)()
+    return f"{command}: {' '.join(text.split()).rstrip('.')}; see {command} --help"
+
+
+def _leave(code: int, text: str = "") -> NoReturn:
+    """Say *text* and exit, without a complaint about a standard output that takes nothing any more."""
+    if text:
+        _say(text)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -346,18 +361,6 @@ def _duration_us(option: str, text: str) -> int:
         return round(bounded(DURATION, above=0)(text) * 1_000_000)
     except ValueError as error:
         raise RequestError(f"{option}: {error}") from None
-
-
-def _start_us(text: str | None) -> int | None:
-    if text is None or text == "now":
-        return None
-    from fleet.scenario.fields import instant
-    from fleet.scenario.model import microseconds
-
-    try:
-        return microseconds(instant(text))
-    except ValueError as error:
-        raise RequestError(f"--start: {error}") from None
 
 
 def _broker(url: str | None, option: str = "--to") -> str:

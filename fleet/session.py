@@ -19,7 +19,7 @@ from rich.console import Console
 from fleet.broker.process import EmbeddedBroker
 from fleet.run.clock import RealClock
 from fleet.run.execute import Proof, Result, Running, execute
-from fleet.run.live import show
+from fleet.run.live import say, show
 from fleet.run.plan import EMBEDDED, RunPlan, moment
 from fleet.run.report import as_json as report_fields
 from fleet.run.report import summary
@@ -44,13 +44,10 @@ def carry_out(plan: RunPlan, *, as_json: bool, keep_open: bool) -> int:
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker()) if own_broker else None
         result = asyncio.run(_run(plan, console, broker))
-        for target in result.targets:
-            for notice in target.sink.notices:
-                _say(console, notice)
         if as_json:
             print(json.dumps(report_fields(result)))  # noqa: T201 - what was asked for
-        for line in summary(result):
-            _say(console, line)
+        if not (result.closed and len(result.targets) == 1):  # who reads no longer wants no report either
+            say(console, summary(result))
         if broker is not None and keep_open and sys.stdout.isatty() and not result.interrupted:
             _stay(console, broker, kcat_line(plan, broker.bootstrap))
     return result.exit_code
@@ -58,10 +55,12 @@ def carry_out(plan: RunPlan, *, as_json: bool, keep_open: bool) -> int:
 
 async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -> Result:
     tasks: list[asyncio.Task[None]] = []
+    watched: list[Running] = []
 
     def watch(running: Running) -> None:
         gc.freeze()
-        _say(console, _opening(plan))
+        say(console, [_opening(plan)])
+        watched.append(running)
         tasks.append(asyncio.create_task(show(console, running)))
 
     try:
@@ -72,6 +71,8 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for running in watched:
+            say(console, running.news())
 
 
 def _proof() -> Proof:
@@ -88,10 +89,6 @@ def _opening(plan: RunPlan) -> str:
     )
 
 
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
-
-
 def kcat_line(plan: RunPlan, bootstrap: str) -> str:
     """Give a kcat command that shows something readable: a topic of JSON if there is one, else keys and sizes."""
     target = next(target for target in plan.targets if target.url == EMBEDDED)
@@ -105,10 +102,10 @@ def kcat_line(plan: RunPlan, bootstrap: str) -> str:
 
 def _stay(console: Console, broker: EmbeddedBroker, hint: str) -> None:
     """Keep the broker open until Ctrl-C."""
-    _say(console, f"look:  {hint}")
-    _say(console, f"broker stays at {broker.bootstrap} until Ctrl-C")
+    say(console, [f"look:  {hint}"])
+    say(console, [f"broker stays at {broker.bootstrap} until Ctrl-C"])
     _wait_for_signal()
-    _say(console, "broker closed")
+    say(console, ["broker closed"])
 
 
 def _wait_for_signal() -> None:
@@ -128,7 +125,7 @@ def keep_broker(topics: Sequence[tuple[str, int]], port: int | None) -> None:
     with EmbeddedBroker(port=port) as broker:
         bootstrap = broker.start(dict(topics))
         print(f"bootstrap={bootstrap}", flush=True)  # noqa: T201 - what was asked for
-        _say(console, "Ctrl-C ends it; it keeps about 5 MiB a partition, and topics are made when first used")
+        say(console, ["Ctrl-C ends it; it keeps about 5 MiB a partition, and topics are made when first used"])
         _wait_for_signal()
 
 
@@ -160,8 +157,7 @@ def show_verdict(
         verdict = asyncio.run(verify(source, run=run, scenario=scenario, progress=progress))
     if as_json:
         print(json.dumps(verdict.as_json()))  # noqa: T201 - what was asked for
-    for line in verdict.lines():
-        _say(console, line)
+    say(console, verdict.lines())
     return verdict.exit_code
 
 

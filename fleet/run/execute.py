@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.errors import FleetError, RunError
@@ -27,6 +28,14 @@ CLOSE_TIMEOUT_S = 10.0
 
 PROOF_TIMEOUT_S = 60.0
 EXIT_LOST, EXIT_INTERRUPTED = 1, 130
+
+T = TypeVar("T")
+
+
+class Interrupted(FleetError):  # noqa: N818 - no error: it was asked for
+    """A signal came before the first record; nothing was sent."""
+
+    exit_code = EXIT_INTERRUPTED
 
 
 class Verdict(Protocol):
@@ -84,6 +93,18 @@ class Stopper:
                 loop.remove_signal_handler(number)
 
 
+async def unless(stop: asyncio.Event, doing: Coroutine[Any, Any, T]) -> T | None:
+    """Do something, but give it up as soon as *stop* is set; None says so."""
+    task, stopping = asyncio.create_task(doing), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        stopping.cancel()
+        task.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
+
+
 @dataclass(slots=True)
 class Running:
     """A run that is going on: what a table shows of it."""
@@ -93,6 +114,15 @@ class Running:
     progress: Progress
     started_s: float
     draining: bool = False
+    _said: Counter[int] = field(default_factory=Counter)  # by source: how many of its notices were given
+
+    def news(self) -> list[str]:
+        """Give the notices of the run and of its sinks that were not given yet."""
+        found: list[str] = []
+        for source, notices in enumerate([self.progress.notices, *(one.sink.notices for one in self.targets)]):
+            found += notices[self._said[source] :]
+            self._said[source] = len(notices)
+        return found
 
 
 @dataclass(slots=True)
@@ -105,6 +135,7 @@ class Result:
     wall_s: float
     interrupted: bool
     failure: str  # what ended it early; "" where nothing did
+    closed: bool = False  # nobody read any longer what it wrote
     verdict: Verdict | None = None
     machines: int = 0
 
@@ -128,15 +159,20 @@ async def execute(
     """Carry out *plan*. *watch* is told once, when everything is open and the first block is on its way."""
     stopper = Stopper()
     with stopper.listening():
-        simulation, targets = await _open(plan, clock, broker)
+        opened = await unless(stopper.soft, _open(plan, clock, broker))
+        if opened is None:
+            raise Interrupted("interrupted before the first record")
+        simulation, targets = opened
         pipeline = Pipeline(plan, simulation, targets, clock, stopper.soft)
         running = Running(plan, targets, pipeline.progress, clock.now_s())
         watch(running)
-        failure = await _stream(plan, pipeline, targets, clock, proof)
+        result = Result(plan, targets, pipeline.progress, 0.0, False, "", machines=simulation.machines)
+        try:
+            result.failure = await _patiently(plan, stopper, _stream(plan, pipeline, targets, clock, proof))
+        except SinkClosed:
+            result.closed = True
+        result.interrupted = stopper.soft.is_set()
         running.draining = True
-        result = Result(
-            plan, targets, pipeline.progress, 0.0, stopper.soft.is_set(), failure, machines=simulation.machines
-        )
         await _end(result, clock, stopper, proof)
         result.wall_s = clock.now_s() - running.started_s
     return result
@@ -145,20 +181,20 @@ async def execute(
 async def _open(plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None) -> tuple[Simulation, list[Target]]:
     """Set up the plant in a thread while the sinks are being opened; what is open is closed if one cannot be."""
     making = asyncio.create_task(asyncio.to_thread(_simulate, plan))
-    targets: list[Target] = []
+    opened: dict[int, Target] = {}
     try:
         if broker is not None:
             own = next(target for target in plan.targets if target.url == EMBEDDED)
             await asyncio.to_thread(broker.start, {topic.name: topic.partitions for topic in own.topics})
-        for target in plan.targets:
-            opened = await open_target(plan, target, broker=broker, wall_us=clock.wall_us())
-            targets.append(opened)
+        # A broker may refuse; a file that is opened has lost what was in it.
+        for at in sorted(range(len(plan.targets)), key=lambda at: plan.targets[at].kind.name != "kafka"):
+            opened[at] = await open_target(plan, plan.targets[at], broker=broker, wall_us=clock.wall_us())
     except BaseException:
-        for opened in targets:
-            await opened.sink.close(timeout_s=0.0)
+        for target in opened.values():
+            await target.sink.close(timeout_s=0.0)
         await asyncio.gather(making, return_exceptions=True)
         raise
-    return await making, targets
+    return await making, [opened[at] for at in sorted(opened)]
 
 
 def _simulate(plan: RunPlan) -> Simulation:
@@ -176,38 +212,54 @@ async def _stream(
                 assert target.connection is not None, "the embedded broker has one"
                 await proof.start(target.connection, {name: seen.partitions for name, seen in target.topics.items()})
         await pipeline.run()
-    except SinkClosed:
-        return ""
     except RunError as error:
         return str(error)
-    for from_us, until_us in pipeline.progress.skips:
-        entry = {"skip": {"from_us": from_us, "to_us": until_us}}
-        for target in targets:
-            await target.tell(records.journal(plan, entry, wall_us=clock.wall_us(), simulated_us=from_us))
     return ""
+
+
+async def _patiently(plan: RunPlan, stopper: Stopper, streaming: Coroutine[Any, Any, str]) -> str:
+    """Let the run go on to its end; once it is to stop, a sink that takes nothing is not waited for without end."""
+    task = asyncio.create_task(streaming)
+    stopping = asyncio.create_task(stopper.soft.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not task.done():
+        losing_patience = asyncio.create_task(stopper.hard.wait())
+        timeout_s = plan.request.stop_timeout_s
+        await asyncio.wait({task, losing_patience}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        losing_patience.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    if stopper.hard.is_set():
+        return "interrupted twice: what was on its way was not waited for"
+    return f"interrupted, and nothing more was taken within {plan.request.stop_timeout_s:g} s"
 
 
 async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | None) -> None:
     """Wait for answers, write how the run ended, close the sinks, and let the proof come to its end."""
-    plan = result.plan
-    timeout_s = plan.request.stop_timeout_s if result.interrupted else DELIVERY_DEADLINE_S
-    for target in result.targets:
-        await _drain(target, timeout_s, clock, stopper)
-        target.account.settle(target.sink.delivery)
-    for target in result.targets:
-        ended: Mapping[str, Any] = {}
-        if target.encoder is not None and not result.failure and not stopper.hard.is_set():
-            ended = await _tell_end(result, target, clock)
-            await _drain(target, CLOSE_TIMEOUT_S, clock, stopper)
-        if proof is not None and ended and target.plan.url == EMBEDDED:
-            result.verdict = await proof.finish(ended, timeout_s=PROOF_TIMEOUT_S)
-        await target.sink.close(timeout_s=0.0 if stopper.hard.is_set() else CLOSE_TIMEOUT_S)
-        target.account.settle(target.sink.delivery)
-
-
-async def _drain(target: Target, timeout_s: float, clock: Clock, stopper: Stopper) -> None:
-    """Wait until the sink has an answer for everything; a second signal waits no longer."""
+    timeout_s = result.plan.request.stop_timeout_s if result.interrupted else DELIVERY_DEADLINE_S
     until_s = clock.now_s() + timeout_s
+    for target in result.targets:
+        await _drain(target, until_s, clock, stopper)
+        target.account.settle(target.sink.delivery)
+    for target in result.targets:
+        ended: Mapping[str, Any] | None = None
+        if target.encoder is not None and not target.broken:
+            ended = await unless(stopper.hard, _tell_end(result, target, clock))
+            await _drain(target, clock.now_s() + CLOSE_TIMEOUT_S, clock, stopper)
+        if proof is not None and ended and target.plan.url == EMBEDDED:
+            result.verdict = await unless(stopper.hard, proof.finish(ended, timeout_s=PROOF_TIMEOUT_S))
+        try:
+            await target.sink.close(timeout_s=0.0 if stopper.hard.is_set() else CLOSE_TIMEOUT_S)
+        except RunError as error:
+            result.failure = result.failure or str(error)
+        target.account.settle(target.sink.delivery)
+
+
+async def _drain(target: Target, until_s: float, clock: Clock, stopper: Stopper) -> None:
+    """Wait until the sink has an answer for everything; a second signal waits no longer."""
     while target.pending and clock.now_s() < until_s and not stopper.hard.is_set():
         await clock.sleep(DRAIN_POLL_S, stopper.hard)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
+from collections.abc import Iterable
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,7 +17,7 @@ from fleet.run.plan import moment
 from fleet.run.report import shown
 
 REFRESH_S = 0.25
-LINE_EVERY_S = 5.0
+LINE_EVERY = 20  # refreshes
 STATE_COLOURS = {
     "execute": "green",
     "held": "yellow",
@@ -38,15 +40,24 @@ async def _show_table(console: Console, running: Running) -> None:
     rates = _Rates(running)
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
+            say(console, running.news())
             live.update(_picture(running, rates.now()), refresh=True)
             await asyncio.sleep(REFRESH_S)
 
 
 async def _show_lines(console: Console, running: Running) -> None:
     rates = _Rates(running)
-    while True:
-        await asyncio.sleep(LINE_EVERY_S)
-        console.print(_line(running, rates.now()), highlight=False, markup=False, soft_wrap=True)
+    for turn in itertools.count(1):
+        await asyncio.sleep(REFRESH_S)
+        say(console, running.news())
+        if turn % LINE_EVERY == 0:
+            say(console, [_line(running, rates.now())])
+
+
+def say(console: Console, lines: Iterable[str]) -> None:
+    """Write *lines* as they are."""
+    for line in lines:
+        console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class _Rates:

@@ -181,6 +181,10 @@ class Pipeline:
                 await target.send(prepared.release(until_us, wall_ms=wall_ms))
             except FleetError as error:  # the others still get what is due: all of them end at the same instant
                 ended = ended or error
+            except asyncio.CancelledError:  # now they do not, and none of them can say where it ends
+                for one in self._targets:
+                    one.broken = True
+                raise
         self._advance(made.block, until_us)
         self.progress.readings += due["readings"]
         if ended is not None:

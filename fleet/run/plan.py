@@ -46,7 +46,6 @@ class RunRequest:
     speed: float = 1.0  # math.inf: as fast as it goes
     length_us: int | None = None
     start_us: int | None = None
-    now: bool = False  # start now, whatever the scenario says
     seed: int | None = None
     settings: tuple[str, ...] = ()
     format: str | None = None
@@ -96,8 +95,9 @@ def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
     """Expand the scenario and settle seed, start, topics and formats; RequestError where they cannot be."""
     scenario = request.scenario
     roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
-    seed = next((s for s in (request.seed, scenario.seed) if s is not None), None)
+    seed = scenario.seed if request.seed is None else request.seed
     seed = secrets.randbelow(1 << 31) if seed is None else seed
+    _see_twice(request.targets)
     start_us, stop_us = _span(request, wall_us=wall_us)
     return RunPlan(
         run_id=_run_id(wall_us),
@@ -119,26 +119,33 @@ def _run_id(wall_us: int) -> str:
 def _span(request: RunRequest, *, wall_us: int) -> tuple[int, int | None]:
     """Settle the first and the last instant.
 
-    *now* means for a run at speed 1, or without an end, that the first reading is now; for a faster
-    run of known length that the last one is.
+    A start of now means for a run at speed 1, or without a length, that the first reading is now; for a
+    faster run of known length that the last one is.
     """
     scenario = request.scenario
-    given = request.start_us if request.start_us is not None else scenario.start_us
-    if request.now:
-        given = None
+    start_us = scenario.start_us if request.start_us is None else request.start_us
     length_us = request.length_us
-    if given is None and length_us is None and scenario.stop is not None:
+    if length_us is None and scenario.duration is not None:
         length_us = scenario.length_us(start_us=wall_us)
-    if given is None:
-        length_us = scenario.length_us(start_us=wall_us) if length_us is None else length_us
-        ends_now = length_us is not None and request.speed > 1
-        given = wall_us - (length_us or 0) if ends_now else wall_us
-        given -= given % SECOND_US
-    elif length_us is None:
-        length_us = scenario.length_us(start_us=given)
+    if start_us is None:
+        start_us = wall_us - (length_us or 0) if request.speed > 1 else wall_us
+        start_us -= start_us % SECOND_US
+    if length_us is None:
+        length_us = scenario.length_us(start_us=start_us)
     if length_us is not None and length_us <= 0:
-        raise RequestError("the run ends before it starts; give a later --start's end, or --for a length above 0 s")
-    return given, None if length_us is None else given + length_us
+        raise RequestError(
+            f"{scenario.name}: stops at {moment(start_us + length_us)}, before it starts at {moment(start_us)}; "
+            "give a length with --for, or an earlier --start"
+        )
+    return start_us, None if length_us is None else start_us + length_us
+
+
+def _see_twice(urls: tuple[str, ...]) -> None:
+    """Refuse a sink that is named twice: two writers to one file would tear it."""
+    places = [str(Path(url.removeprefix("file:")).resolve()) if url.startswith("file:") else url for url in urls]
+    twice = next((url for at, url in enumerate(urls) if places[at] in places[:at]), None)
+    if twice is not None:
+        raise RequestError(f"--to: {twice} is named twice")
 
 
 def scenario_digest(roster: Roster) -> str:
@@ -226,4 +233,5 @@ def span_text(span_us: int) -> str:
     for size, unit in ((HOUR_US, "h"), (60 * SECOND_US, "min"), (SECOND_US, "s")):
         if span_us >= size and span_us % size == 0:
             return f"{span_us // size}{unit}"
-    return f"{span_us / SECOND_US:g}s"
+    whole, rest = divmod(span_us, SECOND_US)
+    return f"{whole}.{rest:06d}".rstrip("0") + "s"

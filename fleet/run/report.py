@@ -31,22 +31,31 @@ def summary(result: Result) -> list[str]:
         lines.append(f"interrupted at {moment(progress.simulated_us)}, stopped cleanly")
     if result.verdict is not None:
         lines += result.verdict.lines()
-    lines.append(f"again: {repeat_command(plan, span_us if result.interrupted or plan.stop_us is None else None)}")
+    lines.append(f"again: {repeat_command(plan, _length_us(result))}")
     return lines
+
+
+def _length_us(result: Result) -> int | None:
+    """Give the length that repeats the run: as far as it came, where it was to go on; None where it has one."""
+    plan = result.plan
+    came_us = result.progress.simulated_us - plan.start_us
+    cut_short = result.interrupted or result.closed or plan.stop_us is None
+    return came_us if cut_short and came_us > 0 else None
 
 
 def _target_lines(target: Target, *, many: bool) -> list[str]:
     head = f"{shown(target)}: " if many else ""
     lines = []
     for stream, account in target.account.streams.items():
-        if stream == "runs" or not account.scheduled:
+        if not account.scheduled or (stream == "runs" and not account.lost):
             continue
         parts = [f"{account.scheduled:,} scheduled"]
-        for name in ("withheld", "produced", "acknowledged", "failed", "in_doubt"):
-            number = getattr(account, name)
-            if number or name in {"produced", "acknowledged"}:
-                parts.append(f"{number:,} {name.replace('_', ' ')}")
-        lines.append(f"{head}{stream}: {', '.join(parts)}")
+        for column in ("withheld", "produced", "acknowledged", "failed", "in_doubt"):
+            number = getattr(account, column)
+            if number or column in {"produced", "acknowledged"}:
+                parts.append(f"{number:,} {column.replace('_', ' ')}")
+        name = "records of the run itself" if stream == "runs" else stream
+        lines.append(f"{head}{name}: {', '.join(parts)}")
     latency = target.sink.latency
     if latency.records:
         quantiles = ", ".join(f"p{q * 100:g} {_ms(latency.quantile_us(q))}" for q in (0.5, 0.99))
@@ -66,12 +75,16 @@ def _ms(microseconds: int) -> str:
 
 
 def repeat_command(plan: RunPlan, length_us: int | None = None) -> str:
-    """Give the command that sends the same records again; *length_us* for a run that was cut short."""
+    """Give the command that sends the same records again; *length_us* for a run that was cut short.
+
+    What was skipped because the run was late is not skipped again.
+    """
     request = plan.request
     words = ["fleet", "run", request.source, "--seed", str(plan.seed), "--start", moment(plan.start_us)]
-    length_us = length_us if length_us is not None else (plan.stop_us or plan.start_us) - plan.start_us
-    words += ["--for", span_text(length_us)]
-    words += ["--speed", "max" if math.isinf(request.speed) else f"{request.speed:g}"]
+    if length_us is None and plan.stop_us is not None:
+        length_us = plan.stop_us - plan.start_us
+    words += [] if length_us is None else ["--for", span_text(length_us)]
+    words += ["--speed", "max" if math.isinf(request.speed) else f"{request.speed:.15g}"]
     for setting in request.settings:
         words += ["--set", setting]
     for target in request.targets:
@@ -111,7 +124,8 @@ def as_json(result: Result) -> dict[str, Any]:
             for target in result.targets
         ],
         "proof": result.verdict.as_json() if result.verdict is not None else None,
-        "again": repeat_command(plan),
+        "notices": list(progress.notices),
+        "again": repeat_command(plan, _length_us(result)),
     }
 
 
