@@ -22,7 +22,7 @@ Where the record's stamp is not part of the run (``--record-time wall``, files) 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -110,7 +110,9 @@ def word_of_record(partition: int, stamp_ms: int, key: bytes, value: bytes) -> i
     return int.from_bytes(blake2b(head + key + value).digest()[:8], "little")
 
 
-def decoded_contents(fields: list[Mapping[str, Any]], layout: Layout, *, partition: int, stamps_ms: list[int]) -> Words:
+def decoded_contents(
+    fields: Sequence[Mapping[str, Any]], layout: Layout, *, partition: int, stamps_ms: Sequence[int]
+) -> Words:
     """Mix the contents of readings that were read back from one *partition*, in *layout*."""
     scan = scan_words(
         np.array([word_of(row["machine"].encode()) for row in fields], np.uint64),

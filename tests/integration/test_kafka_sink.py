@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from fleet.data import Delivery, Record, RecordBatch, TopicPlan
+from fleet.data import Delivery, Record, RecordBatch, TopicPlan, TopicSeen
 from fleet.errors import RequestError, RunError
 from fleet.sinks.connection import Connection
 from fleet.sinks.kafka import KafkaSink
 from fleet.sinks.properties import connection
 from fleet.sinks.reader import Trimmed, partitions_of, read
-from fleet.sinks.topics import TopicSeen, end_offsets, prepare_topics
+from fleet.sinks.topics import end_offsets, prepare_topics
 from tests.services.kafka import ADMIN, LIMITED, LIMITED_TOPIC, Kafka, KafkaCluster
 
 DEADLINE_S = 20.0
