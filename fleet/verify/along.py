@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,8 @@ from fleet.verify.log import LogChecker
 from fleet.verify.runs import TOPIC, Fields, Run, TopicRange, assemble, decoded
 from fleet.verify.verdict import Verdict, judge
 
-POLL_S = 0.02
+BEHIND_MAX = 30_000
+"""Records: the embedded broker keeps about 70,000 readings a partition, and all may be in one."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _Seen:
 
     records: list[Fields] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
 
 
 class ReadAlong:
@@ -53,6 +53,7 @@ class ReadAlong:
         self._findings = Findings()
         self._tasks: list[asyncio.Task[None]] = []
         self._problems: list[str] = []
+        self._moved = asyncio.Event()  # something was read since it was cleared
 
     @property
     def records(self) -> int:
@@ -78,18 +79,30 @@ class ReadAlong:
         for name in topics.keys() - {self._topic_runs}:
             self._tasks.append(asyncio.create_task(self._follow(connection, name)))
 
+    async def room(self, handed_over: int) -> None:
+        """Return when of so many records *handed_over* to the sink no more than `BEHIND_MAX` are still to be read.
+
+        A run that is faster than its reader has to wait here, or the broker trims what was not read yet.
+        """
+        while handed_over - self.records > BEHIND_MAX and self._tasks and not self._problems:
+            self._moved.clear()
+            await self._moved.wait()
+
     async def finish(self, ended: Mapping[str, Any], *, timeout_s: float) -> Verdict:
         """Read to the end offsets that the run's *ended* record names, for at most *timeout_s*, and judge.
 
         What could not be read in time is no finding, but the run is then not proven.
         """
         ends = {row["topic"]: row["end_offsets"] for row in ended["topics"]}
-        deadline = time.monotonic() + timeout_s
-        while (self._behind(ends) or not self._seen.ended.is_set()) and not self._problems:
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(POLL_S)
-        await self.close()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while (self._behind(ends) or not self._seen.ended) and not self._problems:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            pass  # said below
+        finally:
+            await self.close()
         run = self._run(ended)
         unread = list(self._problems)
         behind = self._behind(ends)
@@ -105,6 +118,7 @@ class ReadAlong:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._moved.set()
 
     def _behind(self, ends: Mapping[str, Sequence[int]]) -> int:
         """Count the records before *ends* that were not read yet."""
@@ -137,8 +151,9 @@ class ReadAlong:
             async with closing(check_topic(connection, topic.checker, spans)) as turns:
                 async for p, offset in turns:
                     topic.at[p] = offset
+                    self._moved.set()
         except FleetError as error:
-            self._problems.append(f"reading {name} along ended: {error}")
+            self._stopped(name, error)
 
     def _started_topics(self) -> dict[str, TopicRange]:
         return assemble(self._seen.records)[0].topics
@@ -157,12 +172,16 @@ class ReadAlong:
                         self._take(decoded([record.value for record in records]))
                         topic.at[partition] = records[-1].offset + 1
         except FleetError as error:
-            self._problems.append(f"reading {self._topic_runs} along ended: {error}")
+            self._stopped(self._topic_runs, error)
+
+    def _stopped(self, topic: str, error: FleetError) -> None:
+        self._problems.append(f"reading {topic} along ended: {error}")
+        self._moved.set()
 
     def _take(self, records: list[Fields]) -> None:
         self._seen.records += records
         kinds = {record["type"] for record in records}
         if "STARTED" in kinds:
             self._seen.started.set()
-        if "ENDED" in kinds:
-            self._seen.ended.set()
+        self._seen.ended |= "ENDED" in kinds
+        self._moved.set()

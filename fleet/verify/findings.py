@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import islice
 
 FINDINGS_SHOWN = 10
+LINE_CHARACTERS = 300  # of a line: a record may come from anybody, and hold anything
 
 
 class Finding(StrEnum):
@@ -27,6 +29,11 @@ class Finding(StrEnum):
     SCENARIO = "differs from the scenario"
 
 
+def printable(text: str) -> str:
+    """Keep control characters from the terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class Findings:
     """All findings of a check, in the order they were made."""
 
@@ -35,16 +42,14 @@ class Findings:
         self.lines: list[str] = []
 
     def add(self, finding: Finding, line: str, *, count: int = 1) -> None:
-        """Count a *finding*; its *line* is kept if it is one of the first."""
-        self.counts[finding] += count
-        if len(self.lines) < FINDINGS_SHOWN:
-            self.lines.append(f"{line} ({finding})" if finding not in line else line)
+        """Count a *finding*, or *count* of them in one *line*, which is kept if it is one of the first."""
+        self.extend(finding, [line], count=count)
 
     def extend(self, finding: Finding, lines: Iterable[str], *, count: int) -> None:
-        """Count *count* findings of one type of which only *lines* are known."""
+        """Count *count* findings of one type of which *lines* are known."""
         self.counts[finding] += count
         room = max(FINDINGS_SHOWN - len(self.lines), 0)
-        self.lines += list(lines)[:room]
+        self.lines += [f"{printable(line[:LINE_CHARACTERS])}: {finding}" for line in islice(lines, room)]
 
     def __len__(self) -> int:
         return self.counts.total()

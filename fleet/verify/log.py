@@ -23,6 +23,7 @@ RUN_HEADER = "fleet-run"
 UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are JSON beyond all measure
 JSON_BEGIN = b"{"  # Avro cannot but have fields of the right types
 NAMES_KEPT = 64  # different sets of fields: ours are few, JSON of others may be any
+STRAYS_KEPT = 1 << 16  # keys that no machine has: somebody else's topic may have any number
 GROWTH = 1024  # machines a step
 
 
@@ -135,7 +136,7 @@ class LogChecker:
     def torn(self, partition: int, why: str) -> None:
         """Take note that *partition* cannot be read on."""
         self.tainted.add(partition)
-        self._findings.add(Finding.UNDECODABLE, f"{self._label}: {Finding.UNDECODABLE}: {why}")
+        self._findings.add(Finding.UNDECODABLE, f"{self._label}: {why}")
 
     def trimmed(self, partition: int, records: int) -> None:
         """Take note that the next so many *records* of *partition* are no longer there."""
@@ -168,15 +169,15 @@ class LogChecker:
         if row.key is not None and row.key != machine.encode():
             said = row.key.decode(errors="replace")
             self._found(Finding.KEY, partition, row.offset, f"{machine}: has the key {said!r}")
-            self._strays[stream, machine] += 1
-            self._strays[stream, said] += 1
+            self._stray(stream, machine)
+            self._stray(stream, said)
             return None
         log = self._logs.get((stream, machine)) or self._new(stream, machine, row, partition)
         if partition != log.home:
             text = f"{machine}: belongs in partition {log.home}, as its other records do"
             self._found(Finding.PARTITION, partition, row.offset, text)
             self.tainted.add(log.home)
-            self._strays[stream, machine] += 1
+            self._stray(stream, machine)
             return log
         seq = row.fields.get("seq")
         seen = Seen.NEXT
@@ -186,7 +187,7 @@ class LogChecker:
             seen = self._jumped(stream, machine, log, row, partition)
         if self._stamped:
             if row.stamp_ms < log.stamp_ms and seen is Seen.NEXT:
-                text = f"{machine}: stamp {row.stamp_ms} after {log.stamp_ms}: {Finding.STAMP}"
+                text = f"{machine}: stamp {row.stamp_ms} after {log.stamp_ms}"
                 self._found(Finding.STAMP, partition, row.offset, text)
             log.stamp_ms = max(log.stamp_ms, row.stamp_ms)
         return log
@@ -202,7 +203,7 @@ class LogChecker:
         if "seq" not in row.fields:
             self.unnumbered.add(stream)
         if self._known is not None and machine not in self._known:
-            text = f"{machine}: no machine of the scenario: {Finding.UNKNOWN}"
+            text = f"{machine}: no machine of the scenario"
             self._found(Finding.UNKNOWN, partition, row.offset, text)
         return log
 
@@ -210,15 +211,15 @@ class LogChecker:
         seq, last = row.fields["seq"], log.next_seq - 1
         seen = log.jump(seq, row.offset)
         if seen is Seen.MISNUMBERED:
-            text = f"{machine}: seq {last} before {seq}: {Finding.ORDER}"
+            text = f"{machine}: seq {last} before {seq}"
             self._found(Finding.ORDER, partition, row.offset, text)
             return Seen.NEXT
         if seen is Seen.LATE:
-            text = f"{machine}: seq {seq} after {last}: {Finding.ORDER}"
+            text = f"{machine}: seq {seq} after {last}"
             self._found(Finding.ORDER, partition, row.offset, text)
         elif seen is Seen.AGAIN:
             self.duplicates[stream] += 1
-            text = f"{machine}: seq {seq} again after {last}: {Finding.DUPLICATE}"
+            text = f"{machine}: seq {seq} again after {last}"
             self._found(Finding.DUPLICATE, partition, row.offset, text)
         return Seen.NEXT if seen is Seen.AFTER_GAP else seen
 
@@ -226,20 +227,25 @@ class LogChecker:
         self.tainted.add(partition)
         self._findings.add(finding, f"{self._label}[{partition}]@{offset}: {text}")
 
+    def _stray(self, stream: str, machine: str) -> None:
+        """Remember that a record of *machine* stands outside its log, so that its absence there is no news."""
+        if (stream, machine) in self._logs or len(self._strays) < STRAYS_KEPT:
+            self._strays[stream, machine] += 1
+
     def undecodable(self, partition: int, offset: int, key: bytes | None, why: str) -> None:
         """Take note of a record whose value says nothing."""
         # It has to count as something, or it would be lost as well: as what the topic is made for.
         stream, machine = self._streams[0], (key or b"").decode(errors="replace")
         self.found[stream, partition] += 1
-        self._strays[stream, machine] += 1
-        self._found(Finding.UNDECODABLE, partition, offset, f"{machine}: {Finding.UNDECODABLE}: {why}")
+        self._stray(stream, machine)
+        self._found(Finding.UNDECODABLE, partition, offset, f"{machine}: {why}")
 
     def _misplaced(self, partition: int, row: Row, stream: str, problem: str) -> None:
         if problem:
             self.undecodable(partition, row.offset, row.key, problem)
             return
         machine = row.key.decode(errors="replace") if row.key else str(row.fields.get("machine", ""))
-        text = f"{machine}: a record of {stream} among {' and '.join(self._streams)}: {Finding.STREAM}"
+        text = f"{machine}: a record of {stream} among {' and '.join(self._streams)}"
         self._found(Finding.STREAM, partition, row.offset, text)
 
     # ------------------------------------------------------------ digests
@@ -280,7 +286,7 @@ class LogChecker:
                 self.missing[stream] += missing
                 self.tainted.add(log.home)
                 self.missing_lines += [
-                    f"{self._label}[{log.home}]@{gap.offset}: {machine}: {gap}: {Finding.GAP}"
+                    f"{self._label}[{log.home}]@{gap.offset}: {machine}: {gap}"
                     for gap in (log.gaps or ())[: FINDINGS_SHOWN - len(self.missing_lines)]
                 ]
 

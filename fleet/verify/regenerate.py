@@ -107,7 +107,7 @@ def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan
 
 def _template(stream: str, template: str, roster: Roster, names: set[str]) -> str:
     """Give the *template* that makes the topics *names*; RequestError where the scenario's does not."""
-    if set(topics_of(StreamPlan(template), roster.machines).values()) >= names:
+    if set(topics_of(StreamPlan(template), roster.machines).values()) == names:
         return template
     raise RequestError(
         f"{stream}: the run wrote {len(names)} topics such as {min(names)!r}, which the scenario's "

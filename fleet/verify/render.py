@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleet.encode.decode import stream_of
 from fleet.encode.json import instant, text_of
+from fleet.verify.findings import printable
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -133,11 +134,6 @@ def clock(time_us: int) -> str:
     """Write an instant for people: date, time and milliseconds, in UTC."""
     text = instant(time_us)
     return f"{text[:10]} {text[11:23]}"
-
-
-def printable(text: str) -> str:
-    """Keep control characters from the terminal: a record may come from anybody."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _plain(text: str, _style: str) -> str:

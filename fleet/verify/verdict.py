@@ -64,7 +64,7 @@ class Verdict:
             types = ", ".join(f"{number:,} {name}" for name, number in self.counts.items())
             found.append(f"{total:,} finding{'s' * (total != 1)}: {types}")
             found += [f"  {line}" for line in self.findings]
-            if len(self.findings) < len(self.counts) or total > len(self.findings) >= FINDINGS_SHOWN:
+            if total > len(self.findings) >= FINDINGS_SHOWN:
                 found.append("  and more")
         found.append("proven" if self.proven else "NOT proven" if total else "nothing wrong was found, but not proven")
         return found
@@ -183,10 +183,10 @@ class _Judging:
         acknowledged, in_doubt = row.get("acknowledged", 0), row.get("in_doubt", 0)
         if there < acknowledged:
             text = f"{stream}: {acknowledged - there:,} of {acknowledged:,} acknowledged records are not there"
-            self.findings.add(Finding.LOST, f"{text}: {Finding.LOST}", count=acknowledged - there)
+            self.findings.add(Finding.LOST, f"{text}", count=acknowledged - there)
         extra = there - acknowledged - in_doubt
         if extra > 0:
-            text = f"{stream}: {extra:,} records more than were produced: {Finding.EXTRA}"
+            text = f"{stream}: {extra:,} records more than were produced"
             self.findings.add(Finding.EXTRA, text, count=extra)
         arrived = min(max(there - acknowledged, 0), in_doubt)
         self.absent[stream] = row.get("failed", 0) + in_doubt - arrived
@@ -213,7 +213,7 @@ class _Judging:
         for topic, p in differing:
             if (topic, p) not in tainted:  # elsewhere that is a consequence, not news
                 have, want = read.get((topic, p), 0), digests[topic, p]
-                text = f"{topic}[{p}]: {have:{DIGITS}}, the run wrote {want:{DIGITS}}: {Finding.DIGEST}"
+                text = f"{topic}[{p}]: {have:{DIGITS}}, the run wrote {want:{DIGITS}}"
                 self.findings.add(Finding.DIGEST, text)
         return DIFFERENT if differing else EQUAL
 
@@ -226,7 +226,7 @@ class _Judging:
             return NOT_COMPARED
         differing = differences(expected.digests, self._read())
         for line in differing:
-            self.findings.add(Finding.SCENARIO, f"{line}: {Finding.SCENARIO}")
+            self.findings.add(Finding.SCENARIO, line)
         return DIFFERENT if differing else EQUAL
 
     def _read(self) -> dict[str, dict[str, MachineDigest]]:

@@ -118,7 +118,7 @@ def test_a_value_that_is_no_record_is_undecodable_and_no_gap(text: str) -> None:
     verdict = run.verdict()
 
     assert verdict.counts == {Finding.UNDECODABLE: 1}
-    assert f"{PUMP}: undecodable: neither framed Avro" in verdict.findings[0]
+    assert f"{PUMP}: neither framed Avro" in verdict.findings[0]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from fleet.run.clock import RealClock
 from fleet.run.execute import Result, execute
 from fleet.run.plan import RunRequest, make_plan
 from fleet.sinks.connection import Connection
-from fleet.verify.along import ReadAlong
+from fleet.verify.along import BEHIND_MAX, ReadAlong
 from fleet.verify.check import verify
 from fleet.verify.findings import Finding
 from fleet.verify.runs import find, runs_of
@@ -74,6 +74,35 @@ async def test_reading_along_that_is_given_no_time_proves_nothing_and_blames_nob
 
     assert (verdict.proven, verdict.counts) == (False, {})
     assert any("cannot be proven" in note for note in verdict.notes)
+
+
+async def test_a_run_waits_for_a_reader_that_is_too_far_behind(broker: Connection) -> None:
+    along = ReadAlong()
+    await along.start(broker, TOPICS)
+    await along.room(BEHIND_MAX)  # it may be so far behind
+    waiting = asyncio.create_task(along.room(BEHIND_MAX + 1000))
+    await asyncio.sleep(0)
+    waited = not waiting.done()
+
+    await run_to(f"kafka://{broker.bootstrap}")
+    async with asyncio.timeout(20):
+        await waiting
+
+    assert waited
+    assert along.records >= 1000
+    await along.close()
+
+
+async def test_a_run_does_not_wait_for_a_reader_that_has_stopped(broker: Connection) -> None:
+    along = ReadAlong()
+    await along.start(broker, TOPICS)
+    waiting = asyncio.create_task(along.room(BEHIND_MAX + 1000))
+    await asyncio.sleep(0)
+
+    await along.close()
+
+    async with asyncio.timeout(5):
+        await waiting
 
 
 # ---------------------------------------------------------------- back
