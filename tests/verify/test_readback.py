@@ -27,10 +27,10 @@ MINUTE_US = 60_000_000
 TOPICS = {"factory.readings": 12, "factory.events": 12, "factory.runs": 1}
 
 
-async def run_to(target: str, *, length_us: int = MINUTE_US, seed: int = 7, format: str | None = None) -> Result:  # noqa: A002
+async def run_to(target: str, *, length_us: int = MINUTE_US, seed: int = 7, record_time: str = "scan") -> Result:
     request = RunRequest(
         scenario=quickstart(), source="quickstart", targets=(target,), speed=math.inf, start_us=START_US,
-        length_us=length_us, seed=seed, format=format,
+        length_us=length_us, seed=seed, record_time=record_time,
     )  # fmt: skip
     clock = RealClock()
     plan = make_plan(request, wall_us=clock.wall_us())
@@ -118,6 +118,15 @@ async def test_the_last_run_is_read_back_and_equals_its_scenario(broker: Connect
     assert (verdict.digests, verdict.scenario) == ("equal", "equal")
     done, total = seen[-1]
     assert done == total == sum(count.records for count in verdict.streams.values())
+
+
+async def test_a_run_with_the_wall_clocks_stamps_equals_its_scenario_but_for_them(broker: Connection) -> None:
+    await run_to(f"kafka://{broker.bootstrap}", record_time="wall", length_us=MINUTE_US // 6)
+
+    verdict = await verify(broker, scenario=quickstart())
+
+    assert verdict.proven, verdict.lines()
+    assert (verdict.digests, verdict.scenario) == ("equal", "equal")
 
 
 async def test_two_runs_on_one_topic_are_told_apart(broker: Connection) -> None:
