@@ -53,9 +53,6 @@ sensors:
   speed: {signal: current, units: "%", period: 2 s, span: [0, 100], noise: 1, temperature: 0.1, resolution: 1}
 """
 
-QUIET: Mapping[str, Any] = {"noise": 0, "noise_share": 0, "flicker": 0, "gain": 0, "offset": 0, "temperature": 0}
-"""Settings of a sensor that reports the truth, rounded."""
-
 
 def kind_from(text: str, **changes: Any) -> Kind:
     """Make a kind of the YAML *text*, whole sections replaced by *changes*."""

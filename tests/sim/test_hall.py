@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fleet.data import DAY_US, HOUR_US, MINUTE_US, Floats
+from fleet.sim.hall import KNOT_US, Air, read_off
+from tests.sim.plants import START_US, blocks_of, kind_from, line, logs_of, roster_of
+
+FIRST = START_US // KNOT_US
+DAY = DAY_US // KNOT_US
+YEAR = 365 * DAY
+TAU_MIN = 120
+
+THERMOMETER = """\
+kind: thermometer
+signals:
+  air: {law: scaled, of: ambient, by: 1, plus: 0}
+sensors:
+  air: {signal: air, units: degC, period: 1 min, span: [-40, 80], resolution: 0.01}
+"""
+
+
+def wander(seed: int) -> Floats:
+    return Air(seed, "main", 0.0, 0.0, 0.0, 0.5).knots(FIRST, FIRST + 60 * DAY)
+
+
+def test_air_has_its_daily_wave_warmest_in_the_afternoon() -> None:
+    air = Air(1, "main", 22.0, 3.0, 0.0, 0.5).knots(FIRST, FIRST + 60 * DAY)
+    hour = (np.arange(FIRST, FIRST + 60 * DAY) % DAY) / 60
+
+    by_hour = np.array([air[(hour >= h) & (hour < h + 1)].mean() for h in range(24)])
+
+    assert int(by_hour.argmax()) in {14, 15}
+    assert np.ptp(by_hour) / 2 == pytest.approx(3.0, abs=0.3)
+    wave = 3.0 * np.sin(2 * np.pi * (hour - 9) / 24)
+    assert 1 - (air - air.mean() - wave).var() / air.var() > 0.25
+
+
+def test_air_is_coldest_in_january_and_warmest_in_july() -> None:
+    air = Air(1, "main", 22.0, 0.0, 6.0, 0.0).knots(0, YEAR)
+
+    assert int(air.argmin()) // DAY in range(5, 25)
+    assert int(air.argmax()) // DAY in range(185, 210)
+    assert np.ptp(air) == pytest.approx(12, abs=0.1)
+
+
+def test_air_wanders_like_an_ornstein_uhlenbeck_process_of_two_hours() -> None:
+    found = np.mean([statistics(wander(seed)) for seed in range(1, 21)], axis=0)
+
+    assert found[0] == pytest.approx(0.5**2, rel=0.1)
+    assert found[1:] == pytest.approx(np.exp([-0.5, -1, -2]), abs=0.1)
+
+
+def statistics(air: Floats) -> list[float]:
+    """Give the variance and the autocorrelation at half, one and two time constants."""
+    lags = (TAU_MIN // 2, TAU_MIN, 2 * TAU_MIN)
+    return [float(air.var()), *(float(np.corrcoef(air[:-lag], air[lag:])[0, 1]) for lag in lags)]
+
+
+def test_air_changes_by_little_from_minute_to_minute() -> None:
+    air = Air(1, "main", 22.0, 3.0, 6.0, 0.5).knots(FIRST, FIRST + 60 * DAY)
+
+    assert np.abs(np.diff(air)).max() < 0.15
+
+
+def test_air_does_not_depend_on_where_it_is_cut() -> None:
+    air = Air(5, "main", 22.0, 3.0, 6.0, 0.5)
+
+    whole = air.knots(FIRST, FIRST + 1000)
+
+    assert np.array_equal(whole, np.concatenate([air.knots(FIRST, FIRST + 17), air.knots(FIRST + 17, FIRST + 1000)]))
+
+
+def test_halls_and_seeds_have_airs_of_their_own() -> None:
+    airs = [Air(seed, hall, 22.0, 3.0, 6.0, 0.5).knots(FIRST, FIRST + DAY) for seed in (1, 2) for hall in ("a", "b")]
+
+    assert all(not np.allclose(airs[i], airs[j], atol=0.01) for i in range(4) for j in range(i))
+
+
+def test_air_is_read_off_between_its_knots() -> None:
+    knots = np.array([10.0, 20.0, 0.0])
+
+    found = read_off(
+        knots, 5, np.array([5 * MINUTE_US, 5 * MINUTE_US + MINUTE_US // 4, 6 * MINUTE_US + MINUTE_US // 2])
+    )
+
+    assert found.tolist() == [10.0, 12.5, 10.0]
+
+
+def test_every_worker_and_every_machine_of_a_hall_feels_the_same_air() -> None:
+    kinds = {"thermometer": kind_from(THERMOMETER)}
+    roster = roster_of(*(line(f"l{k}", {"kind": "thermometer", "count": 3}) for k in range(3)), kinds=kinds)
+    logs = [logs_of(blocks_of(roster, 6 * 3600, islands=(i, 3), truth=True)) for i in range(3)]
+    air = Air(1, "main", 22.0, 3.0, 6.0, 0.5).knots(FIRST, FIRST + 6 * HOUR_US // KNOT_US + 2)
+
+    for log in (log for worker in logs for log in worker.values()):
+        assert log.truth is not None
+        assert np.abs(log.truth - read_off(air, FIRST, log.scan_us)).max() <= 0.5e-5 + 1e-12
+
+    assert sum(len(worker) for worker in logs) == 9
