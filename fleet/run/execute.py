@@ -64,6 +64,10 @@ class Proof(Protocol):
         """Begin to read *topics* (name to number of partitions) from their first record."""
         ...
 
+    async def room(self, handed_over: int) -> None:
+        """Return when of so many records *handed_over* few enough are still to be read."""
+        ...
+
     async def finish(self, run: Mapping[str, Any], *, timeout_s: float) -> Verdict:
         """Read to the end offsets that the run's ENDED record names, and judge."""
         ...
@@ -211,6 +215,7 @@ async def _stream(
             if proof is not None and target.plan.url == EMBEDDED:
                 assert target.connection is not None, "the embedded broker has one"
                 await proof.start(target.connection, {name: seen.partitions for name, seen in target.topics.items()})
+                target.reader = proof
         await pipeline.run()
     except RunError as error:
         return str(error)
@@ -239,16 +244,16 @@ async def _patiently(plan: RunPlan, stopper: Stopper, streaming: Coroutine[Any, 
 
 async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | None) -> None:
     """Wait for answers, write how the run ended, close the sinks, and let the proof come to its end."""
-    timeout_s = result.plan.request.stop_timeout_s if result.interrupted else DELIVERY_DEADLINE_S
-    until_s = clock.now_s() + timeout_s
+    patience_s = result.plan.request.stop_timeout_s
+    until_s = clock.now_s() + DELIVERY_DEADLINE_S
     for target in result.targets:
-        await _drain(target, until_s, clock, stopper)
+        await _drain(target, until_s, clock, stopper, patience_s=patience_s)
         target.account.settle(target.sink.delivery)
     for target in result.targets:
         ended: Mapping[str, Any] | None = None
         if target.encoder is not None and not target.broken:
             ended = await unless(stopper.hard, _tell_end(result, target, clock))
-            await _drain(target, clock.now_s() + CLOSE_TIMEOUT_S, clock, stopper)
+            await _drain(target, clock.now_s() + CLOSE_TIMEOUT_S, clock, stopper, patience_s=patience_s)
         if proof is not None and ended and target.plan.url == EMBEDDED:
             result.verdict = await unless(stopper.hard, proof.finish(ended, timeout_s=PROOF_TIMEOUT_S))
         try:
@@ -258,9 +263,12 @@ async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | No
         target.account.settle(target.sink.delivery)
 
 
-async def _drain(target: Target, until_s: float, clock: Clock, stopper: Stopper) -> None:
-    """Wait until the sink has an answer for everything; a second signal waits no longer."""
+async def _drain(target: Target, until_s: float, clock: Clock, stopper: Stopper, *, patience_s: float) -> None:
+    """Wait until the sink has an answer for everything; a signal limits that to *patience_s*, a second ends it."""
+    signalled = False
     while target.pending and clock.now_s() < until_s and not stopper.hard.is_set():
+        if stopper.soft.is_set() and not signalled:
+            signalled, until_s = True, min(until_s, clock.now_s() + patience_s)
         await clock.sleep(DRAIN_POLL_S, stopper.hard)
 
 

@@ -159,18 +159,30 @@ class Pipeline:
                 continue
             window = self.progress.simulated_us + window_us
             until_us = min(block.stop_us, max(window, min(now_us, self.progress.simulated_us + self._plan.skew_us)))
-            due_s = self._wall_start_s + (until_us - self._plan.start_us) / SECOND_US / speed
-            if due_s > self._clock.now_s():
-                await self._clock.sleep(due_s - self._clock.now_s(), self._stop)
+            wait_s = self._due_s(until_us) - self._clock.now_s()
+            if wait_s > 0:
+                await self._clock.sleep(wait_s, self._stop)
             if self._stop.is_set():
                 return
-            readings = await self._release(made, until_us)
-            late_s = max(0.0, self._clock.now_s() - due_s)
-            if readings:
-                self.progress.lateness.add(round(late_s * SECOND_US), readings)
+            from_us = self.progress.simulated_us
+            await self._release(made, until_us)
+            self._book_lateness(made, from_us, until_us, window_us)
 
-    async def _release(self, made: Made, until_us: int) -> int:
-        """Hand over what is due before *until_us*; give the number of readings."""
+    def _due_s(self, simulated_us: int) -> float:
+        """Give the wall time that an instant maps to."""
+        return self._wall_start_s + (simulated_us - self._plan.start_us) / SECOND_US / self._plan.request.speed
+
+    def _book_lateness(self, made: Made, from_us: int, until_us: int, window_us: int) -> None:
+        """Count how long after the end of its own window each reading was handed over, also when catching up."""
+        now_s = self._clock.now_s()
+        for start_us in range(from_us, until_us, window_us):
+            stop_us = min(start_us + window_us, until_us)
+            readings = made.due.between(start_us, stop_us)["readings"]
+            if readings:
+                self.progress.lateness.add(max(0, round((now_s - self._due_s(stop_us)) * SECOND_US)), readings)
+
+    async def _release(self, made: Made, until_us: int) -> None:
+        """Hand over what is due before *until_us*."""
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
         wall_ms = self._clock.wall_us() // 1000
@@ -190,7 +202,6 @@ class Pipeline:
         if ended is not None:
             raise ended
         await asyncio.sleep(0)  # let deliveries, signals and the table have their turn
-        return due["readings"]
 
     def _note_lateness(self, behind_s: float) -> None:
         """Say it when the run falls behind its schedule, each time once."""

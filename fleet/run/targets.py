@@ -36,6 +36,14 @@ class Ready(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Who reads along, and must not be left behind."""
+
+    async def room(self, handed_over: int) -> None:
+        """Return when of so many records *handed_over* few enough are still to be read."""
+        ...
+
+
 class Writer(Protocol):
     """What makes blocks ready: the encoder, or for a sink that only counts, the counter."""
 
@@ -104,6 +112,7 @@ class Target:
     connection: Connection | None = None
     account: Account = field(default_factory=Account)
     broken: bool = False  # nothing more goes there
+    reader: Reader | None = None
 
     async def send(self, batches: Sequence[RecordBatch]) -> None:
         """Hand batches over and book them as produced, whatever comes between.
@@ -123,6 +132,8 @@ class Target:
                 for left in batches[at + 1 :]:
                     book(left.stream, len(left))
                 raise
+        if self.reader is not None:
+            await self.reader.room(sum(self._taken(stream) for stream in self.sink.delivery))
 
     def _taken(self, stream: str) -> int:
         """Count what the sink has taken over of *stream*."""
