@@ -2,7 +2,7 @@
 
     import fleet
 
-    scenario = fleet.load("scenarios/quickstart.yaml")
+    scenario = fleet.load("quickstart", settings=["start=2026-03-02T06:00:00Z"])
     for block in fleet.simulate(scenario):
         for columns in block.kinds:
             print(columns.kind, columns.value.mean())

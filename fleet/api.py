@@ -46,7 +46,10 @@ def simulate(
     length_us = scenario.length_us(start_us=start_us) if duration_s is None else round(duration_s * 1_000_000)
     roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
     simulation = Simulation(roster, seed=seed, start_us=start_us, truth=truth)
-    stop_us = None if length_us is None else start_us + length_us
+    return _blocks(simulation, None if length_us is None else start_us + length_us)
+
+
+def _blocks(simulation: Simulation, stop_us: int | None) -> Iterator[Block]:
     while stop_us is None or simulation.now_us < stop_us:
         until_us = simulation.now_us + simulation.span_us()
         yield simulation.advance(until_us if stop_us is None else min(until_us, stop_us))

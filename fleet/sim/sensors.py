@@ -23,6 +23,10 @@ REFERENCE_AIR = 25.0
 TRUTH_STEPS = 1000
 """Truth is rounded to this fraction of the sensor's step: no last bit of a libm is ever published."""
 
+SATURATION = 0.0125
+"""Share of the span beyond its ends from which a sensor counts as saturated: 3.8 mA of 4 to 20 mA
+(NAMUR NE 43). The noise about a true zero, half of it below, is no fault of the reading."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
@@ -36,6 +40,7 @@ class Chain:
     flicker: Singles | None  # units, an octave; None: none has any
     low: Floats
     high: Floats
+    margin: Floats  # how far beyond a rail the signal may be before its reading is UNCERTAIN
     step: Floats  # resolutions of 1 and more, else 1
     per_unit: Floats  # steps in a unit for resolutions below 1, else 1
     white_streams: Words
@@ -67,6 +72,7 @@ def chain_of(sensors: Mapping[str, Sensor], words: Words) -> Chain:
         flicker=by_sensor([sensor.flicker for sensor in listed]).astype(np.float32) if flickers else None,
         low=by_sensor([sensor.span[0] for sensor in listed]),
         high=by_sensor([sensor.span[1] for sensor in listed]),
+        margin=by_sensor([SATURATION * (sensor.span[1] - sensor.span[0]) for sensor in listed]),
         step=by_sensor([max(1.0, sensor.resolution) for sensor in listed]),
         per_unit=by_sensor([max(1.0, float(round(1.0 / sensor.resolution))) for sensor in listed]),
         white_streams=streams("noise"),
@@ -90,7 +96,9 @@ def report(chain: Chain, machines: slice, truth: Floats, air: Floats, first: int
         slow *= chain.flicker
         value += slow
     clipped = np.clip(value, chain.low, chain.high, out=scatter)
-    quality = (clipped != value).view(np.uint8)  # a reading at a rail is UNCERTAIN, which is 1
+    value -= clipped
+    beyond = np.abs(value, out=value) > chain.margin
+    quality = beyond.view(np.uint8)  # a saturated reading is UNCERTAIN, which is 1
     return quantise(clipped, chain.step, chain.per_unit), quality
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.data import Floats, Quality
+from fleet.data import Bytes, Floats, Quality
 from fleet.scenario.kind import Sensor
 from fleet.sim.address import machine_words
 from fleet.sim.sensors import REFERENCE_AIR, Chain, chain_of, quantise, report
@@ -57,16 +57,25 @@ def test_every_reading_of_a_shipped_kind_is_a_whole_number_of_steps(kind: str) -
             assert max(len(repr(value).replace("-", "").replace(".", "")) for value in log.of(name).value.tolist()) <= 8
 
 
-def test_a_reading_at_a_rail_is_uncertain() -> None:
-    of = chain(low=sensor(span=[0, 100], noise=2.0))
-    truth = np.full((1, MACHINES, 200), 99.0)
+def qualities(of: Chain, truth: float) -> tuple[Floats, Bytes]:
+    level = np.full((1, MACHINES, 200), truth)
+    return report(of, slice(0, MACHINES), level, np.full((MACHINES, 200), REFERENCE_AIR), 0)
 
-    value, quality = report(of, slice(0, MACHINES), truth, np.full((MACHINES, 200), REFERENCE_AIR), 0)
 
-    assert set(np.unique(quality)) == {Quality.GOOD, Quality.UNCERTAIN}
-    assert value.max() == 100
-    assert (value[quality == Quality.UNCERTAIN] == 100).all()
-    assert (value[quality == Quality.GOOD] <= 100).all()
+@pytest.mark.parametrize(("truth", "rail"), [(130.0, 100.0), (-20.0, 0.0)])
+def test_the_reading_of_a_saturated_sensor_is_its_rail_and_uncertain(truth: float, rail: float) -> None:
+    value, quality = qualities(chain(low=sensor(span=[0, 100], noise=2.0)), truth)
+
+    assert (value == rail).all()
+    assert (quality == Quality.UNCERTAIN).all()
+
+
+def test_noise_about_a_true_zero_is_cut_off_and_good() -> None:
+    value, quality = qualities(chain(low=sensor(span=[0, 100], noise=0.2)), 0.0)
+
+    assert value.min() == 0
+    assert 0.4 < (value == 0).mean() < 0.6
+    assert (quality == Quality.GOOD).all()
 
 
 def test_a_sensor_without_flaws_reports_the_truth() -> None:
