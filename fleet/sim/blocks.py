@@ -128,7 +128,7 @@ class Simulation:
 
     def _air_over(self, start_us: int, stop_us: int) -> AirOver:
         """Compute every hall's air over the block and the ticks around it that a rectangle may touch."""
-        reach = max((3 * running.model.cohort.base_period_us for running in self._running), default=0)
+        reach = max((4 * running.model.cohort.base_period_us for running in self._running), default=0)
         first = (start_us - reach) // KNOT_US
         stop = (stop_us + reach) // KNOT_US + 2
         return AirOver(np.stack([air.knots(first, stop) for air in self._air]), first)
