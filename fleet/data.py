@@ -184,6 +184,25 @@ class Delivery:
     pending: int = 0  # accepted by the sink, not settled yet
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RawBatches:
+    """Record batches of one partition as a Kafka keeps them, checked and decompressed, their records not yet told apart.
+
+    Of the records only those with offsets from *start* to *stop* were asked for. ``data`` has one piece a batch;
+    the other columns are shaped (batches,). *damaged* has what cannot be read: (first offset, records, why).
+    """
+
+    partition: int
+    start: int
+    stop: int
+    data: tuple[bytes | memoryview, ...]
+    first_offset: Ints
+    first_ms: Ints  # what the records' stamps are relative to
+    count: Ints  # of records, as the header says
+    appended: Bools  # whether all records have first_ms as their stamp: the broker's clock put it there
+    damaged: tuple[tuple[int, int, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
     """A topic the run writes to and the settings it is made with when it is missing."""
@@ -201,3 +220,30 @@ class TopicSeen:
     partitions: int
     start_offsets: tuple[int, ...]
     settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedBatch:
+    """Records of one stream for one partition, already in Kafka's record format, in log order.
+
+    *data* has HEADER_BYTES free bytes in front, where whoever sends it puts the batch's header; *first_ms* is
+    what the records' time deltas are relative to, *max_ms* the largest stamp.
+    """
+
+    stream: str
+    topic: str
+    partition: int
+    count: int
+    data: memoryview
+    first_ms: int
+    max_ms: int
+    due_us: int = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+
+HEADER_BYTES = 61
+"""Bytes of the header of a record batch, version 2."""
+
+Batch = RecordBatch | PackedBatch

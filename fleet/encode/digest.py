@@ -2,13 +2,13 @@
 
 For each machine and stream it is the sum modulo 2^64, over its records in log order n = 0, 1, 2, ..., of
 
-    mix(content ^ mix(n * G + C))
+    mix(content ^ (n * G + C))
 
 with splitmix64's finaliser ``mix``. All arithmetic is on unsigned 64-bit words. For a reading
 
     scan    = mix(mix(machine + partition * C) ^ stamp_ms * G)
     scan    = mix(scan ^ (timestamp_us * G + C))                      where the layout has these fields
-    content = mix(scan + mix(value ^ sensor) + seq * G + quality * C)     (seq and quality likewise)
+    content = scan + mix(value ^ sensor) + seq * G + quality * C          (seq and quality likewise)
 
 where *machine* is the word of the machine's id, *sensor* the word of ``name NUL units``, *value* the bits of
 the float64 (rounded to float32 first where the layout is narrow) and the word of a text the first eight
@@ -52,9 +52,12 @@ class MachineDigest(NamedTuple):
 
 def mix(words: Words) -> Words:
     """Spread every bit of *words* over all 64 (splitmix64's finaliser)."""
-    words = (words ^ (words >> np.uint64(30))) * MIX_1
-    words = (words ^ (words >> np.uint64(27))) * MIX_2
-    return words ^ (words >> np.uint64(31))
+    words = words ^ (words >> np.uint64(30))
+    words *= MIX_1
+    words ^= words >> np.uint64(27)
+    words *= MIX_2
+    words ^= words >> np.uint64(31)
+    return words
 
 
 @lru_cache(maxsize=CACHED_NAMES)
@@ -87,15 +90,17 @@ def scan_words(machine: Words, partition: Words, stamp_ms: Words, timestamp_us: 
 
 def reading_contents(scan: Words, sensor: Words, value: Words, numbers: tuple[Words, Words] | None = None) -> Words:
     """Mix the contents of readings; *numbers* is (seq, quality) where the layout has them. They broadcast."""
-    content = scan + mix(value ^ sensor)
+    content: Words = mix(value ^ sensor)
+    content += scan
     if numbers is not None:
-        content = content + numbers[0] * G + numbers[1] * C
-    return mix(content)
+        content += numbers[0] * G
+        content += numbers[1] * C
+    return content
 
 
 def placed(contents: Words, n: Words) -> Words:
     """Give what records with these *contents* add to the digest as the *n*-th of their machine."""
-    return mix(contents ^ mix(n * G + C))
+    return mix(contents ^ (n * G + C))
 
 
 def add_bytes(digest: int, *, n: int, partition: int, stamp_ms: int, key: bytes, value: bytes) -> int:

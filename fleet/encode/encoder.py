@@ -9,28 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from fleet.data import Block, Cohort, Equipment, Event, Ints, Record, RecordBatch, Words
-from fleet.encode.digest import (
-    MachineDigest,
-    add_bytes,
-    placed,
-    reading_contents,
-    scan_words,
-    value_words,
-    words_of,
-)
+from fleet.data import Batch, Block, Equipment, Event, Record, RecordBatch
+from fleet.encode.avro import frame, parsed
+from fleet.encode.digest import MachineDigest, add_bytes
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, EventFormat, made
-from fleet.encode.layouts import LAYOUTS, Layout
-from fleet.encode.order import CohortPlaces, Merged, Places, cohort_places, merged, places_in_log, topic_of
-from fleet.encode.schemas import schema_ids
+from fleet.encode.layouts import LAYOUTS
+from fleet.encode.order import Places, topic_of
+from fleet.encode.packed import Headers, Packer, sources_of
+from fleet.encode.program import Fixed, walk
+from fleet.encode.readings import PackWriter, Readings, RecordTime, RecordWriter, Scans, Writer
+from fleet.encode.schemas import schema_ids, schema_text
 
-RecordTime = Literal["scan", "wall", "none"]
-Headers = tuple[tuple[str, bytes], ...]
+BATCH_BYTES = 512 * 1024
+"""Size of a packed batch where nobody says otherwise, header included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,7 @@ class Encoder:
     is not encoded, and doors without a plan of their own are events. *partitions* says how many partitions
     each topic has. *record_time* is what the records' own stamps are: the scan's instant, the wall clock's
     at release (which the digest then leaves out), or of no account ("none", for sinks that do not keep it).
+    With *batch_bytes* readings come as packed batches of at most so many bytes, where their format allows it.
     """
 
     def __init__(
@@ -64,10 +60,13 @@ class Encoder:
         record_time: RecordTime = "scan",
         headers: Headers = (),
         ids: Mapping[str, int] | None = None,
+        batch_bytes: int | None = None,
     ) -> None:
         numbers = schema_ids() if ids is None else ids
         self._plans = dict(streams)
-        self._readings = _Readings(streams["readings"], partitions, record_time, headers, numbers)
+        plan = streams["readings"]
+        writer = _writer(plan, record_time, headers, numbers, batch_bytes)
+        self._readings = Readings(writer, LAYOUTS["readings", plan.layout], plan.topic, partitions, record_time)
         self._events = {
             stream: _Events(stream, streams[stream], partitions, record_time, numbers)
             for stream in ("events", "doors")
@@ -95,121 +94,18 @@ class Encoder:
         return found | {stream: encoder.digests() for stream, encoder in self._events.items()}
 
 
-@dataclass(slots=True, eq=False)
-class _Scans:
-    """A block's scans in log order."""
-
-    order: Merged
-    at: int = 0  # how many were released or skipped
-
-
-class _Readings:
-    """The stream of readings."""
-
-    def __init__(
-        self,
-        plan: StreamPlan,
-        partitions: Mapping[str, int],
-        record_time: RecordTime,
-        headers: Headers,
-        ids: Mapping[str, int],
-    ) -> None:
-        self._format = made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
-        self._layout: Layout = LAYOUTS["readings", plan.layout]
-        self._places = Places(plan.topic, partitions)
-        self._cohorts: dict[int, CohortPlaces] = {}
-        self._record_time = record_time
-        self._headers = headers
-        self._released = np.zeros(0, np.int64)  # by machine: readings in its log
-        self._digest = np.zeros(0, np.uint64)
-
-    def cohort(self, cohort: Cohort) -> CohortPlaces:
-        """Look up a *cohort*, once."""
-        known = self._cohorts.get(id(cohort))
-        if known is None:
-            known = self._cohorts[id(cohort)] = cohort_places(cohort, self._places)
-            more = len(self._places.names) - len(self._released)
-            self._released = np.pad(self._released, (0, more))
-            self._digest = np.pad(self._digest, (0, more))
-        return known
-
-    def prepare(self, block: Block) -> _Scans:
-        """Merge a *block*'s scans."""
-        return _Scans(merged(block, self.cohort))
-
-    def _digest_span(self, block: Block, order: Merged, span: slice) -> None:
-        """Add the scans of *span* to their machines' digests and counts."""
-        number, readings = order.number[span], order.readings[span]
-        source, row = order.source[span], order.row[span]
-        n = places_in_log(number, readings, self._released)
-        for k in range(len(block.kinds)):
-            where = np.flatnonzero(source == k)
-            np.add.at(self._digest, number[where], self._adds(block, k, row[where], n[where]))
-        np.add.at(self._released, number, readings)
-
-    def _adds(self, block: Block, k: int, rows: Ints, n: Ints) -> Words:
-        columns, at = block.kinds[k], self.cohort(block.kinds[k].cohort)
-        machine = columns.machine[rows]
-        stamp_ms = columns.scan_us[rows] // 1000 if self._record_time == "scan" else np.zeros_like(n)
-        numbered = self._layout.numbered
-        scan = scan_words(
-            at.machine_words[machine],
-            words_of(at.partition[machine]),
-            words_of(stamp_ms),
-            words_of(columns.event_us[rows]) if numbered else None,
-        )[:, None]
-        within = np.arange(len(columns.sensors))
-        numbers = words_of(columns.seq[rows][:, None] + within), words_of(columns.quality[rows])
-        contents = reading_contents(
-            scan,
-            at.sensor_words[list(columns.sensors)],
-            value_words(columns.value[rows], self._layout),
-            numbers if numbered else None,
-        )
-        adds: Words = placed(contents, words_of(n[:, None] + within)).sum(axis=1, dtype=np.uint64)
-        return adds
-
-    def release(self, block: Block, scans: _Scans, stop: int, wall_ms: int) -> list[RecordBatch]:
-        """Encode the scans from where *scans* is to *stop*."""
-        order, span = scans.order, slice(scans.at, stop)
-        scans.at = stop
-        self._digest_span(block, order, span)
-        source, group = order.source[span], order.group[span]
-        kinds = [iter(self._scan_records(block, k, order.row[span][source == k], wall_ms))
-                 for k in range(len(block.kinds))]  # fmt: skip
-        records: dict[int, list[Record]] = {number: [] for number in np.unique(group).tolist()}
-        due: dict[int, int] = {}
-        for k, number, due_us in zip(source.tolist(), group.tolist(), order.due_us[span].tolist(), strict=True):
-            records[number].extend(next(kinds[k]))
-            due[number] = due_us
-        places = self._places.places
-        return [RecordBatch("readings", *places[number], records[number], due[number]) for number in records]
-
-    def _scan_records(self, block: Block, k: int, rows: Ints, wall_ms: int) -> list[list[Record]]:
-        """Encode the scans *rows* of the *k*-th kind to one list of records a scan."""
-        if not len(rows):
-            return []
-        columns, keys, headers = block.kinds[k], self.cohort(block.kinds[k].cohort).keys, self._headers
-        values, width = self._format.values(columns, rows), len(columns.sensors)
-        wall = self._record_time == "wall"
-        stamps: list[int] = [wall_ms] * len(rows) if wall else (columns.scan_us[rows] // 1000).tolist()
-        make = Record._make
-        return [
-            list(map(make, zip(repeat(keys[machine]), values[i : i + width], repeat(stamp), repeat(headers))))
-            for i, machine, stamp in zip(
-                range(0, len(values), width), columns.machine[rows].tolist(), stamps, strict=True
-            )
-        ]
-
-    def digests(self) -> dict[str, MachineDigest]:
-        """Give every machine's digest and count."""
-        places, group = self._places.places, self._places.group_of
-        return {
-            name: MachineDigest(*places[group[number]], digest, count)
-            for number, (name, digest, count) in enumerate(
-                zip(self._places.names, self._digest.tolist(), self._released.tolist(), strict=True)
-            )
-        }
+def _writer(
+    plan: StreamPlan, record_time: RecordTime, headers: Headers, ids: Mapping[str, int], batch_bytes: int | None
+) -> Writer:
+    """Choose how readings are written: packed where that is wanted and the schema can be walked."""
+    layout = LAYOUTS["readings", plan.layout]
+    if batch_bytes is not None and plan.format == "avro":
+        program = walk(parsed(schema_text(layout.schema)), sources_of(layout.fields))
+        if program is not None:
+            framed = (Fixed(frame(ids[layout.schema])), *program)
+            return PackWriter(Packer(framed, headers, batch_bytes=batch_bytes), record_time)
+    encoding = made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
+    return RecordWriter(encoding, record_time, headers)
 
 
 class _Events:
@@ -273,8 +169,8 @@ class Prepared:
     def __init__(
         self,
         block: Block,
-        readings: _Readings,
-        scans: _Scans,
+        readings: Readings,
+        scans: Scans,
         events: Mapping[str, _Events],
         waiting: dict[str, list[Event]],
     ) -> None:
@@ -284,13 +180,13 @@ class Prepared:
         self._events = events
         self._waiting = waiting
 
-    def release(self, stop_us: int, *, wall_ms: int = 0) -> list[RecordBatch]:
-        """Encode what is due before *stop_us* and was not released yet, one batch a stream and partition.
+    def release(self, stop_us: int, *, wall_ms: int = 0) -> list[Batch]:
+        """Encode what is due before *stop_us* and was not released yet, partition by partition.
 
         *wall_ms* is the stamp of the records where their time is the wall clock's.
         """
         stop = self._place(stop_us)
-        batches: list[RecordBatch] = []
+        batches: list[Batch] = []
         for stream, events in self._waiting.items():
             due = _due(events, stop_us)
             batches += self._events[stream].release(events[:due], wall_ms)
@@ -301,7 +197,7 @@ class Prepared:
 
     def skip(self, stop_us: int) -> None:
         """Pass over what is due before *stop_us* and was not released yet: it never enters a log."""
-        self._scans.at = max(self._scans.at, self._place(stop_us))
+        self._readings.skip(self._scans, self._place(stop_us))
         for events in self._waiting.values():
             del events[: _due(events, stop_us)]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fleet.data import Block, Cohort, Equipment, Ints, Words
+from fleet.data import Block, Cohort, Equipment, Ints, KindColumns, Words
 from fleet.encode.digest import sensor_word, word_of
 from fleet.encode.partition import partition_of
 from fleet.errors import RequestError
@@ -114,20 +114,25 @@ class Merged:
     """The scans of all kinds of a block in log order, as columns."""
 
     due_us: Ints
+    scan_us: Ints
     source: Ints  # index into the block's kinds
     row: Ints  # index into that kind's columns
     number: Ints  # of the machine
     group: Ints  # of the place
     readings: Ints  # how many the scan has
+    form: Ints  # what a writer wants to know of the scan before it is released
+
+    def at(self, span: slice | Ints) -> Merged:
+        """Give a part, or another order."""
+        return Merged(**{name: getattr(self, name)[span] for name in self.__slots__})
 
 
-def merged(block: Block, lookup: Callable[[Cohort], CohortPlaces]) -> Merged:
-    """Merge all scans of a *block* by due time; one machine's that are due at once keep their order."""
+def merged(block: Block, lookup: Callable[[Cohort], CohortPlaces], form: Callable[[KindColumns], Ints]) -> Merged:
+    """Merge all scans of a *block* by due time; *form* gives a writer's own column."""
     kinds = block.kinds
     of = [lookup(columns.cohort) for columns in kinds]
     due = _joined([columns.due_us for columns in kinds])
-    seq = _joined([columns.seq for columns in kinds])
-    order = np.lexsort((seq, due))
+    order = np.argsort(due)  # a machine's scans are never due at the same instant
 
     def sorted_column(parts: list[Ints]) -> Ints:
         column: Ints = _joined(parts)[order]
@@ -135,11 +140,13 @@ def merged(block: Block, lookup: Callable[[Cohort], CohortPlaces]) -> Merged:
 
     return Merged(
         due_us=due[order],
+        scan_us=sorted_column([columns.scan_us for columns in kinds]),
         source=sorted_column([np.full(len(columns.due_us), k) for k, columns in enumerate(kinds)]),
         row=sorted_column([np.arange(len(columns.due_us)) for columns in kinds]),
         number=sorted_column([at.number[c.machine] for at, c in zip(of, kinds, strict=True)]),
         group=sorted_column([at.group[c.machine] for at, c in zip(of, kinds, strict=True)]),
         readings=sorted_column([np.full(len(columns.due_us), len(columns.sensors)) for columns in kinds]),
+        form=sorted_column([form(columns) for columns in kinds]),
     )
 
 

@@ -1,0 +1,138 @@
+"""What a reading's value consists of, part after part: the result of walking its schema once.
+
+A part is bytes that never change, a text of the machine, or a column. The encoders of whole columns (rows, pieces)
+know parts and nothing of schemas, so every flat schema whose fields are filled by these gets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.data import Equipment, Quality, Sensor
+from fleet.encode.varint import varint
+
+MACHINE_TEXTS = ("machine", "kind", "line", "area", "site")
+SENSOR_TEXTS = ("sensor", "units")
+QUALITIES = tuple(quality.name for quality in Quality)
+QUALITY_INDEX_MAX = 63
+"""An enum's index up to this is one byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Bytes that are the same in every record."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SensorText:
+    """A text of the sensor: ``sensor`` or ``units``."""
+
+    source: str
+
+    def of(self, sensor: Sensor) -> bytes:
+        """Write the text of *sensor*."""
+        return text(sensor.name if self.source == "sensor" else sensor.units)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineText:
+    """A text of the machine: one of MACHINE_TEXTS."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """A zigzag varint: ``timestamp`` (us) or ``seq``."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """The value, as a little-endian double or float."""
+
+    bytes: int  # 8 or 4
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """The quality as the index of an enum; *index* gives it for each of our three."""
+
+    index: tuple[int, int, int]
+
+
+Part = Fixed | SensorText | MachineText | Long | Real | Symbol
+Program = tuple[Part, ...]
+
+
+def text(value: str) -> bytes:
+    """Write *value* as Avro does: its length, its UTF-8 bytes."""
+    data = value.encode()
+    return varint(len(data)) + data
+
+
+def machine_name(machine: Equipment, source: str) -> bytes:
+    """Give a text of *machine*, without its length."""
+    return (machine.id if source == "machine" else str(getattr(machine, source))).encode()
+
+
+def walk(schema: Mapping[str, Any], sources: Mapping[str, str]) -> Program | None:
+    """Walk a parsed Avro record *schema*; None where a field is of a type that only fastavro can write.
+
+    *sources* says what fills each field: ``machine``, ``sensor``, ``units``, ``value``, ``timestamp``, ``seq``,
+    ``quality``, ``line``, ``area``, ``site``, ``kind``, or a constant text behind ``=``.
+    """
+    parts: list[Part] = []
+    for field in schema["fields"]:
+        part = _field(field["type"], sources[field["name"]])
+        if part is None:
+            return None
+        parts.extend(part)
+    return _joined(parts)
+
+
+def _field(kind: Any, source: str) -> Sequence[Part] | None:
+    """Give the parts of one field, or None where it is not ours to write."""
+    if isinstance(kind, list):  # a union: the branch that is not null, always
+        branches = [place for place, branch in enumerate(kind) if branch != "null"]
+        inner = _field(kind[branches[0]], source) if len(branches) == 1 else None
+        return None if inner is None else (Fixed(varint(branches[0])), *inner)
+    name = kind if isinstance(kind, str) else kind.get("type")
+    if name == "enum" and source == "quality":
+        return _quality(kind["symbols"])
+    return _plain(name, source)
+
+
+def _quality(symbols: Sequence[str]) -> Sequence[Part] | None:
+    if any(quality not in symbols for quality in QUALITIES):
+        return None
+    good, uncertain, bad = (symbols.index(quality) for quality in QUALITIES)
+    return None if max(good, uncertain, bad) > QUALITY_INDEX_MAX else (Symbol((good, uncertain, bad)),)
+
+
+def _plain(name: Any, source: str) -> Sequence[Part] | None:
+    if name == "string":
+        if source.startswith("="):
+            return (Fixed(text(source[1:])),)
+        if source in SENSOR_TEXTS:
+            return (SensorText(source),)
+        return (MachineText(source),) if source in MACHINE_TEXTS else None
+    if name in {"double", "float"} and source == "value":
+        return (Real(8 if name == "double" else 4),)
+    return (Long(source),) if name == "long" and source in {"timestamp", "seq"} else None
+
+
+def _joined(parts: Sequence[Part]) -> Program:
+    """Join neighbouring fixed bytes."""
+    out: list[Part] = []
+    for part in parts:
+        if out and isinstance(part, Fixed) and isinstance(out[-1], Fixed):
+            out[-1] = Fixed(out[-1].data + part.data)
+        else:
+            out.append(part)
+    return tuple(out)

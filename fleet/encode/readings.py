@@ -1,0 +1,187 @@
+"""The stream of readings: merged in log order, digested, written as records or packed as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Literal, Protocol
+
+import numpy as np
+
+from fleet.data import Batch, Block, Cohort, Ints, KindColumns, Record, RecordBatch, Words
+from fleet.encode.digest import MachineDigest, placed, reading_contents, scan_words, value_words, words_of
+from fleet.encode.formats import ReadingFormat
+from fleet.encode.layouts import Layout
+from fleet.encode.order import CohortPlaces, Merged, Place, Places, cohort_places, merged, places_in_log
+from fleet.encode.packed import Headers, Packer
+
+RecordTime = Literal["scan", "wall", "none"]
+
+
+@dataclass(slots=True, eq=False)
+class Scans:
+    """A block's scans in log order."""
+
+    order: Merged
+    digest: Words  # what each scan adds to its machine's, as long as nothing was skipped
+    at: int = 0  # how many were released or skipped
+
+
+class Writer(Protocol):
+    """Turns scans that are due into batches."""
+
+    def form(self, columns: KindColumns) -> Ints:
+        """Give what is to be known of each scan before it is released; (scans,)."""
+        ...
+
+    def write(self, block: Block, chosen: Merged, places: Sequence[Place], wall_ms: int) -> Sequence[Batch]:
+        """Write the scans *chosen* of *block*, partition after partition."""
+        ...
+
+
+class RecordWriter:
+    """Writes record after record, by any format."""
+
+    def __init__(self, encoding: ReadingFormat, record_time: RecordTime, headers: Headers) -> None:
+        self._format, self._record_time, self._headers = encoding, record_time, headers
+
+    def form(self, columns: KindColumns) -> Ints:
+        """Give nothing: records are made one by one."""
+        return np.zeros(len(columns.machine), np.int64)
+
+    def write(self, block: Block, chosen: Merged, places: Sequence[Place], wall_ms: int) -> Sequence[Batch]:
+        """Write one batch of records a partition."""
+        kinds = [
+            iter(self._scan_records(columns, chosen.row[chosen.source == k], wall_ms))
+            for k, columns in enumerate(block.kinds)
+        ]
+        records: dict[int, list[Record]] = {}
+        due: dict[int, int] = {}
+        scans = zip(chosen.source.tolist(), chosen.group.tolist(), chosen.due_us.tolist(), strict=True)
+        for k, number, due_us in scans:
+            records.setdefault(number, []).extend(next(kinds[k]))
+            due[number] = due_us
+        return [RecordBatch("readings", *places[number], rows, due[number]) for number, rows in records.items()]
+
+    def _scan_records(self, columns: KindColumns, rows: Ints, wall_ms: int) -> list[list[Record]]:
+        """Encode the scans *rows* to one list of records a scan."""
+        if not len(rows):
+            return []
+        machines = columns.machine[rows].tolist()
+        keys = {index: columns.cohort.machines[index].id.encode() for index in set(machines)}
+        values, width = self._format.values(columns, rows), len(columns.sensors)
+        wall = self._record_time == "wall"
+        stamps: list[int] = [wall_ms] * len(rows) if wall else (columns.scan_us[rows] // 1000).tolist()
+        make = Record._make
+        return [
+            list(map(make, zip(repeat(keys[m]), values[i : i + width], repeat(stamp), repeat(self._headers))))
+            for i, m, stamp in zip(range(0, len(values), width), machines, stamps, strict=True)
+        ]
+
+
+class PackWriter:
+    """Writes whole batches as bytes."""
+
+    def __init__(self, packer: Packer, record_time: RecordTime) -> None:
+        self._packer, self._record_time = packer, record_time
+
+    def form(self, columns: KindColumns) -> Ints:
+        """Give what of each scan's shape is known already."""
+        return self._packer.form(columns)
+
+    def write(self, block: Block, chosen: Merged, places: Sequence[Place], wall_ms: int) -> Sequence[Batch]:
+        """Write batches of bytes, each below the limit."""
+        wall = self._record_time == "wall"
+        stamp_ms = np.full(len(chosen.row), wall_ms, np.int64) if wall else chosen.scan_us // 1000
+        return self._packer.pack(block, chosen, places, stamp_ms)
+
+
+class Readings:
+    """The readings of one run: knows how far each machine's log is, and its digest."""
+
+    def __init__(
+        self, writer: Writer, layout: Layout, topic: str, partitions: Mapping[str, int], record_time: RecordTime
+    ) -> None:
+        self._writer, self._layout, self._record_time = writer, layout, record_time
+        self._places = Places(topic, partitions)
+        self._cohorts: dict[int, CohortPlaces] = {}
+        self._skipped = False
+        self._released = np.zeros(0, np.int64)  # by machine: readings in its log
+        self._digests = np.zeros(0, np.uint64)
+
+    def cohort(self, cohort: Cohort) -> CohortPlaces:
+        """Look up a *cohort*, once."""
+        known = self._cohorts.get(id(cohort))
+        if known is None:
+            known = self._cohorts[id(cohort)] = cohort_places(cohort, self._places)
+            more = len(self._places.names) - len(self._released)
+            self._released = np.pad(self._released, (0, more))
+            self._digests = np.pad(self._digests, (0, more))
+        return known
+
+    def prepare(self, block: Block) -> Scans:
+        """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log."""
+        order = merged(block, self.cohort, self._writer.form)
+        return Scans(order, self._digest(block, order, None))
+
+    def skip(self, scans: Scans, stop: int) -> None:
+        """Pass over the scans before *stop*."""
+        self._skipped |= stop > scans.at
+        scans.at = max(scans.at, stop)
+
+    def release(self, block: Block, scans: Scans, stop: int, wall_ms: int) -> Sequence[Batch]:
+        """Encode the scans from where *scans* is to *stop*."""
+        span = slice(scans.at, stop)
+        scans.at = stop
+        due = scans.order.at(span)
+        digest = scans.digest[span]
+        if self._skipped:  # places in the log are no longer the readings' numbers
+            digest = self._digest(block, due, places_in_log(due.number, due.readings, self._released))
+        np.add.at(self._digests, due.number, digest)
+        np.add.at(self._released, due.number, due.readings)
+        few = len(self._places.places) < 1 << 16  # then sixteen bits sort in one pass
+        by_place = np.argsort(due.group.astype(np.uint16) if few else due.group, kind="stable")
+        return self._writer.write(block, due.at(by_place), self._places.places, wall_ms)
+
+    def _digest(self, block: Block, order: Merged, n: Ints | None) -> Words:
+        """Give what each scan of *order* adds to its machine's digest, as record *n* and following of its log."""
+        adds = np.zeros(len(order.row), np.uint64)
+        for k, columns in enumerate(block.kinds):
+            where = np.flatnonzero(order.source == k)
+            rows = order.row[where]
+            adds[where] = self._adds(columns, rows, columns.seq[rows] if n is None else n[where])
+        return adds
+
+    def _adds(self, columns: KindColumns, rows: Ints, n: Ints) -> Words:
+        """Give what each of the scans *rows* adds to its machine's digest, as the *n*-th and following records."""
+        at = self.cohort(columns.cohort)
+        machine = columns.machine[rows]
+        stamp_ms = columns.scan_us[rows] // 1000 if self._record_time == "scan" else np.zeros_like(n)
+        numbered = self._layout.numbered
+        scan = scan_words(
+            at.machine_words[machine],
+            words_of(at.partition[machine]),
+            words_of(stamp_ms),
+            words_of(columns.event_us[rows]) if numbered else None,
+        )
+        within = np.arange(len(columns.sensors))[:, None]
+        numbers = None
+        if numbered:
+            numbers = words_of(columns.seq[rows] + within), words_of(columns.quality.T.take(rows, axis=1))
+        sensors = at.sensor_words[list(columns.sensors)][:, None]
+        contents = reading_contents(
+            scan, sensors, value_words(columns.value.T.take(rows, axis=1), self._layout), numbers
+        )
+        adds: Words = placed(contents, words_of(n + within)).sum(axis=0, dtype=np.uint64)
+        return adds
+
+    def digests(self) -> dict[str, MachineDigest]:
+        """Give every machine's digest and count."""
+        places, group = self._places.places, self._places.group_of
+        return {
+            name: MachineDigest(*places[group[number]], digest, count)
+            for number, (name, digest, count) in enumerate(
+                zip(self._places.names, self._digests.tolist(), self._released.tolist(), strict=True)
+            )
+        }
