@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from fleet.data import RecordBatch
 from fleet.encode.encoder import Encoder
 from fleet.run.clock import RealClock
 from fleet.run.plan import RunPlan, RunRequest, make_plan, moment, span_text, target_plan
@@ -68,7 +69,12 @@ def _bytes_a_reading(plan: RunPlan) -> float:
     encoder = Encoder(target.streams, {topic.name: 1 for topic in target.topics})
     until_us = simulation.now_us + SAMPLE_US
     batches = encoder.prepare(simulation.advance(until_us)).release(until_us)
-    records = [record for batch in batches if batch.stream == "readings" for record in batch.records]
+    records = [
+        record
+        for batch in batches
+        if batch.stream == "readings" and isinstance(batch, RecordBatch)
+        for record in batch.records
+    ]
     if not records:
         return 0.0
     return sum(len(record.key) + len(record.value) + BATCH_OVERHEAD_BYTES for record in records) / len(records)

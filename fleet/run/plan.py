@@ -6,13 +6,14 @@ import json
 import math
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
 from fleet.data import HOUR_US, SECOND_US, TopicPlan
-from fleet.encode.encoder import RecordTime, StreamPlan, topics_of
+from fleet.encode.encoder import StreamPlan, topics_of
+from fleet.encode.readings import RecordTime
 from fleet.errors import RequestError
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
@@ -20,6 +21,7 @@ from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster, expand
 from fleet.sim.laws import LAW_INPUTS
 from fleet.sinks.open import SinkKind, format_for, sink_kind
+from fleet.sinks.settings import ProducerSettings
 
 RUNS_TOPIC = "factory.runs"
 """The journal of all runs: one partition, so that it has an order."""
@@ -56,6 +58,8 @@ class RunRequest:
     skew_s: float | None = None
     skip_when_late: bool = False
     stop_timeout_s: float = 30.0
+    producer: ProducerSettings = field(default_factory=ProducerSettings)
+    window_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

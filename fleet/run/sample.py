@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fleet.data import SECOND_US
+from fleet.data import SECOND_US, RecordBatch
 from fleet.encode.encoder import Encoder
 from fleet.run.plan import RunPlan, target_plan
 from fleet.sim.blocks import Simulation
@@ -20,6 +20,7 @@ def print_sample(plan: RunPlan, count: int) -> None:
         until_us = simulation.now_us + SECOND_US
         prepared = encoder.prepare(simulation.advance(until_us))
         for batch in prepared.release(until_us):
+            assert isinstance(batch, RecordBatch), "nothing is packed here"
             for record in batch.records[:left]:
                 sys.stdout.write(record.value.decode() + "\n")
             left -= min(left, len(batch))

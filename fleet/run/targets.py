@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
-from fleet.data import Block, Delivery, Record, RecordBatch, TopicSeen
+from fleet.data import Batch, Block, Delivery, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import Encoder
 from fleet.encode.layouts import LAYOUTS
 from fleet.encode.schemas import schema_text
@@ -19,6 +19,7 @@ from fleet.run.account import Account
 from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
 from fleet.sinks.connection import Connection
 from fleet.sinks.open import SinkSetup, open_sink
+from fleet.sinks.settings import max_message_bytes
 from fleet.sinks.sink import Sink, SinkClosed
 
 
@@ -27,7 +28,7 @@ class Ready(Protocol):
 
     block: Block
 
-    def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[RecordBatch]:
+    def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[Batch]:
         """Give what is due before *stop_us* and was not given yet."""
         ...
 
@@ -79,7 +80,7 @@ class _Counted:
         self._due = Due(block)
         self._from_us = block.start_us
 
-    def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[RecordBatch]:
+    def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[Batch]:
         """Give batches that have a length and nothing else."""
         due = self._due.between(self._from_us, stop_us)
         self.skip(stop_us)
@@ -114,7 +115,7 @@ class Target:
     broken: bool = False  # nothing more goes there
     reader: Reader | None = None
 
-    async def send(self, batches: Sequence[RecordBatch]) -> None:
+    async def send(self, batches: Sequence[Batch]) -> None:
         """Hand batches over and book them as produced, whatever comes between.
 
         What the sink does not take over has failed; for what nobody reads any longer the run ended before.
@@ -169,9 +170,11 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
     else:
         topics = {t.name: TopicSeen(1, ()) for t in target.topics}
     layout = LAYOUTS["readings", target.streams["readings"].layout]
-    setup = SinkSetup(schema=schema_text(layout.schema), connection=connection, topics=topics)
+    setup = SinkSetup(
+        schema=schema_text(layout.schema), connection=connection, topics=topics, producer=plan.request.producer
+    )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
-    encoder = _encoder(plan, target, {name: topic.partitions for name, topic in topics.items()})
+    encoder = _encoder(plan, target, topics)
     return Target(target, sink, encoder or Counter(), encoder, topics, connection)
 
 
@@ -199,8 +202,18 @@ async def _prepare(plan: RunPlan, target: TargetPlan, connection: Connection, wa
     )
 
 
-def _encoder(plan: RunPlan, target: TargetPlan, partitions: Mapping[str, int]) -> Encoder | None:
+def _encoder(plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen]) -> Encoder | None:
+    """Make the encoder of *target*; packed batches fit into the smallest of its topics."""
     if not target.kind.encodes:
         return None
-    headers = (("fleet-run", plan.run_id.encode()),) if plan.request.run_header else ()
-    return Encoder(target.streams, partitions, record_time=record_time(plan, target), headers=headers)
+    batch_bytes = None
+    if target.kind.packs:
+        allowed = (max_message_bytes(topics[name]) for name in target.stream_topics["readings"])
+        batch_bytes = min(plan.request.producer.batch_bytes, *allowed)
+    return Encoder(
+        target.streams,
+        {name: topic.partitions for name, topic in topics.items()},
+        record_time=record_time(plan, target),
+        headers=(("fleet-run", plan.run_id.encode()),) if plan.request.run_header else (),
+        batch_bytes=batch_bytes,
+    )

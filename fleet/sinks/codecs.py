@@ -57,7 +57,7 @@ class _Row(NamedTuple):
 
 CODECS: dict[str, _Row] = {
     "gzip": _Row(1, range(1, 10), 1, _gzip),
-    "snappy": _Row(2, range(0, 1), 0, _snappy),
+    "snappy": _Row(2, range(1), 0, _snappy),
     "lz4": _Row(3, range(1, 13), 1, _lz4),
     "zstd": _Row(4, range(1, 23), 1, _zstd),
 }

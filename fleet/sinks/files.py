@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from time import monotonic_ns
 
-from fleet.data import Delivery, Record, RecordBatch
+from fleet.data import Batch, Delivery, Record, RecordBatch
 from fleet.errors import RequestError, RunError
 from fleet.sinks.sink import Latency, delivery_of
 
@@ -100,8 +100,9 @@ class FileSink:
     def _open(self, stream: str, path: Path) -> None:
         self._files[stream] = WholeFile(path, write=self._write)
 
-    async def send(self, batch: RecordBatch) -> None:
+    async def send(self, batch: Batch) -> None:
         """Write a *batch* to its stream's file."""
+        assert isinstance(batch, RecordBatch), "only Kafka takes packed batches"
         row = delivery_of(self.delivery, batch.stream)
         if self._broken:
             row.failed += len(batch)

@@ -12,7 +12,7 @@ producer is replaced, and what failed only because of its predecessor is sent ag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic, monotonic_ns
@@ -20,11 +20,13 @@ from typing import Any, NamedTuple
 
 import aiokafka.errors as kafka_errors
 
-from fleet.data import Delivery, Record, RecordBatch, TopicSeen
+from fleet.data import Batch, Delivery, PackedBatch, TopicSeen
 from fleet.errors import FleetError, RunError
+from fleet.sinks.codecs import compressed
 from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
-from fleet.sinks.producer import WIRE_BATCH_BYTES, build_batch, split, start_producer, stop_producer
+from fleet.sinks.producer import Packed, Part, build_batch, split, start_producer, stop_producer
+from fleet.sinks.settings import ProducerSettings, max_message_bytes
 from fleet.sinks.sink import Latency, delivery_of
 
 QUEUED_MAX = 2  # batches waiting for a partition's pump
@@ -62,7 +64,7 @@ class Ticket:
 
     place: Place
     stream: str
-    records: Sequence[Record]
+    part: Part
     taken_ns: int  # when the sink took it over
     fate: Fate = Fate.OPEN
     timer: asyncio.TimerHandle | None = None
@@ -72,7 +74,7 @@ class Ticket:
 class Pump:
     """What waits for one partition."""
 
-    queue: asyncio.Queue[tuple[RecordBatch, int] | None] = field(default_factory=lambda: asyncio.Queue(QUEUED_MAX))
+    queue: asyncio.Queue[tuple[Batch, int] | None] = field(default_factory=lambda: asyncio.Queue(QUEUED_MAX))
     task: asyncio.Task[None] | None = None
     again: list[Ticket] = field(default_factory=list)  # failed because of their predecessor only
     refused: bool = False  # by the producer of now
@@ -82,7 +84,13 @@ class KafkaSink:
     """Sends to a Kafka; made by `start`."""
 
     def __init__(
-        self, connection: Connection, producer: Any, topics: Mapping[str, TopicSeen], *, deadline_s: float
+        self,
+        connection: Connection,
+        producer: Any,
+        topics: Mapping[str, TopicSeen],
+        settings: ProducerSettings,
+        *,
+        deadline_s: float,
     ) -> None:
         self.delivery: dict[str, Delivery] = {}
         self.latency = Latency()
@@ -90,6 +98,7 @@ class KafkaSink:
         self._connection = connection
         self._producer = producer
         self._topics = topics
+        self._settings = settings
         self._deadline_s = deadline_s
         self._pumps: dict[Place, Pump] = {}
         self._on_way: dict[asyncio.Future[Any], Ticket] = {}
@@ -102,14 +111,22 @@ class KafkaSink:
         self._said: set[str] = set()
 
     @classmethod
-    async def start(cls, connection: Connection, topics: Mapping[str, TopicSeen], *, deadline_s: float) -> KafkaSink:
+    async def start(
+        cls,
+        connection: Connection,
+        topics: Mapping[str, TopicSeen],
+        *,
+        settings: ProducerSettings | None = None,
+        deadline_s: float,
+    ) -> KafkaSink:
         """Connect; RequestError says in one line why that is not possible."""
         await reach(connection)
-        return cls(connection, await start_producer(connection), topics, deadline_s=deadline_s)
+        settings = settings or ProducerSettings()
+        return cls(connection, await start_producer(connection, settings), topics, settings, deadline_s=deadline_s)
 
     # ------------------------------------------------------------ taking over
 
-    async def send(self, batch: RecordBatch) -> None:
+    async def send(self, batch: Batch) -> None:
         """Take over a *batch*; RunError when there is no room within the deadline, or no hope."""
         taken_ns = monotonic_ns()
         row = delivery_of(self.delivery, batch.stream)
@@ -140,7 +157,8 @@ class KafkaSink:
         limit = self._wire_bytes(place.topic)
         while (item := await pump.queue.get()) is not None:
             batch, taken_ns = item
-            tickets = [Ticket(place, batch.stream, records, taken_ns) for records in split(batch.records, limit)]
+            parts = [await self._packed(batch)] if isinstance(batch, PackedBatch) else split(batch.records, limit)
+            tickets = [Ticket(place, batch.stream, part, taken_ns) for part in parts]
             try:
                 for ticket in tickets:
                     await self._hand_over(ticket)
@@ -150,10 +168,16 @@ class KafkaSink:
                         self._settle(ticket, "failed")
                 raise
 
+    async def _packed(self, batch: PackedBatch) -> Packed:
+        """Compress a packed *batch*, in a thread: the event loop has other batches to see to."""
+        if self._settings.codec.compress is None:
+            return Packed(batch, batch.data, 0)
+        data = await asyncio.to_thread(compressed, self._settings.codec, batch.data)
+        return Packed(batch, data, self._settings.codec.attributes)
+
     def _wire_bytes(self, topic: str) -> int:
         seen = self._topics.get(topic)
-        allowed = int(seen.settings.get("max.message.bytes", WIRE_BATCH_BYTES)) if seen else WIRE_BATCH_BYTES
-        return min(WIRE_BATCH_BYTES, allowed)
+        return min(self._settings.batch_bytes, max_message_bytes(seen)) if seen else self._settings.batch_bytes
 
     async def _hand_over(self, ticket: Ticket) -> None:
         """Give a *ticket* to the producer, as soon as there is one that has room."""
@@ -169,7 +193,7 @@ class KafkaSink:
         """Give a *ticket* to this *producer*; False where it did not take it."""
         self._handing += 1
         try:
-            batch = build_batch(producer, ticket.records)
+            batch = build_batch(producer, ticket.part)
             future = await producer.send_batch(batch, ticket.place.topic, partition=ticket.place.partition)
         except kafka_errors.KafkaTimeoutError:
             return False  # no room yet; the deadline of whoever waits in send() ends this
@@ -197,7 +221,7 @@ class KafkaSink:
             ticket.timer.cancel()
         error = kafka_errors.ProducerClosed() if future.cancelled() else future.exception()
         if error is None:
-            self.latency.add((monotonic_ns() - ticket.taken_ns) // 1000, len(ticket.records))
+            self.latency.add((monotonic_ns() - ticket.taken_ns) // 1000, len(ticket.part))
             self._settle(ticket, "acknowledged")
             return
         pump = self._pumps[ticket.place]
@@ -228,15 +252,15 @@ class KafkaSink:
             return
         ticket.fate = Fate.IN_DOUBT
         row = self.delivery[ticket.stream]
-        row.pending -= len(ticket.records)
-        row.in_doubt += len(ticket.records)
+        row.pending -= len(ticket.part)
+        row.in_doubt += len(ticket.part)
         self._say(
             f"kafka: no answer for {ticket.place.topic!r} within {self._deadline_s:.0f} s; the records are in doubt"
         )
 
     def _settle(self, ticket: Ticket, outcome: str) -> None:
         """Move the records of a *ticket* to the column of the account they belong to."""
-        row, count = self.delivery[ticket.stream], len(ticket.records)
+        row, count = self.delivery[ticket.stream], len(ticket.part)
         if ticket.fate is Fate.OPEN:
             row.pending -= count
         elif ticket.fate is Fate.IN_DOUBT:
@@ -267,7 +291,7 @@ class KafkaSink:
             await self._landed()
             await stop_producer(self._producer, timeout_s=STOP_TIMEOUT_S)
             try:
-                self._producer = await start_producer(self._connection)
+                self._producer = await start_producer(self._connection, self._settings)
             except FleetError as error:
                 self._hopeless = str(error)
             for pump in self._pumps.values():

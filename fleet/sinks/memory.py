@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.data import Delivery, RecordBatch
+from fleet.data import Batch, Delivery
 from fleet.sinks.sink import Latency, delivery_of
 
 
@@ -13,9 +13,9 @@ class MemorySink:
         self.delivery: dict[str, Delivery] = {}
         self.latency = Latency()
         self.notices: list[str] = []
-        self.batches: list[RecordBatch] = []
+        self.batches: list[Batch] = []
 
-    async def send(self, batch: RecordBatch) -> None:
+    async def send(self, batch: Batch) -> None:
         """Remember a *batch*."""
         self.batches.append(batch)
         delivery_of(self.delivery, batch.stream).acknowledged += len(batch)
@@ -36,7 +36,7 @@ class NullSink:
         """Count so many *records* of a *stream*."""
         delivery_of(self.delivery, stream).acknowledged += records
 
-    async def send(self, batch: RecordBatch) -> None:
+    async def send(self, batch: Batch) -> None:
         """Count a *batch*."""
         self.count(batch.stream, len(batch))
 

@@ -12,6 +12,7 @@ from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.sinks.files import FileSink
 from fleet.sinks.memory import MemorySink, NullSink
+from fleet.sinks.settings import ProducerSettings
 from fleet.sinks.sink import Sink
 from fleet.sinks.stdout import StdoutSink
 
@@ -30,6 +31,7 @@ class SinkSetup:
     connection: Connection | None = None
     topics: Mapping[str, TopicSeen] = field(default_factory=dict)  # as prepared
     deadline_s: float = DELIVERY_DEADLINE_S
+    producer: ProducerSettings = field(default_factory=ProducerSettings)
     descriptor: int = STDOUT
 
 
@@ -44,6 +46,7 @@ class SinkKind(NamedTuple):
     readings: tuple[str, ...]
     others: tuple[str, ...]  # likewise for events, doors and runs
     encodes: bool = True  # whether it needs records at all
+    packs: bool = False  # whether it takes packed batches
     keeps_stamps: bool = False  # whether keys, partitions and the records' own stamps are kept
 
 
@@ -51,7 +54,7 @@ async def _kafka(_: str, setup: SinkSetup) -> Sink:
     from fleet.sinks.kafka import KafkaSink  # aiokafka is heavy: only who needs it waits
 
     assert setup.connection is not None, "connect.py makes it"
-    return await KafkaSink.start(setup.connection, setup.topics, deadline_s=setup.deadline_s)
+    return await KafkaSink.start(setup.connection, setup.topics, settings=setup.producer, deadline_s=setup.deadline_s)
 
 
 async def _container(rest: str, setup: SinkSetup) -> Sink:
@@ -80,7 +83,7 @@ BOTH = ("avro", "json")
 TEXT = ("json",)
 
 SINKS: dict[str, SinkKind] = {
-    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, keeps_stamps=True),
+    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, packs=True, keeps_stamps=True),
     "file:PATH.avro": SinkKind("file .avro", _container, ("avro",), TEXT),
     "file:PATH.jsonl": SinkKind("file .jsonl", _lines, TEXT, TEXT),
     "stdout:": SinkKind("stdout", _stdout, TEXT, TEXT),

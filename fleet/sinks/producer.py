@@ -5,43 +5,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaProducer
 
-from fleet.data import Record
+from fleet.data import PackedBatch, Record
 from fleet.errors import RequestError
 from fleet.sinks.connect import error_name
 from fleet.sinks.connection import Connection
 from fleet.sinks.logs import log_sparingly
+from fleet.sinks.prebuilt import PrebuiltBatch
+from fleet.sinks.settings import ProducerSettings
 
 START_TIMEOUT_S = 10.0
-REQUEST_TIMEOUT_MS = 30_000
 STOP_AGAIN_S = 2.0  # for a producer whose orderly stop did not end
-WIRE_BATCH_BYTES = 512 * 1024  # large: one batch a partition and request is all aiokafka sends
 WIRE_BATCH_BYTES_MAX = 1024 * 1024
 BATCH_HEAD_BYTES = 61
 RECORD_HEAD_BYTES = 40  # at most: attributes and the varints of lengths, deltas and the count of headers
 HEADER_HEAD_BYTES = 10
 
 
-async def start_producer(connection: Connection) -> Any:
-    """Start an idempotent producer; RequestError when it cannot be within `START_TIMEOUT_S`."""
+async def start_producer(connection: Connection, settings: ProducerSettings) -> Any:
+    """Start a producer; RequestError when it cannot be within `START_TIMEOUT_S`."""
     log_sparingly()
     producer = AIOKafkaProducer(
         **connection.client_options(),
-        acks="all",
-        enable_idempotence=True,
+        **settings.producer_options,
         transactional_id=None,
         compression_type=None,
-        max_batch_size=WIRE_BATCH_BYTES_MAX,
-        max_request_size=WIRE_BATCH_BYTES_MAX,  # of single sends only: whole batches are not looked at
+        max_batch_size=max(settings.batch_bytes, WIRE_BATCH_BYTES_MAX),
+        max_request_size=max(
+            settings.batch_bytes, WIRE_BATCH_BYTES_MAX
+        ),  # of single sends only: whole batches are not looked at
         linger_ms=0,  # a batch of ours is whole when it comes
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
-        retry_backoff_ms=100,
-        metadata_max_age_ms=300_000,
-        connections_max_idle_ms=540_000,
     )
     starting = asyncio.create_task(producer.start())
     done, _ = await asyncio.wait({starting}, timeout=START_TIMEOUT_S)
@@ -81,11 +79,29 @@ async def stop_producer(producer: Any, *, timeout_s: float) -> None:
         task.exception()
 
 
-def build_batch(producer: Any, records: Sequence[Record]) -> Any:
-    """Put *records* into one wire batch of *producer*."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """A packed batch ready to be sent: its records compressed, or as they are."""
+
+    batch: PackedBatch
+    data: memoryview
+    attributes: int
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+Part = Sequence[Record] | Packed
+"""What goes into one wire batch."""
+
+
+def build_batch(producer: Any, part: Part) -> Any:
+    """Make one wire batch of *producer* of records, or of bytes that are there already."""
+    if isinstance(part, Packed):
+        return PrebuiltBatch(part.batch, part.data, part.attributes)
     batch = producer.create_batch()
     append = batch.append
-    for key, value, timestamp_ms, headers in records:
+    for key, value, timestamp_ms, headers in part:
         taken = append(key=key, value=value, timestamp=timestamp_ms, headers=list(headers))
         assert taken is not None, "the records were split to fit"
     batch.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log2
 from typing import Protocol
 
-from fleet.data import Delivery, RecordBatch
+from fleet.data import Batch, Delivery
 from fleet.errors import FleetError
 
 BUCKETS_AN_OCTAVE = 8  # a bucket is 9 % wide
@@ -60,7 +60,7 @@ class Sink(Protocol):
     latency: Latency
     notices: list[str]  # what a person should read, each said once; grows while it runs
 
-    async def send(self, batch: RecordBatch) -> None:
+    async def send(self, batch: Batch) -> None:
         """Hand over a *batch*; returns when there is room."""
         ...
 

@@ -8,7 +8,7 @@ import select
 from collections.abc import Callable
 from time import monotonic_ns
 
-from fleet.data import Delivery, RecordBatch
+from fleet.data import Batch, Delivery, RecordBatch
 from fleet.errors import RunError
 from fleet.sinks.files import reason
 from fleet.sinks.sink import Latency, SinkClosed, delivery_of
@@ -39,8 +39,9 @@ class StdoutSink:
         finally:
             loop.remove_writer(self._descriptor)
 
-    async def send(self, batch: RecordBatch) -> None:
+    async def send(self, batch: Batch) -> None:
         """Write the lines of a *batch*; SinkClosed when nobody reads them."""
+        assert isinstance(batch, RecordBatch), "only Kafka takes packed batches"
         row = delivery_of(self.delivery, batch.stream)
         if batch.stream in NOT_SHOWN:
             row.acknowledged += len(batch)
