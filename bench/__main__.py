@@ -1,87 +1,89 @@
-"""``python -m bench [NAME PART] [--rounds N]``: interleaved rounds of all measures, one table, JSON in bench/out."""
+"""``python -m bench [PART...] [--rounds N] [--document]``: interleaved rounds, one table, JSON in out/bench.json.
+
+Parts: alone, discard, kafka (both: peers), codecs, json, growth, start, paced, far, nanoseconds. Without any: all.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import statistics
-import subprocess
+import signal
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.measures import MEASURES, Figures
+from bench import document
+from bench.cases import Case, cases
+from bench.figures import Row, ratios, shown, spreads
+from bench.rounds import HONEST_ROUNDS, Measured, machine, measure
 
 OUT = Path(__file__).parents[1] / "out" / "bench.json"
+GROUPS = {"peers": ("discard", "kafka")}
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("part", nargs="?", default="", help="only measures whose name contains this")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn (default 3)")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", nargs="*", help="only these parts")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains this")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help=f"how often (default 3; slow cases once, from {HONEST_ROUNDS} on always)"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="so many times the records (default 1)")
+    parser.add_argument(
+        "--document", action="store_true", help="write docs/performance.md, from out/bench.json; measures nothing"
+    )
     arguments = parser.parse_args()
-    if arguments.one:
-        measure, machines = MEASURES[arguments.one]
-        print(json.dumps(measure(machines)))
+    if arguments.document:
+        document.write(Measured(**json.loads(OUT.read_text())))
         return
-    chosen = [name for name in MEASURES if arguments.part in name]
-    rounds: dict[str, list[Figures]] = {name: [] for name in chosen}
-    console = Console(stderr=True)
-    for turn in range(arguments.rounds):
-        for name in chosen:
-            console.print(f"round {turn + 1} of {arguments.rounds}: {name}", highlight=False)
-            rounds[name].append(_one(name))
-    _report(rounds)
+    chosen = _chosen(parser, arguments.part, arguments.only)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
+    console, measured, interrupted = Console(stderr=True, highlight=False), Measured(machine()), False
+    try:
+        measure(chosen, rounds=arguments.rounds, scale=arguments.scale, say=console.print, measured=measured)
+    except KeyboardInterrupt:
+        interrupted = True
+    if measured.rounds:
+        _report(measured)
+    sys.exit(EXIT_INTERRUPTED if interrupted else 0)
 
 
-def _one(name: str) -> Figures:
-    """Measure in a fresh process: memory and caches of one measure are no help or burden to the next."""
-    done = subprocess.run([sys.executable, "-m", "bench", "--one", name], check=True, stdout=subprocess.PIPE, text=True)
-    figures: Figures = json.loads(done.stdout)
-    return figures
+def _chosen(parser: argparse.ArgumentParser, parts: list[str], text: str) -> list[Case]:
+    every = cases()
+    known = {case.part for case in every}
+    wanted = {name for part in parts for name in GROUPS.get(part, (part,))} or known
+    if unknown := wanted - known:
+        parser.error(f"no part {min(unknown)!r}; there is {', '.join(sorted({*known, *GROUPS}))}")
+    return [case for case in every if case.part in wanted and text in case.name]
 
 
-def _report(rounds: dict[str, list[Figures]]) -> None:
-    machine = {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-        "fleet": version("thingum-fleet"),
-    }
-    table = Table(title=", ".join(f"{key} {value}" for key, value in machine.items()), title_justify="left")
-    for column in ("measure", "figure", "median", "min", "max"):
+def _report(measured: Measured) -> None:
+    title = ", ".join(f"{name} {value}" for name, value in measured.machine.items())
+    table = Table(title=title, title_justify="left")
+    for column in ("measure", "figure", "median", "min", "max", "rounds"):
         table.add_column(column, justify="left" if column in {"measure", "figure"} else "right")
-    for name, figures in rounds.items():
-        for place, figure in enumerate(figures[0]):
-            seen = [one[figure] for one in figures]
-            table.add_row(
-                name if place == 0 else "",
-                figure,
-                *(f"{value:,.3g}" if value < 1000 else f"{value:,.0f}" for value in _spread(seen)),
-            )
-    Console().print(table)
+    for rows in (list(ratios(measured)), list(spreads(measured))):
+        _add(table, rows)
+        table.add_section()
+    for name, why in measured.gaps.items():
+        table.add_row(name, f"not measured: {why.splitlines()[0]}")
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"machine": machine, "rounds": rounds}, indent=1) + "\n")
+    OUT.write_text(json.dumps(measured.as_json(), indent=1) + "\n")
     print(f"all figures: {OUT.relative_to(Path.cwd()) if OUT.is_relative_to(Path.cwd()) else OUT}")
 
 
-def _spread(seen: list[float]) -> tuple[float, float, float]:
-    return statistics.median(seen), min(seen), max(seen)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+def _add(table: Table, rows: list[Row]) -> None:
+    before = ""
+    for row in rows:
+        numbers = (shown(row.median), shown(row.low), shown(row.high), str(row.rounds))
+        table.add_row("" if row.case == before else row.case, row.figure, *numbers)
+        before = row.case
 
 
 if __name__ == "__main__":

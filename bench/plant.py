@@ -1,7 +1,8 @@
-"""The benchmark plant at its four sizes, loaded and simulated."""
+"""The benchmark plant at any size, loaded and simulated."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from fleet.api import load
@@ -12,13 +13,15 @@ from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 
 FILE = Path(__file__).with_name("plant.yaml")
-LINES = {100: (4, 4, 2), 1_000: (40, 40, 20), 10_000: (400, 400, 200), 100_000: (4_000, 4_000, 2_000)}
-"""Machines of the plant, and the counts of its three kinds of line that make them."""
+MACHINES_STEP = 50  # the fewest: two lines of the first two kinds, one of the third, ten machines each
 
 
 def settings(machines: int) -> list[str]:
-    """Give the ``--set`` values that make the plant *machines* large."""
-    return [f"lines[{line}].count={count}" for line, count in enumerate(LINES[machines])]
+    """Give the ``--set`` values that make the plant *machines* large, a multiple of `MACHINES_STEP`."""
+    assert machines % MACHINES_STEP == 0, "lines are whole"
+    steps = machines // MACHINES_STEP
+    counts = (2 * steps, 2 * steps, steps)
+    return [f"lines[{line}].count={count}" for line, count in enumerate(counts)]
 
 
 def scenario(machines: int) -> Scenario:
@@ -39,3 +42,19 @@ def simulation(machines: int) -> Simulation:
     assert plant.scenario.seed is not None, "the plant names its seed"
     assert start_us is not None, "the plant names its start"
     return Simulation(plant, seed=plant.scenario.seed, start_us=start_us)
+
+
+@functools.cache
+def readings_per_machine_s() -> float:
+    """Give how many readings a machine of the plant makes in a second, on average."""
+    entries = roster(MACHINES_STEP).entries
+    rates = [
+        entry.count * entry.lines * sum(1.0 / sensor.period for sensor in entry.kind.sensors.values())
+        for entry in entries
+    ]
+    return sum(rates) / MACHINES_STEP
+
+
+def machines_for(readings_per_s: float) -> int:
+    """Give the size of plant that makes about so many readings in a second."""
+    return round(readings_per_s / readings_per_machine_s() / MACHINES_STEP) * MACHINES_STEP

@@ -1,0 +1,139 @@
+"""What fleet's stages take by themselves: each function measures one thing once, in a process of its own.
+
+``python -m bench.alone NAME`` prints the figures of one as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from bench import plant
+from bench.clients import Figures
+from fleet.encode.encoder import Encoder, StreamPlan
+from fleet.sinks.connection import Connection
+from fleet.sinks.kafka import KafkaSink
+
+VALUES_READINGS = {1_000: 12_000_000, 100_000: 40_000_000}
+ENCODED_RECORDS = 1_000_000
+PARTITIONS = 12
+TOPIC = "factory.readings"
+NOWHERE = "127.0.0.1:1"
+DEADLINE_S = 60.0
+BATCH_BYTES_MAX = 1 << 20
+RELEASE_US = 5_000_000
+"""As a run at full speed hands over: some 50,000 readings at once."""
+
+PACKED: dict[str, Any] = {"batch_bytes": 512 << 10} if "batch_bytes" in inspect.signature(Encoder).parameters else {}
+PLANT_SPAN_S = {1_000: 4 * 3600, 100_000: 300}
+
+
+def cpu_s() -> float:
+    """Give the CPU time of this process, all threads."""
+    return time.process_time()
+
+
+def values(machines: int) -> Figures:
+    """Make readings, encode nothing: readings a core-second, after the first block."""
+    simulation = plant.simulation(machines)
+    span_us = simulation.span_us()
+    simulation.advance(simulation.now_us + span_us)
+    begun, readings = cpu_s(), 0
+    while readings < VALUES_READINGS[machines]:
+        readings += simulation.advance(simulation.now_us + span_us).readings
+    spent = cpu_s() - begun
+    return {"readings_per_core_s": readings / spent, "ns_per_reading": spent / readings * 1e9}
+
+
+def decisions(machines: int) -> Figures:
+    """Run the plant alone, no readings: simulated time against CPU time, set-up left out."""
+    simulation = plant.simulation(machines)
+    decide = simulation.plant_only()
+    start_us = simulation.now_us
+    decide(start_us + 1)
+    span_s = PLANT_SPAN_S[machines]
+    begun = cpu_s()
+    changes = decide(start_us + span_s * 1_000_000)
+    spent = cpu_s() - begun
+    return {"x_real_time": span_s / spent, "us_per_change": spent / max(changes, 1) * 1e6}
+
+
+def setting_up(machines: int) -> Figures:
+    """Load, expand and set up the plant, up to its first second of readings."""
+    begun = cpu_s()
+    simulation = plant.simulation(machines)
+    built = cpu_s()
+    simulation.advance(simulation.now_us + 1_000_000)
+    return {"set_up_s": built - begun, "first_second_s": cpu_s() - built}
+
+
+def encoding(machines: int) -> Figures:
+    """Encode readings for Kafka, and drop them."""
+    return asyncio.run(_encode(machines, None))
+
+
+def framing(machines: int) -> Figures:
+    """Encode readings, and give them to fleet's Kafka sink, whose producer frames, sums up and drops them."""
+    return asyncio.run(_encode(machines, KafkaSink))
+
+
+async def _encode(machines: int, sink_kind: type[KafkaSink] | None) -> Figures:
+    simulation = plant.simulation(machines)
+    encoder = Encoder({"readings": StreamPlan(TOPIC)}, {TOPIC: PARTITIONS}, **PACKED)
+    producer = Dropping(bootstrap_servers=NOWHERE, enable_idempotence=True, max_batch_size=BATCH_BYTES_MAX)
+    sink = sink_kind(Connection(NOWHERE), producer, {}, deadline_s=DEADLINE_S) if sink_kind else None
+    spent, records = 0.0, -1  # the first block is not counted: templates are made with it
+    while records < ENCODED_RECORDS:
+        block = simulation.advance(simulation.now_us + simulation.span_us())
+        begun, before = cpu_s(), records
+        prepared = encoder.prepare(block)
+        for until_us in (*range(block.start_us, block.stop_us, RELEASE_US), block.stop_us):
+            for batch in prepared.release(until_us):
+                records += len(batch)
+                if sink is not None:
+                    await sink.send(batch)
+        if before < 0:
+            records = 0
+        else:
+            spent += cpu_s() - begun
+    begun = cpu_s()
+    if sink is not None:
+        await sink.close(timeout_s=DEADLINE_S)
+    await producer.stop()
+    spent += cpu_s() - begun
+    return {"records_per_core_s": records / spent, "ns_per_record": spent / records * 1e9}
+
+
+class Dropping(AIOKafkaProducer):
+    """Does to a batch what aiokafka does, but for sending it."""
+
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> asyncio.Future[None]:
+        """Give the *batch* its place in the sequence, and build it."""
+        batch._set_producer_state(1, 0, 0)
+        batch._build()
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(None)
+        return future
+
+
+MEASURES: dict[str, tuple[Callable[[int], Figures], int]] = {
+    "values, 1,000 machines": (values, 1_000),
+    "values, 100,000 machines": (values, 100_000),
+    "plant, 1,000 machines": (decisions, 1_000),
+    "plant, 100,000 machines": (decisions, 100_000),
+    "set-up, 1,000 machines": (setting_up, 1_000),
+    "set-up, 100,000 machines": (setting_up, 100_000),
+    "encode, 1,000 machines": (encoding, 1_000),
+    "encode, frame and CRC, 1,000 machines": (framing, 1_000),
+}
+
+if __name__ == "__main__":
+    measure, machines = MEASURES[sys.argv[1]]
+    print(json.dumps(measure(machines)))
