@@ -38,7 +38,10 @@ KafkaConfig = Annotated[
 ]
 
 
-@app.command(short_help="Run a scenario: send what its factory says.")
+@app.command(
+    short_help="Run a scenario: send what its factory says.",
+    epilog="\b\nExample: fleet run quickstart --to stdout: --speed max --for 1h",
+)
 def run(
     scenario: ScenarioName,
     to: Annotated[
@@ -86,10 +89,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON to standard output.")] = False,
     exit_: Annotated[bool, typer.Option("--exit", help="End when done: do not keep the embedded broker open.")] = False,
 ) -> None:
-    """Run a scenario: send what its factory says, then say what became of every record.
-
-    Example: fleet run quickstart --to stdout: --speed max --for 1h
-    """
+    """Run a scenario: send what its factory says, then say what became of every record."""
     from fleet.run.clock import RealClock
     from fleet.run.plan import EMBEDDED, RunRequest, make_plan
     from fleet.scenario.load import with_arguments
@@ -131,7 +131,9 @@ def run(
     raise typer.Exit(carry_out(plan, as_json=as_json, keep_open=not exit_))
 
 
-@app.command(short_help="Say everything that is wrong with scenarios.")
+@app.command(
+    short_help="Say everything that is wrong with scenarios.", epilog="\b\nExample: fleet check quickstart --expand"
+)
 def check(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Files, or names.")],
     settings: Settings = None,
@@ -142,10 +144,7 @@ def check(
     to: Annotated[str | None, typer.Option("--to", metavar="SINK", help="The broker for --create.")] = None,
     kafka_config: KafkaConfig = None,
 ) -> None:
-    """Say everything that is wrong with scenarios, each mistake with its line; exit 2 if there is any.
-
-    Example: fleet check quickstart --expand
-    """
+    """Say everything that is wrong with scenarios, each mistake with its line; exit 2 if there is any."""
     from fleet.run.check import create_topics, expanded
 
     wrong = 0
@@ -166,14 +165,11 @@ def check(
         raise typer.Exit(2)
 
 
-@app.command(short_help="Write a scenario to start from.")
+@app.command(short_help="Write a scenario to start from.", epilog="\b\nExample: fleet init my-factory.yaml")
 def init(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")] = Path("scenario.yaml"),
 ) -> None:
-    """Write a short scenario with comments, to start from.
-
-    Example: fleet init my-factory.yaml
-    """
+    """Write a short scenario with comments, to start from."""
     from fleet.scenario.schema import starter
 
     try:
@@ -186,7 +182,10 @@ def init(
     _say(f"wrote {file}; try: fleet check {file} --expand, then: fleet run {file}")
 
 
-@app.command(short_help="Show records as they come.")
+@app.command(
+    short_help="Show records as they come.",
+    epilog="\b\nExample: fleet tail factory.readings --from kafka://localhost:9092 --machine 'filling-*'",
+)
 def tail(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="The topic to read.")] = "factory.readings",
     source: Annotated[
@@ -200,10 +199,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     kafka_config: KafkaConfig = None,
 ) -> None:
-    """Show records as they come, decoded.
-
-    Example: fleet tail factory.readings --from kafka://localhost:9092 --machine 'filling-*'
-    """
+    """Show records as they come, decoded."""
     from fleet.session import show_tail
     from fleet.verify.tail import TailOptions
 
@@ -218,7 +214,10 @@ def tail(
     show_tail(_broker(source, "--from"), topic, kafka_config, options)
 
 
-@app.command(short_help="Read a run back and prove it.")
+@app.command(
+    short_help="Read a run back and prove it.",
+    epilog="\b\nExample: fleet verify quickstart --from kafka://localhost:9092",
+)
 def verify(
     scenario: Annotated[
         str | None, typer.Argument(metavar="[SCENARIO]", help="With it the run is regenerated and compared.")
@@ -232,10 +231,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     kafka_config: KafkaConfig = None,
 ) -> None:
-    """Read a run back and prove it: order, gaps, duplicates, partitions, counts, digests; exit 1 if anything is wrong.
-
-    Example: fleet verify quickstart --from kafka://localhost:9092
-    """
+    """Read a run back and prove it: order, gaps, duplicates, places, counts, digests; exit 1 if anything is wrong."""
     from fleet.session import show_verdict
 
     loaded = None if scenario is None else _load(scenario, settings)
@@ -243,7 +239,9 @@ def verify(
     raise typer.Exit(show_verdict(where, loaded, kafka_config, run=run_id, as_json=as_json))
 
 
-@app.command(short_help="Start the embedded broker.")
+@app.command(
+    short_help="Start the embedded broker.", epilog="\b\nExample: fleet broker --port 9092 --topic factory.readings:12"
+)
 def broker(
     topics: Annotated[
         list[str] | None,
@@ -251,33 +249,24 @@ def broker(
     ] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its port; default a free one.")] = None,
 ) -> None:
-    """Start the embedded broker and keep it until Ctrl-C.
-
-    Example: fleet broker --port 9092 --topic factory.readings:12
-    """
+    """Start the embedded broker and keep it until Ctrl-C."""
     from fleet.session import keep_broker
 
     keep_broker([_topic_and_partitions(topic) for topic in topics or ()], port)
 
 
-@app.command(short_help="List the scenarios that fleet ships.")
+@app.command(short_help="List the scenarios that fleet ships.", epilog="\b\nExample: fleet scenarios")
 def scenarios() -> None:
-    """List the scenarios that fleet ships.
-
-    Example: fleet scenarios
-    """
+    """List the scenarios that fleet ships."""
     from fleet.scenario.load import scenario_names
 
     for name in scenario_names():
         typer.echo(f"{name:20} {_load(name, None).about}")
 
 
-@app.command(short_help="List the kinds of machines there are.")
+@app.command(short_help="List the kinds of machines there are.", epilog="\b\nExample: fleet kinds")
 def kinds() -> None:
-    """List the kinds of machines there are, with their sensors.
-
-    Example: fleet kinds
-    """
+    """List the kinds of machines there are, with their sensors."""
     from fleet.scenario.kinds import kind_named, shipped_kinds
 
     for named in shipped_kinds():

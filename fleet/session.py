@@ -102,15 +102,15 @@ def kcat_line(plan: RunPlan, bootstrap: str) -> str:
 
 def _stay(console: Console, broker: EmbeddedBroker, hint: str) -> None:
     """Keep the broker open until Ctrl-C."""
-    say(console, [f"look:  {hint}"])
-    say(console, [f"broker stays at {broker.bootstrap} until Ctrl-C"])
-    _wait_for_signal()
+    _wait_for_signal(console, [f"look:  {hint}", f"broker stays at {broker.bootstrap} until Ctrl-C"])
     say(console, ["broker closed"])
 
 
-def _wait_for_signal() -> None:
+def _wait_for_signal(console: Console, lines: Sequence[str]) -> None:
+    """Say *lines*, which promise that a signal is awaited, and await it."""
     done = threading.Event()
     before = {number: signal.signal(number, lambda *_: done.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    say(console, lines)
     try:
         while not done.wait(0.5):
             pass  # a wait without a bound would not let Python see the signal everywhere
@@ -125,8 +125,8 @@ def keep_broker(topics: Sequence[tuple[str, int]], port: int | None) -> None:
     with EmbeddedBroker(port=port) as broker:
         bootstrap = broker.start(dict(topics))
         print(f"bootstrap={bootstrap}", flush=True)  # noqa: T201 - what was asked for
-        say(console, ["Ctrl-C ends it; it keeps about 5 MiB a partition, and topics are made when first used"])
-        _wait_for_signal()
+        hint = "Ctrl-C ends it; it keeps about 5 MiB a partition, and topics are made when first used"
+        _wait_for_signal(console, [hint])
 
 
 def show_tail(url: str, topic: str, kafka_config: Path | None, options: TailOptions) -> None:
