@@ -20,7 +20,7 @@ from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, R
 from fleet.encode.layouts import LAYOUTS
 from fleet.encode.order import Places, topic_of
 from fleet.encode.packed import Headers, Packer, sources_of
-from fleet.encode.program import Fixed, walk
+from fleet.encode.program import Fixed, Program, json_program, walk
 from fleet.encode.readings import PackWriter, Readings, RecordTime, RecordWriter, Scans, Writer
 from fleet.encode.schemas import schema_ids, schema_text
 
@@ -94,16 +94,23 @@ class Encoder:
         return found | {stream: encoder.digests() for stream, encoder in self._events.items()}
 
 
+def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program | None:
+    """Give what a reading's value consists of, or None where only records one by one can be made."""
+    layout = LAYOUTS["readings", plan.layout]
+    if plan.format == "json":
+        return json_program(numbered=layout.numbered)
+    walked = walk(parsed(schema_text(layout.schema)), sources_of(layout.fields))
+    return None if walked is None else (Fixed(frame(ids[layout.schema])), *walked)
+
+
 def _writer(
     plan: StreamPlan, record_time: RecordTime, headers: Headers, ids: Mapping[str, int], batch_bytes: int | None
 ) -> Writer:
     """Choose how readings are written: packed where that is wanted and the schema can be walked."""
-    layout = LAYOUTS["readings", plan.layout]
-    if batch_bytes is not None and plan.format == "avro":
-        program = walk(parsed(schema_text(layout.schema)), sources_of(layout.fields))
+    if batch_bytes is not None:
+        program = _program(plan, ids)
         if program is not None:
-            framed = (Fixed(frame(ids[layout.schema])), *program)
-            return PackWriter(Packer(framed, headers, batch_bytes=batch_bytes), record_time)
+            return PackWriter(Packer(program, headers, batch_bytes=batch_bytes), record_time)
     encoding = made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
     return RecordWriter(encoding, record_time, headers)
 

@@ -18,9 +18,6 @@ from fleet.encode.varint import lengths, varint
 ROWS_MIN = 32
 """Scans of one shape for which a template pays; fewer are put together piece by piece."""
 
-VARINTS_BYTES_MAX = 5 + 3 + 3 + 8 + 8
-"""Most that a record's varints take beyond one byte each: deltas, lengths, time stamp, number."""
-
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -67,6 +64,8 @@ class Packer:
         0 where the number grows by a byte from one record of the scan to the next.
         """
         rows = self.rows_of(columns)
+        if not rows.patched:
+            return np.zeros(len(columns.machine), np.int64)
         seq_bytes = lengths(columns.seq)
         even = seq_bytes == lengths(columns.seq + len(rows.sensors) - 1)
         form: Ints = even * (lengths(columns.event_us) | seq_bytes << _SEQ | rows.texts[columns.machine] << _TEXTS)
@@ -99,7 +98,7 @@ class Packer:
 
     def _deltas(self, block: Block, chosen: Merged, stamp_ms: Ints) -> _Deltas:
         """Cut the scans into batches below the limit, and number records and stamps within each."""
-        bounds = np.array([self._bound(columns) for columns in block.kinds], np.int64)
+        bounds = np.array([self.rows_of(columns).bound for columns in block.kinds], np.int64)
         bound = bounds[chosen.source]
         before = np.cumsum(bound) - bound
         opens = np.flatnonzero(np.diff(chosen.group, prepend=-1))
@@ -115,11 +114,6 @@ class Packer:
             delta_ms=stamp_ms - np.repeat(stamp_ms[first], many),
             offset=number - np.repeat(number[first], many),
         )
-
-    def _bound(self, columns: KindColumns) -> int:
-        """Give an upper bound of the bytes of one scan."""
-        rows = self.rows_of(columns)
-        return rows.bound + len(rows.sensors) * VARINTS_BYTES_MAX
 
     def _rare(self, block: Block, chosen: Merged, deltas: _Deltas, members: Ints) -> list[Rare]:
         """Sort scans that get no template by kind."""
@@ -195,9 +189,7 @@ def _batches(
         chosen.due_us[last].tolist(),
     )
     return [
-        PackedBatch(
-            "readings", places[group].topic, places[group].partition, count, data[start:stop], stamp, top, due
-        )
+        PackedBatch("readings", places[group].topic, places[group].partition, count, data[start:stop], stamp, top, due)
         for group, count, start, stop, stamp, top, due in zip(*columns, strict=True)
     ]
 

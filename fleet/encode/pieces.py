@@ -14,7 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bytes, Ints, KindColumns
-from fleet.encode.program import Fixed, Long, MachineText, Part, Program, Real, SensorText
+from fleet.encode.digits import decimal_table, digit_table, instant_table
+from fleet.encode.program import (
+    Decimal,
+    Digits,
+    Fixed,
+    Instant,
+    Long,
+    MachineText,
+    Part,
+    Program,
+    Real,
+    SensorJson,
+    SensorText,
+    SymbolText,
+)
 from fleet.encode.rows import KEY, Rows, padded
 from fleet.encode.varint import byte_table
 
@@ -144,14 +158,14 @@ class Cutter:
         """Give the pieces of one part of the value."""
         if isinstance(part, Fixed):
             return [_same(part.data, len(sensor))]
-        if isinstance(part, SensorText):
+        if isinstance(part, SensorText | SensorJson):
             known = self._fixed.get(part)
             if known is None:
                 known = self._fixed[part] = _table([part.of(one) for rows in self._known for one in rows.sensors])
             return [Piece(known.table, known.length, sensor)]
         if isinstance(part, MachineText):
             text = self._text(part.source, machine)
-            return [_varints(text.lengths), text]
+            return [_varints(text.lengths), text] if part.framed else [text]
         return [columns.piece(part, self._known[0].symbols)]
 
     def _text(self, source: str, machine: Ints) -> Piece:
@@ -197,7 +211,8 @@ class _Columns:
 
     delta_ms: Ints
     offset: Ints
-    timestamp: Ints
+    scan: Ints  # index of the record's scan
+    scan_timestamp: Ints  # (scans,)
     seq: Ints
     value: NDArray[np.float64]
     quality: Bytes
@@ -212,7 +227,11 @@ class _Columns:
         return cls(
             delta_ms=np.concatenate([_each(some.delta_ms, some) for some in rare]),
             offset=np.concatenate([numbered(some, some.offset) for some in rare]),
-            timestamp=np.concatenate([_each(some.columns.event_us[some.scans], some) for some in rare]),
+            scan=np.repeat(
+                np.arange(sum(len(some.scans) for some in rare)),
+                np.concatenate([np.full(len(some.scans), len(some.rows.sensors)) for some in rare]),
+            ),
+            scan_timestamp=np.concatenate([some.columns.event_us[some.scans] for some in rare]),
             seq=np.concatenate([numbered(some, some.columns.seq[some.scans]) for some in rare]),
             value=np.concatenate([some.columns.value[some.scans].ravel() for some in rare]),
             quality=np.concatenate([some.columns.quality[some.scans].ravel() for some in rare]),
@@ -221,7 +240,18 @@ class _Columns:
     def piece(self, part: Part, symbols: Bytes) -> Piece:
         """Give the piece that is a column."""
         if isinstance(part, Long):
-            return _varints(self.timestamp if part.source == "timestamp" else self.seq)
+            if part.source == "seq":
+                return _varints(self.seq)
+            return Piece(*byte_table(self.scan_timestamp), self.scan)
+        if isinstance(part, Decimal):
+            return Piece(*decimal_table(self.value))
+        if isinstance(part, Digits):
+            return Piece(*digit_table(self.seq))
+        if isinstance(part, Instant):
+            return Piece(instant_table(self.scan_timestamp), np.full(len(self.scan_timestamp), 26), self.scan)
+        if isinstance(part, SymbolText):
+            known = _table(part.texts)
+            return Piece(known.table, known.length, self.quality.astype(np.int64))
         if isinstance(part, Real):
             table = self.value.astype("<f4" if part.bytes == 4 else "<f8").view(np.uint8).reshape(-1, part.bytes)
             return Piece(table, np.full(len(table), part.bytes, np.int64))

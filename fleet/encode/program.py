@@ -6,6 +6,7 @@ know parts and nothing of schemas, so every flat schema whose fields are filled 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class SensorText:
-    """A text of the sensor: ``sensor`` or ``units``."""
+    """A text of the sensor, with its length in front: ``sensor`` or ``units``."""
 
     source: str
 
@@ -39,10 +40,21 @@ class SensorText:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorJson:
+    """What a JSON text says of the sensor, up to its value."""
+
+    def of(self, sensor: Sensor) -> bytes:
+        """Write name and units of *sensor*."""
+        name, units = (json.dumps(each, ensure_ascii=False) for each in (sensor.name, sensor.units))
+        return f',"sensor":{name},"units":{units},"value":'.encode()
+
+
+@dataclass(frozen=True, slots=True)
 class MachineText:
-    """A text of the machine: one of MACHINE_TEXTS."""
+    """A text of the machine, one of MACHINE_TEXTS; *framed*: with its length in front."""
 
     source: str
+    framed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,32 @@ class Symbol:
     index: tuple[int, int, int]
 
 
-Part = Fixed | SensorText | MachineText | Long | Real | Symbol
+@dataclass(frozen=True, slots=True)
+class Decimal:
+    """The value as decimal text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """The number as decimal text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """The time stamp as RFC 3339 text, without its Z."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolText:
+    """The quality as one of three texts."""
+
+    texts: tuple[bytes, bytes, bytes]
+
+
+Number = Decimal | Digits | Instant | SymbolText
+"""Parts that are text of any length: only pieces can be made of them."""
+
+Part = Number | SensorJson | Fixed | SensorText | MachineText | Long | Real | Symbol
 Program = tuple[Part, ...]
 
 
@@ -79,6 +116,31 @@ def text(value: str) -> bytes:
 def machine_name(machine: Equipment, source: str) -> bytes:
     """Give a text of *machine*, without its length."""
     return (machine.id if source == "machine" else str(getattr(machine, source))).encode()
+
+
+MOST_BYTES: Mapping[type[Part], int] = {Long: 10, Real: 8, Symbol: 1, Decimal: 25, Digits: 19, Instant: 26}
+"""Most bytes of a part that is a column."""
+
+
+def most_bytes(part: Part, sensor: Sensor) -> int:
+    """Give the most bytes that *part* takes in a record of *sensor*, machines' texts left out."""
+    if isinstance(part, Fixed):
+        return len(part.data)
+    if isinstance(part, SensorText | SensorJson):
+        return len(part.of(sensor))
+    if isinstance(part, SymbolText):
+        return max(map(len, part.texts))
+    return 3 if isinstance(part, MachineText) else MOST_BYTES[type(part)]
+
+
+def json_program(*, numbered: bool) -> Program:
+    """Give the program of a reading as JSON text; *numbered* with time stamp, number and quality."""
+    head = (Fixed(b'{"machine":"'), MachineText("machine", framed=False), Fixed(b'"'), SensorJson(), Decimal())
+    if not numbered:
+        return (*head, Fixed(b"}"))
+    good, uncertain, bad = (f',"quality":"{quality}"}}'.encode() for quality in QUALITIES)
+    stamp = (Fixed(b',"timestamp":"'), Instant(), Fixed(b'Z","seq":'))
+    return (*head, *stamp, Digits(), SymbolText((good, uncertain, bad)))
 
 
 def walk(schema: Mapping[str, Any], sources: Mapping[str, str]) -> Program | None:

@@ -15,11 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bytes, Cohort, Ints, KindColumns
-from fleet.encode.program import Fixed, Long, MachineText, Part, Program, Real, SensorText, Symbol, machine_name
+from fleet.encode.program import (
+    Fixed,
+    Long,
+    MachineText,
+    Number,
+    Part,
+    Program,
+    Real,
+    SensorText,
+    Symbol,
+    machine_name,
+    most_bytes,
+)
 from fleet.encode.varint import Words, varint, words
 
 TEMPLATES_MAX = 256
 """Shapes remembered for one set of sensors, about 1 kB each; beyond it all are forgotten and made again."""
+
+RECORD_BYTES_MAX = 5 + 1 + 5 + 5 + 3 + 3
+"""Most that a record takes beside key, value and headers: length, attributes, two deltas, two lengths."""
 
 KEY = "machine"
 """The record's key is this text of the machine."""
@@ -88,10 +103,17 @@ class Rows:
         return np.ndarray((len(table),), f"V{width}", buffer=table, strides=(table.shape[1],))
 
     @property
+    def patched(self) -> bool:
+        """Say whether templates can be made: every part of the program has a known length."""
+        return not any(isinstance(part, Number) for part in self.program)
+
+    @property
     def bound(self) -> int:
-        """Give the bytes of the longest row whose varints are one byte each."""
-        longest = max(range(len(self.classes)), key=lambda texts: sum(self.classes[texts]))
-        return len(self.template(Shape(1, 1, 1, 1, longest)).row)
+        """Give an upper bound of the bytes of a scan."""
+        texts = [KEY, *(part.source for part in self.program if isinstance(part, MachineText))]
+        longest = sum(max(lengths[self.sources.index(source)] for lengths in self.classes) for source in texts)
+        constant = RECORD_BYTES_MAX + len(self.headers) + longest
+        return sum(constant + sum(most_bytes(part, sensor) for part in self.program) for sensor in self.sensors)
 
     def template(self, shape: Shape) -> Template:
         """Give the template of *shape*."""
