@@ -186,7 +186,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBatches:
-    """Record batches of one partition as a Kafka keeps them, checked and decompressed, their records not yet told apart.
+    """Record batches of one partition, checked and decompressed, their records not yet told apart.
 
     Of the records only those with offsets from *start* to *stop* were asked for. ``data`` has one piece a batch;
     the other columns are shaped (batches,). *damaged* has what cannot be read: (first offset, records, why).

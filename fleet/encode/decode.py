@@ -41,7 +41,7 @@ class Decoder:
 
     def __init__(self, schemas: Mapping[int, str] | None = None) -> None:
         texts = known_schemas() if schemas is None else schemas
-        self._schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
+        self.schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
 
     def decode(self, value: bytes | None) -> dict[str, Any]:
         """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not."""
@@ -59,10 +59,10 @@ class Decoder:
         if len(value) < FRAME_BYTES:
             raise UndecodableError(f"framed Avro needs {FRAME_BYTES} bytes before the body, got {len(value)}")
         number = int.from_bytes(value[1:FRAME_BYTES], "big")
-        schema = self._schemas.get(number)
+        schema = self.schemas.get(number)
         if schema is None:
             raise UndecodableError(
-                f"no schema has the id {number}; known are {', '.join(map(str, sorted(self._schemas)))}"
+                f"no schema has the id {number}; known are {', '.join(map(str, sorted(self.schemas)))}"
             )
         body = BytesIO(value)
         body.seek(FRAME_BYTES)

@@ -41,19 +41,11 @@ async def read(
     `Trimmed` for offsets the broker does not have. RunError when it falls silent before the stop.
     """
     await reach(connection)
-    count = max(offsets, default=-1) + 1
-    begins = (await beginning_offsets(connection, {topic: count}))[topic]
-    ends = (await end_offsets(connection, {topic: count}))[topic]
-    starts: dict[TopicPartition, int] = {}
-    stops: dict[TopicPartition, int | None] = {}
-    for p, (start, stop) in offsets.items():
-        first, last = max(start, begins[p]), stop if stop is None else min(stop, ends[p])
-        if first > start:
-            yield Trimmed(p, start, first if stop is None else min(first, stop))
-        if stop is not None and last is not None and max(last, first) < stop:
-            yield Trimmed(p, max(last, first), stop)
-        if last is None or first < last:
-            starts[TopicPartition(topic, p)], stops[TopicPartition(topic, p)] = first, last
+    trimmed, spans = await settled(connection, topic, offsets)
+    for gone in trimmed:
+        yield gone
+    starts = {TopicPartition(topic, p): start for p, (start, _) in spans.items()}
+    stops = {TopicPartition(topic, p): stop for p, (_, stop) in spans.items()}
     if not stops:
         return
     async with consuming(connection) as consumer:
@@ -62,6 +54,26 @@ async def read(
             consumer.seek(place, start)
         async for found in _records(consumer, stops):
             yield found
+
+
+async def settled(
+    connection: Connection, topic: str, offsets: Mapping[int, tuple[int, int | None]]
+) -> tuple[list[Trimmed], dict[int, tuple[int, int | None]]]:
+    """Hold the *offsets* asked for against those the broker has: what is gone, and what is to be read."""
+    count = max(offsets, default=-1) + 1
+    begins = (await beginning_offsets(connection, {topic: count}))[topic]
+    ends = (await end_offsets(connection, {topic: count}))[topic]
+    trimmed: list[Trimmed] = []
+    spans: dict[int, tuple[int, int | None]] = {}
+    for p, (start, stop) in offsets.items():
+        first, last = max(start, begins[p]), stop if stop is None else min(stop, ends[p])
+        if first > start:
+            trimmed.append(Trimmed(p, start, first if stop is None else min(first, stop)))
+        if stop is not None and last is not None and max(last, first) < stop:
+            trimmed.append(Trimmed(p, max(last, first), stop))
+        if last is None or first < last:
+            spans[p] = (first, last)
+    return trimmed, spans
 
 
 async def _records(

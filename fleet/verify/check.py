@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from fleet.encode.columns import record_columns
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
 from fleet.encode.schemas import schema_text
@@ -17,13 +18,15 @@ from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
 from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
+from fleet.verify.entries import Row
 from fleet.verify.findings import Findings
-from fleet.verify.log import UNREADABLE, LogChecker, Progress, Row
+from fleet.verify.log import UNREADABLE, LogChecker, Progress
 from fleet.verify.regenerate import Expected, regenerate, roster_of
 from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
 from fleet.verify.verdict import Place, Verdict, judge
 
 RECORDS_A_TURN = 1000  # checked before others in the event loop have their turn: about 10 ms
+COLUMNS_A_TURN = 16_000  # likewise
 CONTAINER = ".avro"
 
 Item = TypeVar("Item")
@@ -160,21 +163,24 @@ async def check_topic(
     connection: Connection, checker: LogChecker, spans: Mapping[int, tuple[int, int | None]]
 ) -> AsyncIterator[tuple[int, int]]:
     """Read *spans* of the checker's topic into it; gives (partition, next offset) after each turn."""
-    from fleet.sinks.reader import Trimmed, read
+    from fleet.sinks.fetch import fetch
+    from fleet.sinks.reader import Trimmed
 
     if not spans:
         return
-    async with closing(read(connection, checker.topic, spans)) as pieces:
+    async with closing(fetch(connection, checker.topic, spans)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Trimmed):
                 checker.trimmed(piece.partition, piece.stop - piece.start)
                 yield piece.partition, piece.stop
                 continue
-            partition, records = piece
-            for turn in in_turns(records):
-                checker.feed(partition, turn)
-                yield partition, turn[-1].offset + 1
+            records = record_columns(piece)
+            for turn in records.cut(RECORDS_A_TURN if checker.is_slow_with(records) else COLUMNS_A_TURN):
+                checker.feed(piece.partition, turn)
+                if len(turn):
+                    yield piece.partition, int(turn.offset[-1]) + 1
                 await asyncio.sleep(0)
+            yield piece.partition, piece.stop
 
 
 # ---------------------------------------------------------------- files

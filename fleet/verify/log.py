@@ -1,22 +1,27 @@
-"""The checker of one topic's log: fed batch by batch in order of offset, it says what is wrong with it.
+"""The checker of one topic's log: fed piece by piece in order of offset, it says what is wrong with it.
 
 It needs what a reader has anyway, and remembers a few numbers a machine, so it reads along while a run goes on
-as well as afterwards. The seam to a faster reader is `LogChecker.feed`.
+as well as afterwards. A piece is looked at as columns, whether it came as bytes or as decoded fields; one record
+after another is looked at only where a machine's are not as they should be.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from fleet.encode.decode import Decoder, UndecodableError, reading_layout, stream_of
-from fleet.encode.digest import MachineDigest, decoded_contents, placed, word_of_record
+from fleet.data import Bools, Ints
+from fleet.encode.columns import RecordColumns
+from fleet.encode.decode import Decoder, UndecodableError, stream_of
+from fleet.encode.digest import MachineDigest
 from fleet.encode.partition import partition_of
+from fleet.verify.entries import Entering, Entries, Row, joined
 from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
-from fleet.verify.machine import FIRST_SEQ, UNKNOWN_SEQ, MachineLog, Seen
+from fleet.verify.machine import FIRST_SEQ, UNKNOWN_SEQ, MachineLogs, Seen
+from fleet.verify.passing import Numbers, passing
 from fleet.verify.sound import unsound
 
 RUN_HEADER = "fleet-run"
@@ -24,33 +29,17 @@ UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are
 JSON_BEGIN = b"{"  # Avro cannot but have fields of the right types
 NAMES_KEPT = 64  # different sets of fields: ours are few, JSON of others may be any
 STRAYS_KEPT = 1 << 16  # keys that no machine has: somebody else's topic may have any number
-GROWTH = 1024  # machines a step
+NO_LOG = -1
+
+Progress = Callable[[int, int], None]  # records read, of how many
 
 
-class LogRecord(Protocol):
-    """A record as a reader gives it; aiokafka's are such."""
+class _Note(NamedTuple):
+    """A finding, and where in the piece its record stands."""
 
-    offset: int
-    timestamp: int  # the record's own stamp, in ms
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-class Row(NamedTuple):
-    """A decoded record; *key* is None where the log keeps none."""
-
-    offset: int
-    stamp_ms: int
-    key: bytes | None
-    value: bytes
-    fields: Mapping[str, Any]
-
-
-class _Placed(NamedTuple):
-    row: Row
-    number: int  # of the machine
-    n: int  # how many records its log had before
+    place: int
+    finding: Finding
+    line: str
 
 
 class LogChecker:
@@ -95,43 +84,40 @@ class LogChecker:
         self._known = known
         self._run_id = run_id.encode()
         self._label = label or topic
-        self._decode = Decoder(schemas).decode
+        self._decoder = Decoder(schemas)
+        self._entering = Entering(self._decoder.schemas, stamped=stamped)
         self._stream_by_names: dict[tuple[str, ...], str] = {}
-        self._logs: dict[tuple[str, str], MachineLog] = {}
-        self._counts: list[int] = []
-        self._digest = np.zeros(GROWTH, np.uint64)
+        self._logs = MachineLogs()
+        self._named: list[tuple[str, int]] = []  # stream and machine of each log
+        self._log_of = {stream: np.zeros(0, np.int64) for stream in self._streams}  # by machine
         self._strays: Counter[tuple[str, str]] = Counter()  # records of a machine that stand outside its log
+        self._notes: list[_Note] = []
 
     # ------------------------------------------------------------ what goes in
 
-    def feed(self, partition: int, records: Iterable[LogRecord]) -> None:
+    def feed(self, partition: int, records: RecordColumns) -> None:
         """Check *records*, the next ones of *partition*."""
-        self.take(partition, self._decoded(partition, records))
+        for offset, count, why in records.damaged:
+            self._damaged(partition, offset, count, why)
+        if self._run_id and records.headers.any():
+            records = records.chosen(~self._foreign(records))
+        entries, left = self._entering.of_columns(records, partition)
+        ours = [part for part in entries if part.stream in self._streams]
+        others = [part.place for part in entries if part.stream not in self._streams]
+        rows = []
+        for place in np.sort(np.concatenate([left, *others])).tolist():
+            row = self._decoded(records, place, partition)
+            if row is not None:
+                rows.append((place, row))
+        self._check(partition, ours, rows)
 
-    def take(self, partition: int, rows: Iterable[Row]) -> None:
+    def is_slow_with(self, records: RecordColumns) -> bool:
+        """Whether *records* have to be decoded one by one, to judge by the first of them."""
+        return bool(len(records)) and bool(self._entering.of_columns(records.chosen(slice(0, 1)), 0)[1].size)
+
+    def take(self, partition: int, rows: Sequence[Row]) -> None:
         """Check *rows*, the next records of *partition*, which are decoded already."""
-        groups: dict[tuple[str, bool], list[_Placed]] = {}
-        for row in rows:
-            names = tuple(row.fields)
-            stream = self._stream_by_names.get(names) or self._stream_of(names, row)
-            problem = unsound(row.fields, stream) if row.value[:1] == JSON_BEGIN or not stream else ""
-            if problem or stream not in self._streams:
-                self._misplaced(partition, row, stream, problem)
-                continue
-            self.found[stream, partition] += 1
-            log = self._log_of(stream, row, partition)
-            if log is not None:
-                n = self._counts[log.number]
-                self._counts[log.number] = n + 1
-                groups.setdefault((stream, "seq" in row.fields), []).append(_Placed(row, log.number, n))
-        for (stream, _), group in groups.items():
-            self._add(stream, partition, group)
-
-    def _stream_of(self, names: tuple[str, ...], row: Row) -> str:
-        if len(self._stream_by_names) >= NAMES_KEPT:
-            self._stream_by_names.clear()
-        stream = self._stream_by_names[names] = stream_of(row.fields)
-        return stream
+        self._check(partition, [], list(enumerate(rows)))
 
     def torn(self, partition: int, why: str) -> None:
         """Take note that *partition* cannot be read on."""
@@ -141,162 +127,212 @@ class LogChecker:
     def trimmed(self, partition: int, records: int) -> None:
         """Take note that the next so many *records* of *partition* are no longer there."""
         self.trimmed_records[partition] += records
-        for log in self._logs.values():
-            if log.home == partition:
-                log.next_seq = UNKNOWN_SEQ
-
-    def _decoded(self, partition: int, records: Iterable[LogRecord]) -> Iterator[Row]:
-        for record in records:
-            if self._run_id and record.headers and self._is_foreign(record):
-                self.foreign += 1
-                continue
-            value = record.value or b""
-            try:
-                fields = self._decode(value)
-            except UNREADABLE as error:
-                self.undecodable(partition, record.offset, record.key, str(error))
-                continue
-            yield Row(record.offset, record.timestamp, record.key or b"", value, fields)
-
-    def _is_foreign(self, record: LogRecord) -> bool:
-        return any(name == RUN_HEADER and value != self._run_id for name, value in record.headers)
-
-    # ------------------------------------------------------------ one record
-
-    def _log_of(self, stream: str, row: Row, partition: int) -> MachineLog | None:
-        """Check *row* against its machine's log; give that log unless the record has a wrong key."""
-        machine = row.fields["location" if stream == "doors" else "machine"]
-        if row.key is not None and row.key != machine.encode():
-            said = row.key.decode(errors="replace")
-            self._found(Finding.KEY, partition, row.offset, f"{machine}: has the key {said!r}")
-            self._stray(stream, machine)
-            self._stray(stream, said)
-            return None
-        log = self._logs.get((stream, machine)) or self._new(stream, machine, row, partition)
-        if partition != log.home:
-            text = f"{machine}: belongs in partition {log.home}, as its other records do"
-            self._found(Finding.PARTITION, partition, row.offset, text)
-            self.tainted.add(log.home)
-            self._stray(stream, machine)
-            return log
-        seq = row.fields.get("seq")
-        seen = Seen.NEXT
-        if seq == log.next_seq:
-            log.next_seq += 1
-        elif seq is not None:
-            seen = self._jumped(stream, machine, log, row, partition)
-        if self._stamped:
-            if row.stamp_ms < log.stamp_ms and seen is Seen.NEXT:
-                text = f"{machine}: stamp {row.stamp_ms} after {log.stamp_ms}"
-                self._found(Finding.STAMP, partition, row.offset, text)
-            log.stamp_ms = max(log.stamp_ms, row.stamp_ms)
-        return log
-
-    def _new(self, stream: str, machine: str, row: Row, partition: int) -> MachineLog:
-        home = partition_of(machine.encode(), self.partitions)
-        trimmed = self.trimmed_records[home] > 0
-        log = MachineLog(len(self._counts), home, UNKNOWN_SEQ if trimmed else FIRST_SEQ)
-        self._logs[stream, machine] = log
-        self._counts.append(0)
-        if len(self._counts) > len(self._digest):
-            self._digest = np.pad(self._digest, (0, len(self._digest)))
-        if "seq" not in row.fields:
-            self.unnumbered.add(stream)
-        if self._known is not None and machine not in self._known:
-            text = f"{machine}: no machine of the scenario"
-            self._found(Finding.UNKNOWN, partition, row.offset, text)
-        return log
-
-    def _jumped(self, stream: str, machine: str, log: MachineLog, row: Row, partition: int) -> Seen:
-        seq, last = row.fields["seq"], log.next_seq - 1
-        seen = log.jump(seq, row.offset)
-        if seen is Seen.MISNUMBERED:
-            text = f"{machine}: seq {last} before {seq}"
-            self._found(Finding.ORDER, partition, row.offset, text)
-            return Seen.NEXT
-        if seen is Seen.LATE:
-            text = f"{machine}: seq {seq} after {last}"
-            self._found(Finding.ORDER, partition, row.offset, text)
-        elif seen is Seen.AGAIN:
-            self.duplicates[stream] += 1
-            text = f"{machine}: seq {seq} again after {last}"
-            self._found(Finding.DUPLICATE, partition, row.offset, text)
-        return Seen.NEXT if seen is Seen.AFTER_GAP else seen
-
-    def _found(self, finding: Finding, partition: int, offset: int, text: str) -> None:
-        self.tainted.add(partition)
-        self._findings.add(finding, f"{self._label}[{partition}]@{offset}: {text}")
-
-    def _stray(self, stream: str, machine: str) -> None:
-        """Remember that a record of *machine* stands outside its log, so that its absence there is no news."""
-        if (stream, machine) in self._logs or len(self._strays) < STRAYS_KEPT:
-            self._strays[stream, machine] += 1
+        size = self._logs.size
+        self._logs.next_seq[:size][self._logs.home[:size] == partition] = UNKNOWN_SEQ
 
     def undecodable(self, partition: int, offset: int, key: bytes | None, why: str) -> None:
         """Take note of a record whose value says nothing."""
+        self._undecodable(partition, 0, offset, key, why)
+        self._say()
+
+    # ------------------------------------------------------------ one record
+
+    def _foreign(self, records: RecordColumns) -> Bools:
+        """Say which records have the header of another run."""
+        foreign = np.zeros(len(records), np.bool_)
+        for row in np.flatnonzero(records.headers).tolist():
+            pairs = records.header_pairs(row)
+            foreign[row] = any(name == RUN_HEADER and value != self._run_id for name, value in pairs)
+        self.foreign += int(foreign.sum())
+        return foreign
+
+    def _decoded(self, records: RecordColumns, place: int, partition: int) -> Row | None:
+        key, value, offset = records.key(place), records.value(place) or b"", int(records.offset[place])
+        try:
+            fields = self._decoder.decode(value)
+        except UNREADABLE as error:
+            self._undecodable(partition, place, offset, key, str(error))
+            return None
+        return Row(offset, int(records.stamp_ms[place]), key or b"", value, fields)
+
+    def _stream_of(self, row: Row) -> str:
+        names = tuple(row.fields)
+        stream = self._stream_by_names.get(names)
+        if stream is None:
+            if len(self._stream_by_names) >= NAMES_KEPT:
+                self._stream_by_names.clear()
+            stream = self._stream_by_names[names] = stream_of(row.fields)
+        return stream
+
+    def _undecodable(self, partition: int, place: int, offset: int, key: bytes | None, why: str) -> None:
         # It has to count as something, or it would be lost as well: as what the topic is made for.
         stream, machine = self._streams[0], (key or b"").decode(errors="replace")
         self.found[stream, partition] += 1
         self._stray(stream, machine)
-        self._found(Finding.UNDECODABLE, partition, offset, f"{machine}: {why}")
+        self._found(Finding.UNDECODABLE, partition, place, offset, f"{machine}: {why}")
 
-    def _misplaced(self, partition: int, row: Row, stream: str, problem: str) -> None:
-        if problem:
-            self.undecodable(partition, row.offset, row.key, problem)
-            return
+    def _damaged(self, partition: int, offset: int, count: int, why: str) -> None:
+        """Take note of *count* records that cannot even be told apart."""
+        self.found[self._streams[0], partition] += count
+        self.tainted.add(partition)
+        self._findings.add(Finding.UNDECODABLE, f"{self._label}[{partition}]@{offset}: {why}", count=count)
+
+    def _misplaced(self, partition: int, place: int, row: Row, stream: str) -> None:
         machine = row.key.decode(errors="replace") if row.key else str(row.fields.get("machine", ""))
         text = f"{machine}: a record of {stream} among {' and '.join(self._streams)}"
-        self._found(Finding.STREAM, partition, row.offset, text)
+        self._found(Finding.STREAM, partition, place, row.offset, text)
 
-    # ------------------------------------------------------------ digests
+    def _stray(self, stream: str, machine: str) -> None:
+        """Remember that a record of *machine* stands outside its log, so that its absence there is no news."""
+        number, logs = self._entering.machines.find(machine), self._log_of[stream]
+        if (0 <= number < len(logs) and logs[number] != NO_LOG) or len(self._strays) < STRAYS_KEPT:
+            self._strays[stream, machine] += 1
 
-    def _add(self, stream: str, partition: int, group: list[_Placed]) -> None:
-        """Add a *group* of records of one layout to their machines' digests."""
-        stamps = [row.stamp_ms if self._stamped else 0 for row, _, _ in group]
-        if stream == "readings":
-            fields = [row.fields for row, _, _ in group]
-            contents = decoded_contents(fields, reading_layout(fields[0]), partition=partition, stamps_ms=stamps)
-        else:
-            words = [
-                word_of_record(partition, stamp, _key_of(row), row.value)
-                for (row, _, _), stamp in zip(group, stamps, strict=True)
-            ]
-            contents = np.array(words, np.uint64)
-        n = np.array([n for _, _, n in group], np.uint64)
-        np.add.at(self._digest, [number for _, number, _ in group], placed(contents, n))
+    def _found(self, finding: Finding, partition: int, place: int, offset: int, text: str) -> None:
+        self.tainted.add(partition)
+        self._notes.append(_Note(place, finding, f"{self._label}[{partition}]@{offset}: {text}"))
+
+    def _say(self) -> None:
+        """Tell what was found in a piece, in the order of its records."""
+        for note in sorted(self._notes, key=lambda note: note.place):
+            self._findings.add(note.finding, note.line)
+        self._notes.clear()
+
+    # ------------------------------------------------------------ a piece
+
+    def _check(self, partition: int, entries: Sequence[Entries], rows: Sequence[tuple[int, Row]]) -> None:
+        """Check a piece, of which some is *entries* already and some decoded *rows*, each with its place."""
+        groups: dict[str, list[tuple[int, Row]]] = {}
+        for place, row in rows:
+            stream = self._stream_of(row)
+            problem = unsound(row.fields, stream) if row.value[:1] == JSON_BEGIN or not stream else ""
+            if problem:
+                self._undecodable(partition, place, row.offset, row.key, problem)
+            elif stream not in self._streams:
+                self._misplaced(partition, place, row, stream)
+            else:
+                groups.setdefault(stream, []).append((place, row))
+        for stream in self._streams:
+            parts = [part for part in entries if part.stream == stream and len(part.place)]
+            parts += self._entering.of_rows(stream, groups.get(stream, []), partition)
+            if parts:
+                self._check_stream(partition, joined(parts))
+        self._say()
+
+    def _check_stream(self, partition: int, entries: Entries) -> None:
+        """Check the records of one stream in a piece."""
+        self.found[entries.stream, partition] += len(entries.place)
+        if entries.wrong_keys:
+            entries = self._rightly_keyed(partition, entries)
+        if not len(entries.place):
+            return
+        log = self._numbered_logs(partition, entries)
+        numbers = entries.numbers._replace(log=log)
+        rest = passing(self._logs, numbers, entries.contents, partition=partition, stamped=self._stamped)
+        for row in np.flatnonzero(rest).tolist():
+            self._look_at(partition, entries, numbers, row)
+
+    def _rightly_keyed(self, partition: int, entries: Entries) -> Entries:
+        """Take note of records whose key is another, and give the others: such a record is in no machine's log."""
+        right = np.ones(len(entries.place), np.bool_)
+        for row, key in entries.wrong_keys.items():
+            machine, said = self._entering.machines.texts[entries.machine[row]], key.decode(errors="replace")
+            text = f"{machine}: has the key {said!r}"
+            self._found(Finding.KEY, partition, int(entries.place[row]), int(entries.offset[row]), text)
+            self._stray(entries.stream, machine)
+            self._stray(entries.stream, said)
+            right[row] = False
+        return entries.chosen(right)
+
+    def _numbered_logs(self, partition: int, entries: Entries) -> Ints:
+        """Give the number of each record's log; begin those of machines that were not seen yet."""
+        stream, machines = entries.stream, len(self._entering.machines.texts)
+        known = self._log_of[stream]
+        if len(known) < machines:
+            known = self._log_of[stream] = np.append(known, np.full(machines, NO_LOG))
+        log = known[entries.machine]
+        if (log == NO_LOG).any():
+            new, first = np.unique(entries.machine[log == NO_LOG], return_index=True)
+            rows = np.flatnonzero(log == NO_LOG)[first]
+            for index in np.argsort(rows).tolist():
+                known[new[index]] = self._begin(partition, entries, int(rows[index]))
+            log = known[entries.machine]
+        return log
+
+    def _begin(self, partition: int, entries: Entries, row: int) -> int:
+        """Begin the log of the machine in a *row*."""
+        number = int(entries.machine[row])
+        machine = self._entering.machines.texts[number]
+        home = partition_of(machine.encode(), self.partitions)
+        self._named.append((entries.stream, number))
+        if not entries.numbers.numbered[row]:
+            self.unnumbered.add(entries.stream)
+        if self._known is not None and machine not in self._known:
+            text = f"{machine}: no machine of the scenario"
+            self._found(Finding.UNKNOWN, partition, int(entries.place[row]), int(entries.offset[row]), text)
+        return self._logs.add(home, UNKNOWN_SEQ if self.trimmed_records[home] > 0 else FIRST_SEQ)
+
+    def _look_at(self, partition: int, entries: Entries, numbers: Numbers, row: int) -> None:
+        """Find what is wrong with one record, if anything is, and take it into its machine's log."""
+        logs, log = self._logs, int(numbers.log[row])
+        place, offset = int(entries.place[row]), int(entries.offset[row])
+        machine, home = self._entering.machines.texts[entries.machine[row]], int(logs.home[log])
+        if partition != home:
+            text = f"{machine}: belongs in partition {home}, as its other records do"
+            self._found(Finding.PARTITION, partition, place, offset, text)
+            self.tainted.add(home)
+            self._stray(entries.stream, machine)
+            return
+        seen = Seen.NEXT
+        if numbers.numbered[row]:
+            seq = int(numbers.seq[row])
+            last = int(logs.next_seq[log]) - 1
+            seen = logs.next(log, seq, offset)
+            text = self._jumped(entries.stream, seen, seq, last)
+            if text:
+                finding = Finding.DUPLICATE if seen is Seen.AGAIN else Finding.ORDER
+                self._found(finding, partition, place, offset, f"{machine}: {text}")
+        if self._stamped:
+            stamp_ms, before = int(numbers.stamp_ms[row]), int(logs.stamp_ms[log])
+            if stamp_ms < before and seen not in {Seen.LATE, Seen.AGAIN}:
+                text = f"{machine}: stamp {stamp_ms} after {before}"
+                self._found(Finding.STAMP, partition, place, offset, text)
+            logs.stamp_ms[log] = max(before, stamp_ms)
+
+    def _jumped(self, stream: str, seen: Seen, seq: int, last: int) -> str:
+        """Say what a number says of its place; empty where nothing is wrong with that of this record."""
+        if seen is Seen.MISNUMBERED:
+            return f"seq {last} before {seq}"
+        if seen is Seen.LATE:
+            return f"seq {seq} after {last}"
+        if seen is Seen.AGAIN:
+            self.duplicates[stream] += 1
+            return f"seq {seq} again after {last}"
+        return ""
+
+    # ------------------------------------------------------------ what comes out
 
     @property
     def digests(self) -> dict[str, dict[str, MachineDigest]]:
         """By stream and machine: digest and count of what was fed so far, as the encoder gives them."""
         found: dict[str, dict[str, MachineDigest]] = {stream: {} for stream in self._streams}
-        digests = self._digest[: len(self._counts)].tolist()
-        for (stream, machine), log in self._logs.items():
-            number = log.number
-            found[stream][machine] = MachineDigest(self.topic, log.home, digests[number], self._counts[number])
+        logs, texts = self._logs, self._entering.machines.texts
+        columns = (column[: logs.size].tolist() for column in (logs.home, logs.digest, logs.count))
+        for (stream, machine), home, digest, count in zip(self._named, *columns, strict=True):
+            found[stream][texts[machine]] = MachineDigest(self.topic, home, digest, count)
         return found
-
-    # ------------------------------------------------------------ the end
 
     def finish(self) -> None:
         """Count the numbers that never came; call it once, after the last record."""
-        for (stream, machine), log in self._logs.items():
+        for number, gaps in sorted(self._logs.gaps.items()):
+            stream, text = self._named[number]
+            machine, home = self._entering.machines.texts[text], int(self._logs.home[number])
             # A record with a wrong key or in a wrong partition is a finding already, and no gap as well.
-            missing = log.missing - self._strays[stream, machine]
+            missing = gaps.missing - self._strays[stream, machine]
             if missing > 0:
                 self.missing[stream] += missing
-                self.tainted.add(log.home)
+                self.tainted.add(home)
                 self.missing_lines += [
-                    f"{self._label}[{log.home}]@{gap.offset}: {machine}: {gap}"
-                    for gap in (log.gaps or ())[: FINDINGS_SHOWN - len(self.missing_lines)]
+                    f"{self._label}[{home}]@{gap.offset}: {machine}: {gap}"
+                    for gap in gaps.kept[: FINDINGS_SHOWN - len(self.missing_lines)]
                 ]
-
-
-def _key_of(row: Row) -> bytes:
-    """Give the key a record had when it was written; files keep none, but it is the machine."""
-    if row.key is not None:
-        return row.key
-    machine: str = row.fields.get("machine") or row.fields["location"]
-    return machine.encode()
-
-
-Progress = Callable[[int, int], None]  # records read, of how many

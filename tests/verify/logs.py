@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fleet.data import RecordBatch
+from fleet.encode.columns import RecordColumns
+from fleet.encode.decode import Decoder
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.schemas import schema_ids
+from fleet.encode.unpack import padded
+from fleet.encode.varint import varint
 from fleet.run.plan import scenario_digest
 from fleet.scenario.load import kinds_for, load
 from fleet.scenario.model import Scenario
@@ -18,7 +24,9 @@ from fleet.scenario.roster import expand
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 from fleet.verify.check import prepare
-from fleet.verify.findings import Findings
+from fleet.verify.entries import Row
+from fleet.verify.findings import FINDINGS_SHOWN, Findings
+from fleet.verify.log import UNREADABLE, LogChecker
 from fleet.verify.regenerate import folded
 from fleet.verify.runs import Run, assemble
 from fleet.verify.verdict import Verdict, judge
@@ -42,6 +50,55 @@ class Stored(NamedTuple):
 
 Place = tuple[str, int]
 Log = list[Stored]
+Feed = Callable[[LogChecker, int, Log], None]
+
+
+def columns_of(log: Log) -> RecordColumns:
+    """Lay records side by side, as a reader of batches finds them."""
+    pieces, lengths = [], []
+    for record in log:
+        pieces += [record.key or b"", record.value or b"", *(_header(*pair) for pair in record.headers)]
+        lengths.append(
+            [len(record.key or b""), len(record.value or b""), sum(map(len, pieces[-len(record.headers) :]))]
+        )
+        if not record.headers:
+            lengths[-1][2] = 0
+    key, value, headers = np.array(lengths, np.int64).reshape(-1, 3).T
+    stop = np.cumsum(key + value + headers)
+    return RecordColumns(
+        data=padded(pieces),
+        offset=np.array([record.offset for record in log], np.int64),
+        stamp_ms=np.array([record.timestamp for record in log], np.int64),
+        key_at=stop - headers - value - key,
+        key_length=np.where([record.key is None for record in log], -1, key),
+        value_at=stop - headers - value,
+        value_length=np.where([record.value is None for record in log], -1, value),
+        headers=np.array([len(record.headers) for record in log], np.int64),
+        headers_at=stop - headers,
+    )
+
+
+def _header(name: str, value: bytes) -> bytes:
+    return varint(len(name)) + name.encode() + varint(len(value)) + value
+
+
+def feed_bytes(checker: LogChecker, partition: int, log: Log) -> None:
+    checker.feed(partition, columns_of(log))
+
+
+def feed_fields(checker: LogChecker, partition: int, log: Log) -> None:
+    """Decode one record after another, as files are read."""
+    decoder, rows = Decoder(), []
+    for record in log:
+        if any(name == "fleet-run" and value != b"r1" for name, value in record.headers):
+            continue
+        try:
+            fields = decoder.decode(record.value)
+        except UNREADABLE as error:
+            checker.undecodable(partition, record.offset, record.key, str(error))
+            continue
+        rows.append(Row(record.offset, record.timestamp, record.key or b"", record.value or b"", fields))
+    checker.take(partition, rows)
 
 
 @dataclass
@@ -67,7 +124,15 @@ class Past:
         )
 
     def verdict(self, scenario: Scenario | None = None, *, trimmed: Mapping[Place, int] | None = None) -> Verdict:
-        """Feed all logs to checkers, partition after partition, and judge."""
+        """Feed all logs to checkers, partition after partition, and judge: as bytes and as fields, which must agree."""
+        verdict = self._verdict(feed_bytes, scenario, trimmed)
+        decoded = self._verdict(feed_fields, scenario, trimmed)
+        assert (decoded.counts, decoded.notes, decoded.digests) == (verdict.counts, verdict.notes, verdict.digests)
+        if sum(verdict.counts.values()) <= FINDINGS_SHOWN:
+            assert sorted(decoded.findings) == sorted(verdict.findings)
+        return verdict
+
+    def _verdict(self, feed: Feed, scenario: Scenario | None, trimmed: Mapping[Place, int] | None) -> Verdict:
         run, findings = self.run, Findings()
         asked = prepare(run, scenario)
         checkers = []
@@ -79,7 +144,7 @@ class Past:
                 if gone:
                     checker.trimmed(p, gone)
                 for at in range(gone, len(log), 1000):
-                    checker.feed(p, log[at : at + 1000])
+                    feed(checker, p, log[at : at + 1000])
             checkers.append(checker)
         return judge(run, checkers, findings, expected=asked.expected, digests=asked.digests)
 
