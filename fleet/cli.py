@@ -86,6 +86,21 @@ def run(
     stop_timeout: Annotated[
         str, typer.Option(metavar="30s", help="How long an interrupted run waits for answers.")
     ] = "30s",
+    acks: Annotated[str, typer.Option(metavar="all|1|0", help="Acknowledgements; only all is idempotent.")] = "all",
+    compression: Annotated[
+        str, typer.Option(metavar="none|lz4|zstd|snappy|gzip[:LEVEL]", help="Compression of readings' batches.")
+    ] = "none",
+    batch_size: Annotated[str, typer.Option(metavar="SIZE", help="Most that a batch holds.")] = "512 KiB",
+    linger: Annotated[
+        str | None, typer.Option(metavar="20ms", help="How long a record may wait for company: a longer window.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="50ms", help="Wall time between two releases of a paced run.")
+    ] = None,
+    set_producer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="An option of aiokafka's producer. May be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON to standard output.")] = False,
     exit_: Annotated[bool, typer.Option("--exit", help="End when done: do not keep the embedded broker open.")] = False,
 ) -> None:
@@ -93,6 +108,7 @@ def run(
     from fleet.run.clock import RealClock
     from fleet.run.plan import EMBEDDED, RunRequest, make_plan
     from fleet.scenario.load import with_arguments
+    from fleet.sinks.settings import producer_settings
 
     loaded = with_arguments(_load(scenario, settings), seed=seed, start=start, duration=length)
     if sample is not None:
@@ -117,6 +133,13 @@ def run(
         skew_s=None if skew is None else _duration_us("--skew", skew) / 1e6,
         skip_when_late=_choice("--when-late", when_late, ("catch-up", "skip")) == "skip",
         stop_timeout_s=_duration_us("--stop-timeout", stop_timeout) / 1e6,
+        producer=producer_settings(
+            acks=acks,
+            compression=compression,
+            batch_bytes=_bytes("--batch-size", batch_size),
+            options=set_producer or (),
+        ),
+        window_s=_window_s(window, linger),
     )
     if as_json and "stdout:" in targets:
         raise RequestError("--json and --to stdout: both want standard output; send the records elsewhere")
@@ -350,6 +373,21 @@ def _duration_us(option: str, text: str) -> int:
         return round(bounded(DURATION, above=0)(text) * 1_000_000)
     except ValueError as error:
         raise RequestError(f"{option}: {error}") from None
+
+
+def _bytes(option: str, text: str) -> int:
+    from fleet.scenario.quantities import BYTES, bounded
+
+    try:
+        return round(bounded(BYTES, above=0)(text))
+    except ValueError as error:
+        raise RequestError(f"{option}: {error}") from None
+
+
+def _window_s(window: str | None, linger: str | None) -> float | None:
+    """Settle how long records wait for one another; the longer of the two, if any was said."""
+    spans = [_duration_us(option, text) / 1e6 for option, text in (("--window", window), ("--linger", linger)) if text]
+    return max(spans, default=None)
 
 
 def _broker(url: str | None, option: str = "--to") -> str:

@@ -20,6 +20,7 @@ from fleet.broker.process import EmbeddedBroker
 from fleet.run.clock import RealClock
 from fleet.run.execute import Proof, Result, Running, execute
 from fleet.run.live import say, show
+from fleet.run.memory import keep_memory
 from fleet.run.plan import EMBEDDED, RunPlan, moment
 from fleet.run.report import as_json as report_fields
 from fleet.run.report import summary
@@ -40,6 +41,7 @@ def carry_out(plan: RunPlan, *, as_json: bool, keep_open: bool) -> int:
     """Run *plan* before a person's eyes and give the exit code."""
     console = Console(stderr=True, highlight=False)
     gc.set_threshold(GC_ALLOCATIONS, 20, 100)
+    keep_memory()
     own_broker = EMBEDDED in plan.request.targets
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker()) if own_broker else None

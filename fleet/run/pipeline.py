@@ -22,8 +22,12 @@ from fleet.sinks.sink import Latency
 FIRST_BLOCK_S = 0.1
 """Wall time the first block spans: short, so that the first record is early."""
 
-CHUNK_READINGS = 20_000
-"""At full speed so many readings are released at once: enough for full batches, few enough to stop soon."""
+CHUNK_MIN, CHUNK_MAX = 20_000, 200_000
+"""At full speed so many readings are released at once: enough to fill every partition's batch, few enough to
+stop soon."""
+
+READING_BYTES = 100
+"""About what a reading takes on the wire."""
 
 LATE_S = 1.0
 """A run that is this far behind its schedule is late: it says so, or skips."""
@@ -119,6 +123,7 @@ class Pipeline:
     ) -> None:
         self._plan, self._targets, self._clock, self._stop = plan, targets, clock, stop
         self._simulation = simulation
+        self._chunk = min(CHUNK_MAX, max(CHUNK_MIN, *(target.full_bytes // READING_BYTES for target in targets)))
         self.progress = Progress(plan.start_us, plan.start_us)
         self._wall_start_s = 0.0
         self._late = False
@@ -140,7 +145,7 @@ class Pipeline:
         """Release a block as fast as the sinks take it, a chunk at a time."""
         block = made.block
         span_us = block.stop_us - block.start_us
-        chunks = max(1, -(-block.readings // CHUNK_READINGS), -(-span_us // self._plan.skew_us))
+        chunks = max(1, -(-block.readings // self._chunk), -(-span_us // self._plan.skew_us))
         for chunk in range(1, chunks + 1):
             if self._stop.is_set():
                 return
@@ -149,7 +154,7 @@ class Pipeline:
     async def _release_paced(self, made: Made) -> None:
         """Release a block window by window, at the wall time that its due time maps to."""
         speed, block = self._plan.request.speed, made.block
-        window_us = max(1, round(WINDOW_S * speed * SECOND_US))
+        window_us = max(1, round((self._plan.request.window_s or WINDOW_S) * speed * SECOND_US))
         while self.progress.simulated_us < block.stop_us:
             now_us = self._plan.start_us + int((self._clock.now_s() - self._wall_start_s) * speed * SECOND_US)
             behind_s = (now_us - self.progress.simulated_us) / SECOND_US / speed

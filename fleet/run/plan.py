@@ -29,7 +29,7 @@ RUNS_TOPIC = "factory.runs"
 EMBEDDED = "embedded:"
 """The target where nothing was named: a broker of the run's own."""
 
-WINDOW_S = 0.025
+WINDOW_S = 0.05
 """Wall time between two releases of a paced run."""
 
 SKEW_MAX_US = 60 * SECOND_US

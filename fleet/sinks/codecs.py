@@ -36,7 +36,7 @@ def _lz4(level: int) -> Callable[[memoryview], bytes]:
     def compress(data: memoryview) -> bytes:
         # Kafka refuses frames with linked blocks, without a word in its log.
         frame = cramjam.lz4.Compressor(level=level, content_checksum=False, block_linked=False)
-        frame.compress(data)
+        frame.compress(bytes(data))  # a view is not taken
         return bytes(frame.finish())
 
     return compress

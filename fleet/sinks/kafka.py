@@ -134,8 +134,6 @@ class KafkaSink:
             row.failed += len(batch)
             raise RunError(self._hopeless)
         pump = self._pump(Place(batch.topic, batch.partition))
-        if pump.task is not None and pump.task.done():
-            pump.task.result()  # a mistake of ours ended it: better seen than waited for
         try:
             async with asyncio.timeout(self._deadline_s):
                 await pump.queue.put((batch, taken_ns))
@@ -144,13 +142,26 @@ class KafkaSink:
             self._hopeless = f"kafka: {self._connection.bootstrap} took nothing for {self._deadline_s:.0f} s"
             raise RunError(self._hopeless) from None
         row.pending += len(batch)
+        if pump.task is not None and pump.task.done():
+            self._forsake(pump)
+            pump.task.result()  # a mistake of ours ended it: better seen than waited for
 
     def _pump(self, place: Place) -> Pump:
         pump = self._pumps.get(place)
         if pump is None:
             pump = self._pumps[place] = Pump()
             pump.task = asyncio.create_task(self._run(place, pump))
+            pump.task.add_done_callback(lambda _: self._forsake(pump))
         return pump
+
+    def _forsake(self, pump: Pump) -> None:
+        """Count what waits for a *pump* that has ended as failed; who waits for room there need wait no longer."""
+        while not pump.queue.empty():
+            item = pump.queue.get_nowait()
+            if item is not None:
+                row = self.delivery[item[0].stream]
+                row.pending -= len(item[0])
+                row.failed += len(item[0])
 
     async def _run(self, place: Place, pump: Pump) -> None:
         """Hand over what comes to *place*, batch by batch."""
@@ -360,9 +371,4 @@ class KafkaSink:
         if ours:
             await asyncio.wait(ours, timeout=STOP_TIMEOUT_S)
         for pump in self._pumps.values():
-            while not pump.queue.empty():
-                item = pump.queue.get_nowait()
-                if item is not None:
-                    row = self.delivery[item[0].stream]
-                    row.pending -= len(item[0])
-                    row.failed += len(item[0])
+            self._forsake(pump)
