@@ -251,13 +251,14 @@ async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | No
         target.account.settle(target.sink.delivery)
     for target in result.targets:
         ended: Mapping[str, Any] | None = None
-        if target.encoder is not None and not target.broken:
+        silent = target.pending > 0  # nothing more is to be expected of it
+        if target.encoder is not None and not target.broken and not silent:
             ended = await unless(stopper.hard, _tell_end(result, target, clock))
             await _drain(target, clock.now_s() + CLOSE_TIMEOUT_S, clock, stopper, patience_s=patience_s)
         if proof is not None and ended and target.plan.url == EMBEDDED:
             result.verdict = await unless(stopper.hard, proof.finish(ended, timeout_s=PROOF_TIMEOUT_S))
         try:
-            await target.sink.close(timeout_s=0.0 if stopper.hard.is_set() else CLOSE_TIMEOUT_S)
+            await target.sink.close(timeout_s=0.0 if silent or stopper.hard.is_set() else CLOSE_TIMEOUT_S)
         except RunError as error:
             result.failure = result.failure or str(error)
         target.account.settle(target.sink.delivery)

@@ -45,6 +45,7 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
     done, _ = await asyncio.wait({starting}, timeout=START_TIMEOUT_S)
     error = starting.exception() if done else None
     if done and error is None:
+        _let_it_die(producer)
         return producer
     starting.cancel()  # ours: aiokafka starts its own tasks last
     await asyncio.wait({starting}, timeout=1.0)
@@ -56,6 +57,15 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
     if not isinstance(error, kafka_errors.KafkaError):
         raise error
     raise RequestError(f"kafka: {connection.bootstrap} lets no producer in: {error_name(error)}") from error
+
+
+def _let_it_die(producer: Any) -> None:
+    """Give who dies somebody to tell: a sender that ends with an error tells a waiter that only transactions have."""
+    manager = producer._txn_manager
+    if manager is not None and manager._transaction_waiter is None:
+        waiter = asyncio.get_running_loop().create_future()
+        waiter.add_done_callback(asyncio.Future.exception)  # heard, and known by other ways
+        manager._transaction_waiter = waiter
 
 
 async def stop_producer(producer: Any, *, timeout_s: float) -> None:
