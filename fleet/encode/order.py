@@ -121,14 +121,20 @@ class Merged:
     group: Ints  # of the place
     readings: Ints  # how many the scan has
     form: Ints  # what a writer wants to know of the scan before it is released
+    digest: Words  # what the scan adds to its machine's digest, if nothing before it was skipped
 
     def at(self, span: slice | Ints) -> Merged:
         """Give a part, or another order."""
         return Merged(**{name: getattr(self, name)[span] for name in self.__slots__})
 
 
-def merged(block: Block, lookup: Callable[[Cohort], CohortPlaces], form: Callable[[KindColumns], Ints]) -> Merged:
-    """Merge all scans of a *block* by due time; *form* gives a writer's own column."""
+def merged(
+    block: Block,
+    lookup: Callable[[Cohort], CohortPlaces],
+    form: Callable[[KindColumns], Ints],
+    digest: Callable[[KindColumns], Words],
+) -> Merged:
+    """Merge all scans of a *block* by due time; *form* and *digest* give columns of their own."""
     kinds = block.kinds
     of = [lookup(columns.cohort) for columns in kinds]
     due = _joined([columns.due_us for columns in kinds])
@@ -147,6 +153,7 @@ def merged(block: Block, lookup: Callable[[Cohort], CohortPlaces], form: Callabl
         group=sorted_column([at.group[c.machine] for at, c in zip(of, kinds, strict=True)]),
         readings=sorted_column([np.full(len(columns.due_us), len(columns.sensors)) for columns in kinds]),
         form=sorted_column([form(columns) for columns in kinds]),
+        digest=_joined([digest(columns).view(np.int64) for columns in kinds])[order].view(np.uint64),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleet.data import Batch, Block, Cohort, Ints, KindColumns, Record, RecordBatch, Words
 from fleet.encode.digest import MachineDigest, placed, reading_contents, scan_words, value_words, words_of
@@ -17,6 +18,7 @@ from fleet.encode.order import CohortPlaces, Merged, Place, Places, cohort_place
 from fleet.encode.packed import Headers, Packer
 
 RecordTime = Literal["scan", "wall", "none"]
+Cell = TypeVar("Cell", bound=np.generic)
 
 
 @dataclass(slots=True, eq=False)
@@ -24,7 +26,6 @@ class Scans:
     """A block's scans in log order."""
 
     order: Merged
-    digest: Words  # what each scan adds to its machine's, as long as nothing was skipped
     at: int = 0  # how many were released or skipped
 
 
@@ -122,8 +123,7 @@ class Readings:
 
     def prepare(self, block: Block) -> Scans:
         """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log."""
-        order = merged(block, self.cohort, self._writer.form)
-        return Scans(order, self._digest(block, order, None))
+        return Scans(merged(block, self.cohort, self._writer.form, self._digest_all))
 
     def skip(self, scans: Scans, stop: int) -> None:
         """Pass over the scans before *stop*."""
@@ -135,7 +135,7 @@ class Readings:
         span = slice(scans.at, stop)
         scans.at = stop
         due = scans.order.at(span)
-        digest = scans.digest[span]
+        digest = due.digest
         if self._skipped:  # places in the log are no longer the readings' numbers
             digest = self._digest(block, due, places_in_log(due.number, due.readings, self._released))
         np.add.at(self._digests, due.number, digest)
@@ -153,26 +153,32 @@ class Readings:
             adds[where] = self._adds(columns, rows, columns.seq[rows] if n is None else n[where])
         return adds
 
-    def _adds(self, columns: KindColumns, rows: Ints, n: Ints) -> Words:
-        """Give what each of the scans *rows* adds to its machine's digest, as the *n*-th and following records."""
+    def _digest_all(self, columns: KindColumns) -> Words:
+        """Digest all scans of *columns*, in their own order."""
+        return self._adds(columns, None, columns.seq)
+
+    def _adds(self, columns: KindColumns, rows: Ints | None, n: Ints) -> Words:
+        """Give what each of the scans *rows* (None: all) adds to its machine's digest, as record *n* and following."""
+
+        def chosen(column: NDArray[Cell]) -> NDArray[Cell]:
+            return column if rows is None else column[..., rows]
+
         at = self.cohort(columns.cohort)
-        machine = columns.machine[rows]
-        stamp_ms = columns.scan_us[rows] // 1000 if self._record_time == "scan" else np.zeros_like(n)
+        machine = chosen(columns.machine)
+        stamp_ms = chosen(columns.scan_us) // 1000 if self._record_time == "scan" else np.zeros_like(n)
         numbered = self._layout.numbered
         scan = scan_words(
             at.machine_words[machine],
             words_of(at.partition[machine]),
             words_of(stamp_ms),
-            words_of(columns.event_us[rows]) if numbered else None,
+            words_of(chosen(columns.event_us)) if numbered else None,
         )
         within = np.arange(len(columns.sensors))[:, None]
         numbers = None
         if numbered:
-            numbers = words_of(columns.seq[rows] + within), words_of(columns.quality.T.take(rows, axis=1))
+            numbers = words_of(chosen(columns.seq) + within), words_of(chosen(columns.quality.T))
         sensors = at.sensor_words[list(columns.sensors)][:, None]
-        contents = reading_contents(
-            scan, sensors, value_words(columns.value.T.take(rows, axis=1), self._layout), numbers
-        )
+        contents = reading_contents(scan, sensors, value_words(chosen(columns.value.T), self._layout), numbers)
         adds: Words = placed(contents, words_of(n + within)).sum(axis=0, dtype=np.uint64)
         return adds
 

@@ -7,8 +7,10 @@ columns are patched: the machine's texts, the two deltas, and value, time, numbe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,13 +56,12 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """*width* bytes at *place* in the row that differ from row to row; *record* is the reading within the scan."""
+    """*width* bytes that differ from row to row, at one of *places* for each record of the scan, in order."""
 
     what: str  # a key of _SOURCES
-    record: int
-    place: int
     width: int
-    text: str = ""  # which of the machine's texts
+    text: str  # which of the machine's texts, if it is one
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +88,7 @@ class Rows:
         index = next((part.index for part in program if isinstance(part, Symbol)), (0, 0, 0))
         self.symbols: Bytes = np.array([place << 1 for place in index], np.uint8)
         self._templates: dict[Shape, Template] = {}
+        self.bound = self._bound()
 
     def text_length(self, source: str, texts: int) -> int:
         """Give the bytes of a machine's text in class *texts*."""
@@ -107,8 +109,7 @@ class Rows:
         """Say whether templates can be made: every part of the program has a known length."""
         return not any(isinstance(part, Number) for part in self.program)
 
-    @property
-    def bound(self) -> int:
+    def _bound(self) -> int:
         """Give an upper bound of the bytes of a scan."""
         texts = [KEY, *(part.source for part in self.program if isinstance(part, MachineText))]
         longest = sum(max(lengths[self.sources.index(source)] for lengths in self.classes) for source in texts)
@@ -135,9 +136,11 @@ class Rows:
         out[:] = template.row
         scans = _Scans(self, columns, rows, shape, delta_ms, offset)
         for patch in template.patches:
-            cells = scans.of(patch)
-            hole: Cells = np.ndarray((len(rows),), cells.dtype, buffer=out, offset=patch.place, strides=(width,))
-            hole[...] = cells
+            cells = _SOURCES[patch.what](scans, patch)
+            many = cells if cells.ndim == 2 else repeat(cells)
+            for place, column in zip(patch.places, many, strict=False):
+                hole: Cells = np.ndarray((len(rows),), cells.dtype, buffer=out, offset=place, strides=(width,))
+                hole[...] = column
         return out.view(f"V{width}")[:, 0]
 
 
@@ -161,13 +164,17 @@ class _Atom(NamedTuple):
 def make_template(rows: Rows, shape: Shape) -> Template:
     """Lay out the records of a scan of *shape*, one behind the other."""
     out = bytearray()
-    patches: list[Patch] = []
+    places: dict[tuple[str, int, str, int], list[int]] = {}
     for record in range(len(rows.sensors)):
+        seen: Counter[str] = Counter()
         for atom in _record(rows, shape, record):
             if atom.what:
-                patches.append(Patch(atom.what, record, len(out), len(atom.data), atom.text))
+                name = f"{atom.what} {atom.text}"
+                places.setdefault((atom.what, len(atom.data), atom.text, seen[name]), []).append(len(out))
+                seen[name] += 1
             out += atom.data
-    return Template(np.frombuffer(bytes(out), np.uint8), tuple(patches))
+    patches = tuple(Patch(what, width, text, tuple(at)) for (what, width, text, _), at in places.items())
+    return Template(np.frombuffer(bytes(out), np.uint8), patches)
 
 
 def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
@@ -226,15 +233,6 @@ class _Scans:
         self._machine = columns.machine[rows]
         self._delta_ms, self._offset = delta_ms, offset
         self._record = np.arange(len(owner.sensors), dtype=np.int64)[:, None]
-        self._known: dict[tuple[str, str, int], Cells] = {}
-
-    def of(self, patch: Patch) -> Cells:
-        """Give the cells of *patch*; (scans,)."""
-        name = (patch.what, patch.text, patch.width)
-        known = self._known.get(name)
-        if known is None:
-            known = self._known[name] = _SOURCES[patch.what](self, patch)
-        return known if known.ndim == 1 else known[patch.record]
 
     def delta(self, patch: Patch) -> Cells:
         """Give time delta and offset delta, which stand side by side; (records, scans)."""

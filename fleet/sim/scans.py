@@ -6,6 +6,7 @@ the base period: time never runs backwards within a machine.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +36,16 @@ class Controllers:
 
 
 def ticks_between(controllers: Controllers, start_us: int, stop_us: int) -> tuple[int, int]:
-    """Give the range of ticks outside which no machine has a scan in *start_us* to *stop_us*."""
+    """Give the range of ticks outside which no machine has a scan in *start_us* to *stop_us*.
+
+    Tick k happens less than a base period and the largest jitter after ``start + k * base``, and less than the
+    largest jitter before it; the first one never before the start.
+    """
     base = controllers.base_us
-    first = (start_us - controllers.start_us) // base - 2
-    last = (stop_us - controllers.start_us) // base + 2
-    return max(0, first), max(0, last)
+    jitter = math.ceil(JITTER_MAX * base)
+    first = -((controllers.start_us + base + jitter - start_us) // base)
+    stop = -((controllers.start_us - jitter - stop_us) // base)
+    return max(0, first), max(0, stop)
 
 
 def instants(controllers: Controllers, machines: slice, first: int, stop: int) -> Ints:
