@@ -90,7 +90,7 @@ def run(
     compression: Annotated[
         str, typer.Option(metavar="none|lz4|zstd|snappy|gzip[:LEVEL]", help="Compression of readings' batches.")
     ] = "none",
-    batch_size: Annotated[str, typer.Option(metavar="SIZE", help="Most that a batch holds.")] = "512 KiB",
+    batch_size: Annotated[str, typer.Option(metavar="SIZE", help="Most that a batch holds.")] = "1000000 B",
     linger: Annotated[
         str | None, typer.Option(metavar="20ms", help="How long a record may wait for company: a longer window.")
     ] = None,

@@ -11,8 +11,8 @@ from fleet.data import TopicSeen
 from fleet.errors import RequestError
 from fleet.sinks.codecs import NONE, Codec, codec
 
-BATCH_BYTES = 512 * 1024
-"""Large: one batch a partition and request is all aiokafka sends."""
+BATCH_BYTES = 1_000_000
+"""Large, because one batch a partition and request is all aiokafka sends; just below what Kafka allows by default."""
 
 BATCH_BYTES_MIN = 1024
 BATCH_BYTES_MAX = 64 << 20
