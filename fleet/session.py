@@ -149,6 +149,7 @@ def show_verdict(
     """Read a run back, say what was found, and give the exit code."""
     from fleet.verify.check import verify
 
+    keep_memory()
     console = Console(stderr=True, highlight=False)
     source = Path(url.removeprefix("file:")) if url.startswith("file:") else _connection(url, kafka_config)
     with console.status("reading back") as status:

@@ -17,7 +17,7 @@ from fleet.encode.unpack import PAD, Buffer, octets, pairs_of, varints_at
 
 LANE_RECORDS = 48  # records a chain, about: fewer are more guesses, more are longer chains
 BURST = 4  # steps between looks at whether all have ended
-STEPS_MAX = 8 * LANE_RECORDS  # of all chains together; who has not ended then is walked alone
+STEPS_MAX = 8 * LANE_RECORDS  # of all chains together; who has not ended then goes on alone
 WINDOW_BYTES_MAX = 1024  # in which a beginning is looked for
 RECORD_BYTES_MIN = 7  # length, attributes, two deltas, no key, no value, no headers
 
@@ -91,7 +91,9 @@ def _guessed(data: Buffer, at: Ints, ends: Ints, window: int) -> Ints:
     Every record has a zero, its attributes, behind its length, and the next offset has mostly the next record.
     """
     octet, pairs, limit = octets(data), pairs_of(data), len(data) - PAD
-    lane, place = np.nonzero(octet[np.minimum(at[:, None] + np.arange(window), limit)] == 0)
+    at = np.minimum(at, len(data) - window)
+    windows = np.ndarray((len(data) - window + 1,), np.dtype(f"V{window}"), data, 0, (1,))[at]
+    lane, place = np.nonzero(windows.view(np.uint8).reshape(len(at), window) == 0)
     zero = at[lane] + place
     start = zero - 1 - (octet[zero - 2] >= 0x80)
     fits = (octet[zero - 1] < 0x80) & (start >= at[lane]) & (zero < ends[lane])
@@ -123,7 +125,7 @@ def _offset_delta(data: Buffer, at: Ints) -> Ints:
 def _walked(data: Buffer, at: Ints, stops: Ints) -> Ints:
     """Walk all chains from *at*: (chains, steps) beginnings of records, to the first one not before *stops* and on.
 
-    A chain that comes to what is no length is behind all data from there on.
+    A chain that comes to what is no length is behind all data from there on. One that is too long stops early.
     """
     pairs, limit = pairs_of(data), len(data) - PAD
     steps = [at]
@@ -143,9 +145,7 @@ def _walked(data: Buffer, at: Ints, stops: Ints) -> Ints:
                 ahead[lost] = [step(data, place) - place for place in at[lost].tolist()]
                 at = np.minimum(at + ahead, limit)
                 steps.append(at)
-    if (at < stops).any():
-        at = np.where(at < stops, limit, at)  # too many records for so few bytes: one goes alone there
-    return np.stack([*steps, at], axis=1)
+    return np.stack(steps, axis=1)
 
 
 def _mended(

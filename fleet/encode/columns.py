@@ -9,9 +9,10 @@ import numpy as np
 
 from fleet.data import Bools, Ints, RawBatches
 from fleet.encode.boundaries import record_starts, step
-from fleet.encode.unpack import Buffer, padded, small_varints_at, varints_at
+from fleet.encode.unpack import Buffer, farthest, octets, padded, small_varints_at, two_varints_at, varints_at
 
 NULL = -1  # the length of what is not there
+SHORT = 1 << 13  # bytes: the length of a record that is not longer has at most two
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +79,9 @@ def record_columns(raw: RawBatches) -> RecordColumns:
     A batch whose bytes are no records is damaged, all of it.
     """
     data = padded(raw.data)
+    if not raw.data:
+        none = np.zeros(0, np.int64)
+        return RecordColumns(data, *[none] * len(ROW_COLUMNS), damaged=raw.damaged)
     sizes = np.array([len(piece) for piece in raw.data], np.int64)
     ends = np.cumsum(sizes)
     starts, sound = record_starts(data, ends - sizes, ends, raw.count)
@@ -100,8 +104,10 @@ def record_columns(raw: RawBatches) -> RecordColumns:
 
 def _unsound(raw: RawBatches, batches: Ints) -> Iterator[tuple[int, int, str]]:
     for batch in batches.tolist():
-        count = max(int(raw.count[batch]), 1)
-        yield int(raw.first_offset[batch]), count, f"a batch of {count} records that cannot be told apart"
+        offset = int(raw.first_offset[batch])
+        first = max(offset, raw.start)
+        count = max(min(offset + int(raw.count[batch]), raw.stop) - first, 1)
+        yield first, count, f"a batch of {count} records that cannot be told apart"
 
 
 def _fields(data: Buffer, at: Ints, stop: Ints, batch: Ints, ends: Ints) -> tuple[RecordColumns, Bools]:
@@ -111,48 +117,34 @@ def _fields(data: Buffer, at: Ints, stop: Ints, batch: Ints, ends: Ints) -> tupl
     """
     last = np.append(batch[1:] != batch[:-1], True)[: len(batch)]
     stop = np.where(last, ends[batch], stop[: len(batch)])
-    walk = _Walk(data, stop)
-    at = walk.varint(at)[1] + 1  # the attributes say nothing
-    stamp_delta, at = walk.varint(at)
-    offset_delta, at = walk.varint(at)
-    key_length, key_at = walk.length(at)
-    value_length, value_at = walk.length(key_at + np.maximum(key_length, 0))
-    headers, headers_at = walk.length(value_at + np.maximum(value_length, 0))
-    # Headers are looked at where there are any; without them the record ends here.
-    fits = walk.fits & (headers >= 0) & ((headers > 0) | (headers_at == stop))
-    for row in np.flatnonzero(fits & (headers > 0)).tolist():
-        fits[row] = _headers_fit(data, int(headers_at[row]), int(headers[row]), int(stop[row]))
+    far = farthest(data)
+    at = _behind_length(data, at, stop) + 1  # the attributes say nothing
+    stamp_delta, offset_delta, at, sound = two_varints_at(data, np.minimum(at, far))
+    key_length, key_at, key_sound = small_varints_at(data, np.minimum(at, far))
+    at = np.minimum(key_at + np.maximum(key_length, 0), far)
+    value_length, value_at, value_sound = small_varints_at(data, at)
+    at = np.minimum(value_at + np.maximum(value_length, 0), far)
+    headers, headers_at, headers_sound = small_varints_at(data, at)
+    # All goes forward: who ends rightly has been inside all the way. Headers are looked at where there are any.
+    fits = (key_length >= NULL) & (value_length >= NULL) & ((headers_at == stop) & (headers == 0))
+    for more in (sound, key_sound, value_sound, headers_sound):
+        if more is not None:
+            fits &= more
+    if not fits.all():
+        possible = (key_length >= NULL) & (value_length >= NULL) & (headers > 0) & (headers_at < stop)
+        for row in np.flatnonzero(possible).tolist():
+            fits[row] = _headers_fit(data, int(headers_at[row]), int(headers[row]), int(stop[row]))
     columns = RecordColumns(
         data, offset_delta, stamp_delta, key_at, key_length, value_at, value_length, headers, headers_at
     )
     return columns, fits
 
 
-class _Walk:
-    """Positions that go through records, never behind their ends; *fits* says which have stayed inside."""
-
-    def __init__(self, data: Buffer, stop: Ints) -> None:
-        self._data = data
-        self._stop = stop
-        self.fits: Bools = np.ones(len(stop), np.bool_)
-
-    def varint(self, at: Ints) -> tuple[Ints, Ints]:
-        """Read a number and go behind it."""
-        return self._checked(*varints_at(self._data, np.minimum(at, self._stop)))
-
-    def length(self, at: Ints) -> tuple[Ints, Ints]:
-        """Read a length, or -1, of what follows and lies inside, and go behind it."""
-        self.fits &= at <= self._stop
-        length, follow = self._checked(*small_varints_at(self._data, np.minimum(at, self._stop)))
-        inside = (length >= NULL) & (length <= self._stop - follow)
-        self.fits &= inside
-        return np.where(inside, length, 0), follow
-
-    def _checked(self, value: Ints, follow: Ints, sound: Bools | None) -> tuple[Ints, Ints]:
-        self.fits &= follow <= self._stop
-        if sound is not None:
-            self.fits &= sound
-        return value, np.minimum(follow, self._stop)
+def _behind_length(data: Buffer, at: Ints, stop: Ints) -> Ints:
+    """Go behind the lengths that records begin with, which are known already."""
+    if int((stop - at).max(initial=0)) < SHORT:
+        return at + 1 + (octets(data)[at] > 0x7F)
+    return varints_at(data, at)[1]
 
 
 def _headers_fit(data: Buffer, at: int, count: int, stop: int) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bools, Ints
-from fleet.encode.unpack import Buffer, small_varints_at, varints_at, words_at
+from fleet.encode.unpack import Buffer, farthest, small_varints_at, varints_at, words_at
 
 TEXTS = frozenset({"string", "bytes"})
 WHOLE = frozenset({"int", "long"})
@@ -70,7 +70,7 @@ def _flat_field(name: str, kind: Any) -> FlatField | None:
 
 def read_flat(fields: tuple[FlatField, ...], data: Buffer, at: Ints, stop: Ints) -> tuple[dict[str, Column], Bools]:
     """Read records that lie in padded *data* from *at* to *stop*: columns by field name, and which rows are fit."""
-    reading = _Reading(data, at, stop)
+    reading = _Reading(data, at)
     columns = {}
     for field in fields:
         absent = None if field.null < 0 else reading.is_null(field.null)
@@ -79,12 +79,15 @@ def read_flat(fields: tuple[FlatField, ...], data: Buffer, at: Ints, stop: Ints)
 
 
 class _Reading:
-    """Where each row is, never behind its end, and whether it has been fit so far."""
+    """Where each row is, and whether it has been fit so far.
 
-    def __init__(self, data: Buffer, at: Ints, stop: Ints) -> None:
+    All goes forward: a row that ends where it should has been inside all the way.
+    """
+
+    def __init__(self, data: Buffer, at: Ints) -> None:
         self._data = data
-        self._stop = stop
-        self.at = at
+        self._far = farthest(data)
+        self.at = np.minimum(at, self._far)
         self.fit: Bools = np.ones(len(at), np.bool_)
 
     def is_null(self, branch: int) -> Bools:
@@ -96,40 +99,43 @@ class _Reading:
 
     def column(self, field: FlatField, absent: Bools | None) -> Column:
         """Read one field where it is not *absent*, and go behind it."""
-        before = self.at
-        if field.kind in FIXED_BYTES:
-            values, length = self._fixed(field.kind), None
-        elif field.kind in TEXTS:
-            values, length = self._texts(None if absent is None else ~absent)
-        elif field.kind in WHOLE:
-            values, length = self._advanced(*varints_at(self._data, self.at)), None
-        else:
-            values, length = self._advanced(*small_varints_at(self._data, self.at)), None
-            known = (values >= 0) & (values < len(field.symbols))
-            self.fit &= known if absent is None else known | absent
+        before, fit = self.at, self.fit
+        self.fit = np.ones(len(before), np.bool_)
+        values, length = self._read(field)
         if absent is not None:
             self.at = np.where(absent, before, self.at)
+            self.fit |= absent
+        self.fit &= fit
         return Column(field, values, length, absent)
 
-    def _fixed(self, kind: str) -> NDArray[Any]:
-        at = self.at
-        self._go(at + FIXED_BYTES[kind])
-        word = words_at(self._data, at)
-        values: NDArray[Any]
-        if kind == "boolean":
-            values = word & np.uint64(0xFF) != 0
-        else:
-            values = word.view(np.float64) if kind == "double" else word.astype(np.uint32).view(np.float32)
-        return values
+    def _read(self, field: FlatField) -> tuple[NDArray[Any], Ints | None]:
+        if field.kind in FIXED_BYTES:
+            return self._fixed(field.kind), None
+        if field.kind in TEXTS:
+            return self._texts()
+        if field.kind in WHOLE:
+            return self._advanced(*varints_at(self._data, self.at)), None
+        index = self._advanced(*small_varints_at(self._data, self.at))
+        self.fit &= index.view(np.uint64) < len(field.symbols)
+        return index, None
 
-    def _texts(self, present: Bools | None) -> tuple[Ints, Ints]:
+    def _fixed(self, kind: str) -> NDArray[Any]:
+        word = words_at(self._data, self.at)
+        self._go(self.at + FIXED_BYTES[kind])
+        if kind == "boolean":
+            truth: Bools = word & np.uint64(0xFF) != 0
+            return truth
+        return word.view(np.float64) if kind == "double" else word.astype(np.uint32).view(np.float32)
+
+    def _texts(self) -> tuple[Ints, Ints]:
         length = self._advanced(*small_varints_at(self._data, self.at))
-        inside = (length >= 0) & (length <= self._stop - self.at)
-        if not inside.all():
-            self.fit &= inside if present is None else inside | ~present
-            length = np.where(inside, length, 0)
         at = self.at
-        self.at = at + length
+        # As words without sign no length is below 0, and those that are too long lead to the end and no farther.
+        inside = length.view(np.uint64) <= np.uint64(self._far)
+        if not inside.all():
+            self.fit &= inside
+            length = np.where(inside, length, 0)
+        self._go(at + length)
         return at, length
 
     def _advanced(self, values: Ints, at: Ints, sound: Bools | None) -> Ints:
@@ -139,10 +145,4 @@ class _Reading:
         return values
 
     def _go(self, at: Ints) -> None:
-        """Go on to *at*; who would go behind the end is unfit and stays there."""
-        inside = at <= self._stop
-        if inside.all():
-            self.at = at
-            return
-        self.fit &= inside
-        self.at = np.minimum(at, self._stop)
+        self.at = np.minimum(at, self._far)

@@ -67,6 +67,27 @@ def varints_at(data: Buffer, at: Ints) -> tuple[Ints, Ints, Bools | None]:
     return _unfolded(word), at + size, sound
 
 
+def two_varints_at(data: Buffer, at: Ints) -> tuple[Ints, Ints, Ints, Bools | None]:
+    """Read two varints that follow one another: both values, where the second ends, and which are sound."""
+    word = words_at(data, at)
+    ends = ~word & CONTINUED
+    second = ends & (ends - ONE)
+    if not second.all():  # somewhere both have more than eight bytes together
+        one, at, sound = varints_at(data, at)
+        two, at, also = varints_at(data, np.minimum(at, farthest(data)))
+        return one, two, at, sound if also is None else also if sound is None else sound & also
+    below = ((ends ^ second) - ONE, (second & (~second + ONE)) - ONE)
+    size, both = ((np.bitwise_count(bits) + np.uint8(1)) & np.uint8(0xF8) for bits in below)  # in bits
+    one = _unfolded(_squeezed(word & below[0]))
+    two = _unfolded(_squeezed((word & below[1]) >> size))
+    return one, two, at + (both >> np.uint8(3)), None
+
+
+def farthest(data: Buffer) -> int:
+    """Give the farthest position that may be read from: one behind the data, where nothing ends rightly."""
+    return len(data) - PAD + 1
+
+
 def _squeezed(word: Words) -> Words:
     """Take the eighth bit of each byte out."""
     word = word & np.uint64(0x7F7F7F7F7F7F7F7F)

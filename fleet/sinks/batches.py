@@ -22,7 +22,7 @@ FIRST = 12  # bytes before what a batch's length counts: first offset and length
 CRC_FROM = 21  # the CRC is of everything behind itself
 MAGIC = 2
 CODEC_MASK, APPEND_TIME, CONTROL = 0x07, 0x08, 0x20
-PIECE_BYTES = 1 << 20  # decompressed: what is looked at at once
+PIECE_BYTES = 2 << 20  # decompressed: what is looked at at once
 XERIAL = b"\x82SNAPPY\x00"  # Java's way to cut snappy into blocks: this, two versions, then length and block
 XERIAL_BYTES = 16
 
@@ -74,20 +74,23 @@ def pieces(answer: bytes, batches: list[BatchHeader], *, partition: int, start: 
     Of the records only those with offsets from *start* to *stop* are asked for; what a piece has not is before
     its ``start`` or behind its ``stop``.
     """
-    piece = _Piece()
+    stop = min(batches[-1].stop_offset, stop)
+    piece = _Piece(start, stop)
     for batch in batches:
         piece.add(memoryview(answer), batch)
         if piece.size >= PIECE_BYTES:
             yield piece.raw(partition, start, min(batch.stop_offset, stop))
-            start, piece = batch.stop_offset, _Piece()
-    if piece.batches or start < stop:
-        yield piece.raw(partition, start, min(batches[-1].stop_offset, stop))
+            start = batch.stop_offset
+            piece = _Piece(start, stop)
+    if start < stop:
+        yield piece.raw(partition, start, stop)
 
 
 class _Piece:
     """Batches that will be looked at at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int, stop: int) -> None:
+        self._start, self._stop = start, stop
         self.size = 0
         self.batches: list[BatchHeader] = []
         self._data: list[memoryview] = []
@@ -100,8 +103,9 @@ class _Piece:
         try:
             data = _records(answer, batch)
         except (ValueError, cramjam.DecompressionError) as error:
-            count = batch.stop_offset - batch.first_offset
-            self._damaged.append((batch.first_offset, count, f"a batch of {count} records: {error}"))
+            first = max(batch.first_offset, self._start)
+            count = min(batch.stop_offset, self._stop) - first
+            self._damaged.append((first, count, f"a batch of {count} records: {error}"))
             return
         self.size += len(data)
         self.batches.append(batch)

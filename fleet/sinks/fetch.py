@@ -37,8 +37,8 @@ REQUEST_TIMEOUT_MS = 10_000
 BACK_OFF_S = 0.1
 START_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
-PASSING = frozenset({56, 74, 75, 78})
-"""Errors that aiokafka does not know: KAFKA_STORAGE_ERROR, FENCED_ and UNKNOWN_LEADER_EPOCH, OFFSET_NOT_AVAILABLE."""
+PASSING = frozenset({74, 75, 78})
+"""Errors that aiokafka does not know: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_NOT_AVAILABLE."""
 
 
 async def fetch(
