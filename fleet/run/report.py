@@ -118,6 +118,7 @@ def as_json(result: Result) -> dict[str, Any]:
             {
                 "target": shown(target),
                 "account": target.account.as_fields(),
+                "first_acknowledged": moment(target.sink.latency.first_us) if target.sink.latency.records else None,
                 "latency_us": _quantiles(target.sink.latency),
                 "notices": list(target.sink.notices),
             }

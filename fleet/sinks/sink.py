@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import log2
 from typing import Protocol
 
@@ -25,6 +26,7 @@ class Latency:
         self.counts = [0] * BUCKETS
         self.records = 0
         self.max_us = 0
+        self.first_us = 0  # wall time of the first acknowledgement, us since 1970; 0: none yet
 
     def add(self, took_us: int, records: int) -> None:
         """Count that so many *records* took *took_us*."""
@@ -32,6 +34,7 @@ class Latency:
         self.counts[min(bucket, BUCKETS - 1)] += records
         self.records += records
         self.max_us = max(self.max_us, took_us)
+        self.first_us = self.first_us or time.time_ns() // 1000
 
     def quantile_us(self, share: float) -> int:
         """Give the time that *share* (0 to 1) of all records took at most, to 9 %; 0 where there are none."""
