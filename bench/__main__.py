@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 from pathlib import Path
@@ -17,10 +18,11 @@ from rich.table import Table
 from bench import document
 from bench.cases import Case, cases
 from bench.figures import Row, ratios, shown, spreads
-from bench.rounds import HONEST_ROUNDS, Measured, machine, measure
+from bench.rounds import HONEST_ROUNDS, Asked, Measured, machine, measure
 
 OUT = Path(__file__).parents[1] / "out" / "bench.json"
 GROUPS = {"peers": ("discard", "kafka")}
+ROUNDS, BUDGET_S = 3, 570
 EXIT_INTERRUPTED = 130
 
 
@@ -31,7 +33,9 @@ def main() -> None:
     parser.add_argument("part", nargs="*", help="only these parts")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name contains this")
     parser.add_argument(
-        "--rounds", type=int, default=3, help=f"how often (default 3; slow cases once, from {HONEST_ROUNDS} on always)"
+        "--rounds",
+        type=int,
+        help=f"how often; slow cases once, from {HONEST_ROUNDS} on always (default {ROUNDS}, or fewer in {BUDGET_S} s)",
     )
     parser.add_argument("--scale", type=float, default=1.0, help="so many times the records (default 1)")
     parser.add_argument(
@@ -42,13 +46,15 @@ def main() -> None:
         document.write(Measured(**json.loads(OUT.read_text())))
         return
     chosen = _chosen(parser, arguments.part, arguments.only)
+    budget_s = math.inf if arguments.rounds else BUDGET_S
+    asked = Asked(arguments.rounds or ROUNDS, arguments.scale, budget_s)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what was started, as Ctrl-C does
     console, measured, interrupted = Console(stderr=True, highlight=False), Measured(machine()), False
     try:
-        measure(chosen, rounds=arguments.rounds, scale=arguments.scale, say=console.print, measured=measured)
+        measure(chosen, asked, measured, console.print)
     except KeyboardInterrupt:
         interrupted = True
-    if measured.rounds:
+    if any(figures for rounds in measured.rounds.values() for figures in rounds) or measured.gaps:
         _report(measured)
     sys.exit(EXIT_INTERRUPTED if interrupted else 0)
 

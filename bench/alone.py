@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import sys
 import time
@@ -20,6 +19,7 @@ from bench.clients import Figures
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.sinks.connection import Connection
 from fleet.sinks.kafka import KafkaSink
+from fleet.sinks.settings import producer_settings
 
 VALUES_READINGS = {1_000: 12_000_000, 100_000: 40_000_000}
 ENCODED_RECORDS = 1_000_000
@@ -27,11 +27,10 @@ PARTITIONS = 12
 TOPIC = "factory.readings"
 NOWHERE = "127.0.0.1:1"
 DEADLINE_S = 60.0
-BATCH_BYTES_MAX = 1 << 20
+BATCH_BYTES = 512 << 10
 RELEASE_US = 5_000_000
 """As a run at full speed hands over: some 50,000 readings at once."""
 
-PACKED: dict[str, Any] = {"batch_bytes": 512 << 10} if "batch_bytes" in inspect.signature(Encoder).parameters else {}
 PLANT_SPAN_S = {1_000: 4 * 3600, 100_000: 300}
 
 
@@ -86,9 +85,10 @@ def framing(machines: int) -> Figures:
 
 async def _encode(machines: int, sink_kind: type[KafkaSink] | None) -> Figures:
     simulation = plant.simulation(machines)
-    encoder = Encoder({"readings": StreamPlan(TOPIC)}, {TOPIC: PARTITIONS}, **PACKED)
-    producer = Dropping(bootstrap_servers=NOWHERE, enable_idempotence=True, max_batch_size=BATCH_BYTES_MAX)
-    sink = sink_kind(Connection(NOWHERE), producer, {}, deadline_s=DEADLINE_S) if sink_kind else None
+    encoder = Encoder({"readings": StreamPlan(TOPIC)}, {TOPIC: PARTITIONS}, batch_bytes=BATCH_BYTES)
+    producer = Dropping(bootstrap_servers=NOWHERE, enable_idempotence=True, max_batch_size=BATCH_BYTES)
+    settings = producer_settings(batch_bytes=BATCH_BYTES)
+    sink = sink_kind(Connection(NOWHERE), producer, {}, settings, deadline_s=DEADLINE_S) if sink_kind else None
     spent, records = 0.0, -1  # the first block is not counted: templates are made with it
     while records < ENCODED_RECORDS:
         block = simulation.advance(simulation.now_us + simulation.span_us())

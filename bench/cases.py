@@ -11,16 +11,19 @@ from dataclasses import dataclass
 
 from bench import alone, fleet_runs
 from bench.brokers import RealKafka, discard, far_kafka, kafka
-from bench.clients import Client, Figures, Job, sending
+from bench.clients import Client, Figures, Job, send, sending
 from bench.corpus import corpus
 from bench.paced import first_at_discard, first_at_kafka, in_real_time
 from bench.peers import java, native
 from bench.peers.table import PEERS
+from bench.reading_back import NAME as VERIFY
+from bench.reading_back import reading_back
 from bench.running import FAILURES, run
 
 FEW, MANY = 150_000, 4_150_000
 TO_DISCARD, TO_KAFKA = "to the discard server", "to Kafka"
 FAR_DELAY_MS = 10.0
+WARM_UP_RECORDS, WARMS_UP = 2_000_000, java.PERF_TEST.name
 FLEET = fleet_runs.client(few=FEW, many=MANY)
 
 
@@ -35,7 +38,7 @@ class Bench:
 
     def _warm(self, broker: RealKafka) -> RealKafka:
         """Let a broker's virtual machine compile what it runs most."""
-        sending(native.BATCH, broker, self.corpus(), scale=self.scale)
+        send(PEERS[WARMS_UP], broker, self.corpus(), round(WARM_UP_RECORDS * self.scale))
         return broker
 
 
@@ -89,6 +92,10 @@ def _alone(name: str, _: Bench) -> Figures:
     return figures
 
 
+def _read_back(bench: Bench) -> Figures:
+    return reading_back(FLEET, bench.kafka(), bench.corpus(), scale=bench.scale)
+
+
 def _nanoseconds(bench: Bench) -> Figures:
     with discard() as broker, broker.topic() as topic:
         command = FLEET.command(Job(broker.bootstrap, topic, round(MANY * bench.scale), bench.corpus()))
@@ -116,11 +123,11 @@ def cases() -> list[Case]:
         *(Case("growth", f"{one.name} {TO_DISCARD}", bind(_to_discard, one), slow=True) for one in grown),
         *(
             Case("start", f"{name}, first record {to}", bind(first, name), slow=True)
-            for name in ("quickstart", "hundred-thousand")
             for to, first in (
                 (TO_DISCARD, lambda name, _: first_at_discard(name)),
                 (TO_KAFKA, lambda name, bench: first_at_kafka(name, bench.kafka())),
             )
+            for name in ("quickstart", "hundred-thousand")
         ),
         Case("paced", "50,000 readings/s in real time", lambda _: in_real_time(5e4, length_s=20), slow=True),
         Case("paced", "1,000,000 readings/s in real time", lambda _: in_real_time(1e6, length_s=15), slow=True),
@@ -128,5 +135,6 @@ def cases() -> list[Case]:
             Case("far", f"{one.name} to Kafka 20 ms away", bind(_far_away, one), slow=True)
             for one in (FLEET, native.BATCH, java.PERF_TEST)
         ),
+        Case("verify", VERIFY, _read_back),
         Case("nanoseconds", "where fleet's nanoseconds go", _nanoseconds),
     ]

@@ -19,7 +19,7 @@ from bench.brokers import PARTITIONS
 from fleet.encode.encoder import Encoder, StreamPlan
 
 MACHINES = 1_000
-RECORDS = 100_000
+RECORDS = 50_000
 """In the file; a peer sends them over and over. More would measure its memory, fewer its cache."""
 
 RELEASE_US = 100_000

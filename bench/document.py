@@ -15,11 +15,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PICTURE = PAGE.with_suffix(".svg")
 BEGIN, END = "<!-- measured: begin (python -m bench --document) -->", "<!-- measured: end -->"
 SENDING = {
-    "records_per_core_s": "M per core-second",
-    "records_per_s": "M per second",
-    "broker_core_s_per_million": "broker core-s per M",
-    "with_start_records_per_core_s": "M per core-second, start included",
-    "rss_gib": "GiB",
+    "records_per_core_s": ("M per core-second", 1e6),
+    "records_per_s": ("M per second", 1e6),
+    "broker_core_s_per_million": ("broker core-s per M", 1.0),
+    "with_start_records_per_core_s": ("M per core-second, start included", 1e6),
+    "rss_gib": ("GiB", 1.0),
 }
 TITLES = {
     "discard": "To the discard server",
@@ -84,11 +84,11 @@ def _ratios(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _sending(rows: Sequence[Row]) -> Iterator[str]:
-    yield f"| | {' | '.join(SENDING.values())} |"
+    yield f"| | {' | '.join(said for said, _ in SENDING.values())} |"
     yield "|---|" + "---:|" * len(SENDING)
     for case in dict.fromkeys(row.case for row in rows):
         by_figure = {row.figure: row for row in rows if row.case == case}
-        yield f"| {case} | {' | '.join(_spread(by_figure[name]) for name in SENDING)} |"
+        yield f"| {case} | {' | '.join(_spread(by_figure[name], size) for name, (_, size) in SENDING.items())} |"
 
 
 def _plain(rows: Sequence[Row]) -> Iterator[str]:
@@ -99,10 +99,10 @@ def _plain(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _times(row: Row) -> str:
-    return f"{shown(row.median)} x ({shown(row.low)} to {shown(row.high)})"
+    alone = f"{shown(row.median)} x"
+    return alone if row.rounds == 1 else f"{alone} ({shown(row.low)} to {shown(row.high)})"
 
 
-def _spread(row: Row) -> str:
-    size = 1e6 if row.figure.endswith(("core_s", "records_per_s")) else 1.0
+def _spread(row: Row, size: float = 1.0) -> str:
     middle, low, high = (shown(value / size) for value in (row.median, row.low, row.high))
     return middle if row.rounds == 1 else f"{middle} ({low} to {high})"

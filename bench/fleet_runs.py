@@ -45,7 +45,7 @@ def compression(codec: str) -> tuple[str, ...]:
         return ()
     if "--compression" not in run_help():
         raise Unmeasured("fleet run has no --compression")
-    return ("--compression", f"{codec}:{CODEC_LEVEL}" if f"{codec}:" in run_help() else codec)
+    return ("--compression", f"{codec}:{CODEC_LEVEL}")
 
 
 @functools.cache

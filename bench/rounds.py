@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +22,15 @@ HONEST_ROUNDS = 5
 """So many rounds make a table for the document; then slow cases are measured in each of them, too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How often and how much; no round is begun that would not end within the budget."""
+
+    rounds: int
+    scale: float
+    budget_s: float
+
+
 @dataclass(slots=True)
 class Measured:
     """The figures of all cases, round by round; None where there is none. *gaps* says why."""
@@ -35,19 +45,24 @@ class Measured:
         return {"machine": self.machine, "parts": self.parts, "rounds": self.rounds, "gaps": self.gaps}
 
 
-def measure(
-    cases: Sequence[Case], *, rounds: int, scale: float, say: Callable[[str], None], measured: Measured
-) -> None:
+def measure(cases: Sequence[Case], asked: Asked, measured: Measured, say: Callable[[str], None]) -> None:
     """Measure *cases* into *measured*, which holds what there is so far should this be interrupted."""
+    rounds, until_s, quick_s = asked.rounds, time.monotonic() + asked.budget_s, 0.0
     with ExitStack() as stack:
-        bench = Bench(stack, scale)
+        bench = Bench(stack, asked.scale)
         for turn in range(rounds):
+            if turn and time.monotonic() + quick_s > until_s:
+                say(f"no further round in {asked.budget_s:.0f} s; --rounds N takes the time it needs")
+                return
+            quick_s = 0.0
             for case in cases:
                 if case.slow and turn and rounds < HONEST_ROUNDS:
                     continue
                 say(f"round {turn + 1} of {rounds}: {case.part}: {case.name}")
                 measured.parts[case.name] = case.part
+                begun_s = time.monotonic()
                 measured.rounds.setdefault(case.name, []).append(_figures(case, bench, say, measured))
+                quick_s += 0.0 if case.slow else time.monotonic() - begun_s
 
 
 def _figures(case: Case, bench: Bench, say: Callable[[str], None], measured: Measured) -> Figures | None:

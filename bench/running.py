@@ -19,6 +19,7 @@ from tests.services.process import WATCHDOG, ServiceUnavailable, tail
 
 ROOT = Path(__file__).parents[1]
 RUN_TIMEOUT_S = 90.0
+PEAK_LOOK_S = 0.05
 GRACE_S = 20.0  # from Ctrl-C to the kill
 
 
@@ -54,7 +55,7 @@ def run(command: Sequence[str], *, timeout_s: float = RUN_TIMEOUT_S, patient: bo
         )
         WATCHDOG.watch(process.pid)
         try:
-            with _interrupted_after(timeout_s, process.pid) as fired:
+            with _interrupted_after(timeout_s, process.pid) as fired, _peak_watched(process.pid) as peak_gib:
                 _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
@@ -73,7 +74,7 @@ def run(command: Sequence[str], *, timeout_s: float = RUN_TIMEOUT_S, patient: bo
         begun_s=begun_s,
         wall_s=wall_s,
         cpu_s=usage.ru_utime + usage.ru_stime,
-        rss_gib=usage.ru_maxrss / (1 << 20),
+        rss_gib=max(peak_gib, default=usage.ru_maxrss / (1 << 20)),
         printed=printed,
         interrupted=fired.is_set(),
     )
@@ -100,6 +101,27 @@ def _interrupted_after(timeout_s: float, pid: int) -> Iterator[threading.Event]:
     finally:
         for timer in timers:
             timer.cancel()
+
+
+@contextlib.contextmanager
+def _peak_watched(pid: int) -> Iterator[list[float]]:
+    """Note now and then the most memory that *pid* has had: what wait4() says begins with its parent's."""
+    peaks_gib: list[float] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(PEAK_LOOK_S):
+            with contextlib.suppress(OSError):
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                peaks_gib.extend(int(line.split()[1]) / (1 << 20) for line in lines if line.startswith("VmHWM"))
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield peaks_gib
+    finally:
+        done.set()
+        looking.join()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

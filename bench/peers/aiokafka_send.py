@@ -45,7 +45,7 @@ def command(job: Job) -> list[str]:
 SEND = Client(
     "aiokafka send + fastavro",
     10_000,
-    160_000,
+    110_000,
     command,
     f"fastavro; enable_idempotence, acks=all, linger_ms={LINGER_MS}, max_batch_size={BATCH_BYTES}",
 )
