@@ -81,7 +81,7 @@ def record_columns(raw: RawBatches) -> RecordColumns:
     data = padded(raw.data)
     if not raw.data:
         none = np.zeros(0, np.int64)
-        return RecordColumns(data, *[none] * len(ROW_COLUMNS), damaged=raw.damaged)
+        return RecordColumns(data, none, none, none, none, none, none, none, none, raw.damaged)
     sizes = np.array([len(piece) for piece in raw.data], np.int64)
     ends = np.cumsum(sizes)
     starts, sound = record_starts(data, ends - sizes, ends, raw.count)
