@@ -39,22 +39,22 @@ async def make_topic(bootstrap: str, *, copies: int = 1) -> str:
     return name
 
 
-async def send(topic: str, value: bytes, **options: object) -> None:
+async def send(topic: str, value: bytes, **options: object) -> int:
     options = {"request_timeout_ms": 20_000} | options
     producer = AIOKafkaProducer(enable_idempotence=True, **options)
     try:
         await producer.start()
-        await producer.send_and_wait(topic, value, key=b"press-1", partition=0)
+        return int((await producer.send_and_wait(topic, value, key=b"press-1", partition=0)).offset)
     finally:
         await producer.stop()
 
 
-async def read_first(topic: str, **options: object) -> bytes | None:
+async def read_first(topic: str, *, offset: int = 0, **options: object) -> bytes | None:
     consumer = AIOKafkaConsumer(group_id=None, auto_offset_reset="earliest", **options)
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, 0)])
-        await consumer.seek_to_beginning()
+        consumer.seek(TopicPartition(topic, 0), offset)
         found = await consumer.getmany(timeout_ms=int(ANSWER_TIMEOUT_S * 1000))
     finally:
         await consumer.stop()
@@ -135,11 +135,11 @@ async def test_the_sasl_listener_serves_the_admin(secure_kafka: KafkaCluster) ->
 async def test_the_limited_user_may_write_its_one_topic_and_no_other(secure_kafka: KafkaCluster) -> None:
     other = await make_topic(secure_kafka.bootstrap)
 
-    await send(LIMITED_TOPIC, b"allowed", **scram(secure_kafka, LIMITED))
+    offset = await send(LIMITED_TOPIC, b"allowed", **scram(secure_kafka, LIMITED))
     with pytest.raises(TopicAuthorizationFailedError):
         await send(other, b"refused", **scram(secure_kafka, LIMITED))
 
-    assert await read_first(LIMITED_TOPIC, **scram(secure_kafka, ADMIN)) == b"allowed"
+    assert await read_first(LIMITED_TOPIC, offset=offset, **scram(secure_kafka, ADMIN)) == b"allowed"
 
 
 async def test_a_broker_comes_back_with_its_records_after_a_restart_and_a_kill(
