@@ -122,10 +122,10 @@ def cases() -> list[Case]:
         Case("json", f"{json_client.name} {TO_DISCARD}", bind(_to_discard, json_client)),
         *(Case("growth", f"{one.name} {TO_DISCARD}", bind(_to_discard, one), slow=True) for one in grown),
         *(
-            Case("start", f"{name}, first record {to}", bind(first, name), slow=True)
-            for to, first in (
-                (TO_DISCARD, lambda name, _: first_at_discard(name)),
-                (TO_KAFKA, lambda name, bench: first_at_kafka(name, bench.kafka())),
+            Case("start", f"{name}, first {what}", bind(first, name), slow=True)
+            for what, first in (
+                (f"reading {TO_DISCARD}", lambda name, _: first_at_discard(name)),
+                (f"record of any stream {TO_KAFKA}", lambda name, bench: first_at_kafka(name, bench.kafka())),
             )
             for name in ("quickstart", "hundred-thousand")
         ),

@@ -31,6 +31,7 @@ TITLES = {
     "alone": "Stages by themselves",
     "start": "From the start of `fleet run` to the first reading acknowledged",
     "paced": "In real time",
+    "verify": "Read back and proven by `fleet verify`",
     "nanoseconds": "Where the nanoseconds go",
 }
 
@@ -60,8 +61,7 @@ def _measured(measured: Measured) -> Iterator[str]:
         rows = [row for row in every if row.part == part]
         if rows:
             yield from (f"### {title}", "")
-            sending = any(row.figure in COMPARED for row in rows)
-            yield from _sending(rows) if sending and part != "alone" else _plain(rows)
+            yield from _sending(rows) if {row.figure for row in rows} >= SENDING.keys() else _plain(rows)
             yield ""
     if measured.gaps:
         yield from ("### Not measured", "")

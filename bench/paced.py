@@ -57,12 +57,13 @@ def first_at_discard(scenario: str) -> Figures:
 
 
 def first_at_kafka(scenario: str, kafka: Broker) -> Figures:
-    """Start *scenario*, and read from its report when Kafka acknowledged its first reading."""
+    """Start *scenario*, and read from its report when Kafka acknowledged its first record, of whatever stream."""
     with kafka.topic() as topic:
-        said = report(_started(scenario, kafka, topic)).get("first_acknowledged_s")
+        ran = _started(scenario, kafka, topic)
+    said = report(ran)["targets"][0]["first_acknowledged"]
     if said is None:
-        raise Unmeasured("fleet's report has no first_acknowledged_s")
-    return {"first_acknowledged_s": said}
+        raise Unmeasured(f"{scenario}: nothing was acknowledged")
+    return {"first_acknowledged_s": datetime.fromisoformat(said).timestamp() - ran.begun_at_s}
 
 
 def _started(scenario: str, broker: Broker, topic: str) -> Ran:

@@ -36,6 +36,7 @@ class Ran:
     """How a client ran; its CPU is that of all its threads and of its children."""
 
     begun_s: float  # on the monotonic clock
+    begun_at_s: float  # since 1970
     wall_s: float
     cpu_s: float
     rss_gib: float
@@ -49,7 +50,7 @@ def run(command: Sequence[str], *, timeout_s: float = RUN_TIMEOUT_S, patient: bo
     A *patient* command is interrupted as Ctrl-C would, and says what it did so far.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        begun_s = time.monotonic()
+        begun_s, begun_at_s = time.monotonic(), time.time()
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
         )
@@ -72,6 +73,7 @@ def run(command: Sequence[str], *, timeout_s: float = RUN_TIMEOUT_S, patient: bo
         raise Unmeasured(f"{_named(command)}: exit {process.returncode}\n{tail(printed + complaint)}")
     return Ran(
         begun_s=begun_s,
+        begun_at_s=begun_at_s,
         wall_s=wall_s,
         cpu_s=usage.ru_utime + usage.ru_stime,
         rss_gib=max(peak_gib, default=usage.ru_maxrss / (1 << 20)),
