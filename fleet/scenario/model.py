@@ -26,6 +26,7 @@ from fleet.scenario.fields import (
     whole,
     whole_schema,
 )
+from fleet.scenario.own import OwnRecords, source_trouble
 from fleet.scenario.quantities import BYTES, Difference, Duration, Rate, Temperature, bounded, refused
 from fleet.scenario.wording import shown
 
@@ -68,6 +69,18 @@ def _retention(value: object) -> float:
     return bounded(BYTES, above=0, most=2**62)(value)
 
 
+def _source(value: object) -> str:
+    if trouble := source_trouble(value):
+        raise refused(trouble if isinstance(value, str) else f"{trouble}, got {shown(value)}")
+    return str(value)
+
+
+def _schema_file(value: object) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise refused(f"must be the name of a file like 'my.avsc', got {shown(value)}")
+
+
 def _settings(value: object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
@@ -82,6 +95,8 @@ Retention = Annotated[
 Format = Annotated[str, BeforeValidator(one_of("avro", "json")), choice_schema("avro", "json")]
 DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
 Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
+Source = Annotated[str, BeforeValidator(_source), WithJsonSchema({"type": "string", "examples": ["machine", "=north"]})]
+SchemaFile = Annotated[str, BeforeValidator(_schema_file), WithJsonSchema({"type": "string", "examples": ["my.avsc"]})]
 Settings = Annotated[dict[str, Any], BeforeValidator(_settings)]
 
 
@@ -167,6 +182,10 @@ class ReadingsTopic(Model):
     """How records are written."""
     layout: Layout = "v2"
     """Which fields a record has; v1 is machine, sensor, value, units."""
+    avsc: SchemaFile | None = Field(default=None, alias="schema")
+    """An Avro schema beside the scenario that says which fields a record has, in place of a layout of ours."""
+    fields: dict[str, Source] = Field(default_factory=dict, examples=[{"device": "machine", "site": "=north"}])
+    """What fills the fields of that schema: a source, or a constant behind `=`. Absent: namesakes and defaults."""
 
 
 class EventsTopic(Model):
@@ -244,6 +263,12 @@ class Scenario(Model):
 
     _file: str = PrivateAttr(default="")
     _folder: str = PrivateAttr(default="")
+    _own: OwnRecords | None = PrivateAttr(default=None)
+
+    @property
+    def own(self) -> OwnRecords | None:
+        """The user's own layout of readings, as it was read beside the file; None for none."""
+        return self._own
 
     @property
     def file(self) -> str:

@@ -41,10 +41,19 @@ def scenario_schema() -> dict[str, Any]:
                 # An absent key and null are the same to us; an editor need not offer null.
                 del field["default"]
             _without_null(field)
+            if "default" in field:
+                field["default"] = _given(field["default"])
             if field.get("type") == "string" and not isinstance(field.get("default", ""), str):
                 del field["default"]  # a float in canonical units, which the file would have to write with one
             field.setdefault("title", name.capitalize())
     return {"$schema": DIALECT, **schema, "title": "Fleet scenario"}
+
+
+def _given(default: Any) -> Any:
+    """Leave out of a *default* what is absent in it."""
+    if not isinstance(default, dict):
+        return default
+    return {name: _given(value) for name, value in default.items() if value not in (None, {})}
 
 
 def _without_null(field: dict[str, Any]) -> None:
