@@ -34,8 +34,12 @@ def frame(schema_id: int) -> bytes:
 
 def parsed(text: str) -> Schema:
     """Parse a schema's *text*; instants stay integers, so that no microsecond is lost in a datetime."""
-    tree = json.loads(text, object_hook=_without_logical_type)
-    return dict(fastavro.parse_schema(tree))  # type: ignore[arg-type]
+    return dict(parsed_type(text))
+
+
+def parsed_type(text: str) -> Any:
+    """Parse the *text* of a schema of any type, as `parsed` does."""
+    return fastavro.parse_schema(json.loads(text, object_hook=_without_logical_type))
 
 
 def _without_logical_type(node: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fleet.encode.avro import MAGIC, Schema, parsed
 from fleet.encode.layouts import DOORS_V1, EVENTS_V1, READINGS_V1, READINGS_V2, TIMESTAMPS, Layout
+from fleet.encode.own import reading_of
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RunError
 
@@ -37,20 +38,28 @@ def known_schemas() -> dict[int, str]:
 
 
 class Decoder:
-    """Decodes values; *schemas* are the texts of the Avro schemas that may occur, by id."""
+    """Decodes values; *schemas* are the texts of the Avro schemas that may occur, by id.
 
-    def __init__(self, schemas: Mapping[int, str] | None = None) -> None:
+    With *own*, a layout of a user's own, readings in it have our names when they are decoded.
+    """
+
+    def __init__(self, schemas: Mapping[int, str] | None = None, *, own: Layout | None = None) -> None:
+        self._own = own
         texts = known_schemas() if schemas is None else schemas
         self.schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
 
-    def decode(self, value: bytes | None) -> dict[str, Any]:
-        """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not."""
+    def decode(self, value: bytes | None, key: bytes | None = None) -> dict[str, Any]:
+        """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not.
+
+        The record's *key* is the machine of a reading that does not say it.
+        """
         if not value:
             raise UndecodableError("the value is empty")
         if value[:1] == MAGIC:
-            return self._avro(value)
+            fields = self._avro(value)
+            return fields if self._own is None else self.ours(fields, key)
         if value[:1] == b"{":
-            return _json(value)
+            return self._json(value, key)
         raise UndecodableError(
             f"neither framed Avro (first byte 0x00) nor a JSON object: it begins with {_shown(value)}"
         )
@@ -75,17 +84,30 @@ class Decoder:
             raise UndecodableError(f"a record of schema {number} with {left} bytes left over")
         return cast("dict[str, Any]", fields)
 
+    def _json(self, value: bytes, key: bytes | None) -> dict[str, Any]:
+        try:
+            fields: dict[str, Any] = json.loads(value)
+            if self._is_own(fields):
+                return self.ours(fields, key)
+            for name in TIMESTAMPS & fields.keys():
+                fields[name] = microseconds(fields[name])
+        except ValueError as error:
+            raise UndecodableError(f"not JSON as fleet writes it: {error}") from error
+        if "value" in fields and fields["value"] is None:
+            fields["value"] = float("nan")
+        return fields
 
-def _json(value: bytes) -> dict[str, Any]:
-    try:
-        fields: dict[str, Any] = json.loads(value)
-        for name in TIMESTAMPS & fields.keys():
-            fields[name] = microseconds(fields[name])
-    except ValueError as error:
-        raise UndecodableError(f"not JSON as fleet writes it: {error}") from error
-    if "value" in fields and fields["value"] is None:
-        fields["value"] = float("nan")
-    return fields
+    def ours(self, fields: dict[str, Any], key: bytes | None) -> dict[str, Any]:
+        """Give decoded *fields* in the user's own layout our names; others as they are."""
+        if self._own is None or not self._is_own(fields):
+            return fields
+        try:
+            return reading_of(self._own, fields, key)
+        except ValueError as error:
+            raise UndecodableError(f"not a reading by {self._own.name}: {error}") from error
+
+    def _is_own(self, fields: Mapping[str, Any]) -> bool:
+        return self._own is not None and fields.keys() == set(self._own.fields)
 
 
 def microseconds(text: object) -> int:

@@ -12,7 +12,10 @@ with splitmix64's finaliser ``mix``. All arithmetic is on unsigned 64-bit words.
 
 where *machine* is the word of the machine's id, *sensor* the word of ``name NUL units``, *value* the bits of
 the float64 (rounded to float32 first where the layout is narrow) and the word of a text the first eight
-bytes of its BLAKE2b, little-endian. For all other streams the content is the word of
+bytes of its BLAKE2b, little-endian. A layout of a user's own may have no sensor or units (then they are empty) or no
+value (then it is 0); its machine may be only the record's key. Its instants are rounded down to its unit, and the
+value of a decimal is the whole number of its last digits. What else it has is the machine's or never changes.
+For all other streams the content is the word of
 
     partition (4 bytes) stamp_ms (8 bytes) key length (4 bytes) key value         (numbers big-endian)
 
@@ -22,7 +25,7 @@ Where the record's stamp is not part of the run (``--record-time wall``, files) 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -78,6 +81,8 @@ def words_of(column: NDArray[Any]) -> Words:
 
 def value_words(value: Floats, layout: Layout) -> Words:
     """Give the bits of *value* as the *layout* writes it."""
+    if layout.scale is not None:
+        return words_of(np.rint(value * 10.0**layout.scale))
     wide = value.astype(np.float32).astype(np.float64) if layout.narrow else value
     return np.ascontiguousarray(wide, dtype=np.float64).view(np.uint64)
 
@@ -123,18 +128,30 @@ def decoded_contents(
         np.array([word_of(row["machine"].encode()) for row in fields], np.uint64),
         words_of(np.full(len(fields), partition)),
         words_of(np.array(stamps_ms, np.int64)),
-        words_of(np.array([row["timestamp"] for row in fields], np.int64)) if layout.numbered else None,
+        words_of(np.array([row["timestamp"] for row in fields], np.int64)) if layout.carries("timestamp") else None,
     )
     return reading_contents(
         scan,
         np.array([sensor_word(row["sensor"], row["units"]) for row in fields], np.uint64),
         value_words(np.array([row["value"] for row in fields], np.float64), layout),
-        (
-            words_of(np.array([row["seq"] for row in fields], np.int64)),
-            words_of(np.array([Quality[row["quality"]] for row in fields], np.int64)),
-        )
-        if layout.numbered
-        else None,
+        numbers_of(
+            layout,
+            lambda: np.array([row["seq"] for row in fields], np.int64),
+            lambda: np.array([Quality[row["quality"]] for row in fields], np.int64),
+        ),
+    )
+
+
+def numbers_of(
+    layout: Layout, seq: Callable[[], NDArray[Any]], quality: Callable[[], NDArray[Any]]
+) -> tuple[Words, Words] | None:
+    """Give the words of number and quality, as far as the *layout* has them; None where it has neither."""
+    none = np.zeros(1, np.uint64)
+    if not layout.carries("seq") and not layout.carries("quality"):
+        return None
+    return (
+        words_of(seq()) if layout.carries("seq") else none,
+        words_of(quality()) if layout.carries("quality") else none,
     )
 
 

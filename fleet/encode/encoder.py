@@ -14,15 +14,20 @@ from typing import Any
 import numpy as np
 
 from fleet.data import Batch, Block, Equipment, Event, Record, RecordBatch
-from fleet.encode.avro import frame, parsed
+from fleet.encode.avro import frame
 from fleet.encode.digest import MachineDigest, add_bytes
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, EventFormat, made
-from fleet.encode.layouts import LAYOUTS
+from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, Layout
 from fleet.encode.order import Places, topic_of
-from fleet.encode.packed import Headers, Packer, sources_of
-from fleet.encode.program import Fixed, Program, json_program, walk
+from fleet.encode.own import own_program, slow_notices
+from fleet.encode.packed import Headers, Packer
+from fleet.encode.program import Fixed, Program, joined, json_program, packable
 from fleet.encode.readings import PackWriter, Readings, RecordTime, RecordWriter, Scans, Writer
 from fleet.encode.schemas import schema_ids, schema_text
+from fleet.encode.single import ProgramReadings
+from fleet.encode.walk import walk
+from fleet.errors import RequestError
+from fleet.scenario.avsc import read_avsc
 
 BATCH_BYTES = 512 * 1024
 """Size of a packed batch where nobody says otherwise, header included."""
@@ -30,11 +35,32 @@ BATCH_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """Where a stream goes and how: *topic* may be a template of {site} {area} {line} {kind}."""
+    """Where a stream goes and how: *topic* may be a template of {site} {area} {line} {kind}.
+
+    *own* is a layout of a user's own, in place of the one of ours that *layout* names.
+    """
 
     topic: str
     format: str = "avro"
     layout: str = "v2"
+    own: Layout | None = None
+
+    def layout_of(self, stream: str) -> Layout:
+        """Give the layout of the *stream* that goes this way; RequestError where there is none of that name."""
+        layout = self.own or LAYOUTS.get((stream, self.layout))
+        if layout is None:
+            raise RequestError(f"{stream}: no layout {self.layout!r}; there is {', '.join(_layouts_of(stream))}")
+        return layout
+
+
+def _layouts_of(stream: str) -> list[str]:
+    return [name for of, name in LAYOUTS if of == stream]
+
+
+def ids_of(streams: Mapping[str, StreamPlan]) -> dict[str, int]:
+    """Give the ids that schemas have where no registry hands them out, by file, those of a user's own among them."""
+    own = [plan.own.schema for plan in streams.values() if plan.own is not None]
+    return {**schema_ids(), **{file: OWN_SCHEMA_ID + at for at, file in enumerate(own)}}
 
 
 def topics_of(plan: StreamPlan, machines: Iterable[Equipment]) -> dict[str, str]:
@@ -62,11 +88,15 @@ class Encoder:
         ids: Mapping[str, int] | None = None,
         batch_bytes: int | None = None,
     ) -> None:
-        numbers = schema_ids() if ids is None else ids
+        numbers = ids_of(streams) if ids is None else ids
         self._plans = dict(streams)
         plan = streams["readings"]
         writer = _writer(plan, record_time, headers, numbers, batch_bytes)
-        self._readings = Readings(writer, LAYOUTS["readings", plan.layout], plan.topic, partitions, record_time)
+        layout = plan.layout_of("readings")
+        self._readings = Readings(writer, layout, plan.topic, partitions, record_time)
+        self.notices: list[str] = []
+        if layout.own and batch_bytes is not None and isinstance(writer, RecordWriter):
+            self.notices += slow_notices(layout)
         self._events = {
             stream: _Events(stream, streams[stream], partitions, record_time, numbers)
             for stream in ("events", "doors")
@@ -94,25 +124,30 @@ class Encoder:
         return found | {stream: encoder.digests() for stream, encoder in self._events.items()}
 
 
-def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program | None:
-    """Give what a reading's value consists of, or None where only records one by one can be made."""
-    layout = LAYOUTS["readings", plan.layout]
+def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program:
+    """Give what a reading's value consists of."""
+    layout = plan.layout_of("readings")
     if plan.format == "json":
-        return json_program(numbered=layout.numbered)
-    walked = walk(parsed(schema_text(layout.schema)), sources_of(layout.fields))
-    return None if walked is None else (Fixed(frame(ids[layout.schema])), *walked)
+        return own_program(layout, form="json") if layout.own else json_program(numbered=layout.numbered)
+    if layout.own:
+        walked = own_program(layout, form="avro")
+    else:
+        walked = walk(read_avsc(schema_text(layout.schema)), layout.names)
+    head = Fixed(frame(ids[layout.schema]))
+    return joined((head, *walked))
 
 
 def _writer(
     plan: StreamPlan, record_time: RecordTime, headers: Headers, ids: Mapping[str, int], batch_bytes: int | None
 ) -> Writer:
-    """Choose how readings are written: packed where that is wanted and the schema can be walked."""
-    if batch_bytes is not None:
-        program = _program(plan, ids)
-        if program is not None:
-            return PackWriter(Packer(program, headers, batch_bytes=batch_bytes), record_time)
-    encoding = made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
-    return RecordWriter(encoding, record_time, headers)
+    """Choose how readings are written: packed where that is wanted and the schema allows it."""
+    if plan.own is None and (batch_bytes is None or (plan.format, plan.layout) not in READING_FORMATS):
+        encoding = made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
+        return RecordWriter(encoding, record_time, headers)
+    program = _program(plan, ids)
+    if batch_bytes is not None and packable(program):
+        return PackWriter(Packer(program, headers, batch_bytes=batch_bytes), record_time)
+    return RecordWriter(ProgramReadings(program), record_time, headers)
 
 
 class _Events:

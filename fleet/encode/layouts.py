@@ -4,27 +4,55 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleet.scenario.avsc import STEPS_US
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The fields of one stream's records, in order, and the Avro schema file (empty: JSON only)."""
+    """The fields of one stream's records, in order, and the Avro schema file (empty: JSON only).
+
+    In a layout of a user's own *text* is the schema's and *sources* says what fills each field (``machine``,
+    ``=text``, nothing for its default); in one of ours each is filled by its namesake. *unit* is the logical type of
+    instants; values are rounded to 32-bit floats where it is *narrow*, or to *scale* decimal digits.
+    """
 
     name: str
     fields: tuple[str, ...]
     schema: str
+    narrow: bool = False
+    text: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    unit: str = "timestamp-micros"
+    scale: int | None = None
 
     @property
-    def narrow(self) -> bool:
-        """Whether values are written as 32-bit floats."""
-        return self.schema == "machine-sensor.v1.avsc"
+    def own(self) -> bool:
+        """Whether it is a user's own."""
+        return bool(self.text)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What of a reading a record says, and the field that says it: the first one, where several do."""
+        if not self.own:
+            return {name: name for name in self.fields}
+        return {source: name for name, source in reversed(self.sources)}
+
+    def carries(self, source: str) -> bool:
+        """Whether a record says *source*: ``timestamp``, ``seq``, ``quality`` ..."""
+        return source in self.names
+
+    @property
+    def step_us(self) -> int:
+        """What instants are rounded down to."""
+        return STEPS_US[self.unit]
 
     @property
     def numbered(self) -> bool:
-        """Whether a record says its instant, number and quality."""
-        return "seq" in self.fields
+        """Whether a record says its number."""
+        return self.carries("seq")
 
 
-READINGS_V1 = Layout("v1", ("machine", "sensor", "units", "value"), "machine-sensor.v1.avsc")
+READINGS_V1 = Layout("v1", ("machine", "sensor", "units", "value"), "machine-sensor.v1.avsc", narrow=True)
 READINGS_V2 = Layout("v2", (*READINGS_V1.fields, "timestamp", "seq", "quality"), "machine-sensor.v2.avsc")
 EVENTS_V1 = Layout(
     "v1",
@@ -50,3 +78,6 @@ LAYOUTS: dict[tuple[str, str], Layout] = {
     ("doors", "v1"): DOORS_V1,
     ("runs", "v1"): RUNS_V1,
 }
+
+OWN_SCHEMA_ID = 1000
+"""What stands in front of records of a user's own schema where no registry hands out ids."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, Pa
 from fleet.encode.order import Merged, Place
 from fleet.encode.pieces import Cutter, Pieces, Rare
 from fleet.encode.program import Program
-from fleet.encode.rows import Rows, Shape
+from fleet.encode.rows import Rows, Shape, steps
 from fleet.encode.varint import lengths, varint
 
 ROWS_MIN = 32
@@ -68,7 +68,8 @@ class Packer:
             return np.zeros(len(columns.machine), np.int64)
         seq_bytes = lengths(columns.seq)
         even = seq_bytes == lengths(columns.seq + len(rows.sensors) - 1)
-        form: Ints = even * (lengths(columns.event_us) | seq_bytes << _SEQ | rows.texts[columns.machine] << _TEXTS)
+        event_bytes = lengths(steps(columns.event_us, rows.step_us))
+        form: Ints = even * (event_bytes | seq_bytes << _SEQ | rows.texts[columns.machine] << _TEXTS)
         return form
 
     def pack(self, block: Block, chosen: Merged, places: Sequence[Place], stamp_ms: Ints) -> list[PackedBatch]:
@@ -192,8 +193,3 @@ def _batches(
         PackedBatch("readings", places[group].topic, places[group].partition, count, data[start:stop], stamp, top, due)
         for group, count, start, stop, stamp, top, due in zip(*columns, strict=True)
     ]
-
-
-def sources_of(fields: Sequence[str]) -> Mapping[str, str]:
-    """Say what fills the *fields* of one of our own layouts: each its namesake."""
-    return {name: name for name in fields}

@@ -29,7 +29,7 @@ from fleet.encode.program import (
     SensorText,
     SymbolText,
 )
-from fleet.encode.rows import KEY, Rows, padded
+from fleet.encode.rows import KEY, Rows, padded, steps
 from fleet.encode.varint import byte_table
 
 Cells = NDArray[Any]
@@ -242,13 +242,14 @@ class _Columns:
         if isinstance(part, Long):
             if part.source == "seq":
                 return _varints(self.seq)
-            return Piece(*byte_table(self.scan_timestamp), self.scan)
+            return Piece(*byte_table(steps(self.scan_timestamp, part.step_us)), self.scan)
         if isinstance(part, Decimal):
             return Piece(*decimal_table(self.value))
         if isinstance(part, Digits):
             return Piece(*digit_table(self.seq))
         if isinstance(part, Instant):
-            return Piece(instant_table(self.scan_timestamp), np.full(len(self.scan_timestamp), 26), self.scan)
+            table = instant_table(steps(self.scan_timestamp, part.step_us) * part.step_us)
+            return Piece(table, np.full(len(table), 26), self.scan)
         if isinstance(part, SymbolText):
             known = _table(part.texts)
             return Piece(known.table, known.length, self.quality.astype(np.int64))

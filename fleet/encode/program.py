@@ -1,7 +1,8 @@
 """What a reading's value consists of, part after part: the result of walking its schema once.
 
 A part is bytes that never change, a text of the machine, or a column. The encoders of whole columns (rows, pieces)
-know parts and nothing of schemas, so every flat schema whose fields are filled by these gets them.
+know parts and nothing of schemas, so every flat schema whose fields are filled by these gets them. `walk` makes
+programs of schemas.
 """
 
 from __future__ import annotations
@@ -9,16 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fleet.data import Equipment, Quality, Sensor
 from fleet.encode.varint import varint
 
 MACHINE_TEXTS = ("machine", "kind", "line", "area", "site")
-SENSOR_TEXTS = ("sensor", "units")
 QUALITIES = tuple(quality.name for quality in Quality)
-QUALITY_INDEX_MAX = 63
-"""An enum's index up to this is one byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +27,15 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class SensorText:
-    """A text of the sensor, with its length in front: ``sensor`` or ``units``."""
+    """A text of the sensor, ``sensor`` or ``units``: with its length in front, or *quoted* as JSON."""
 
     source: str
+    quoted: bool = False
 
     def of(self, sensor: Sensor) -> bytes:
         """Write the text of *sensor*."""
-        return text(sensor.name if self.source == "sensor" else sensor.units)
+        said = sensor.name if self.source == "sensor" else sensor.units
+        return json.dumps(said, ensure_ascii=False).encode() if self.quoted else text(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,10 @@ class MachineText:
 
 @dataclass(frozen=True, slots=True)
 class Long:
-    """A zigzag varint: ``timestamp`` (us) or ``seq``."""
+    """A zigzag varint: ``timestamp``, counted in steps of *step_us*, or ``seq``."""
 
     source: str
+    step_us: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,9 @@ class Digits:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """The time stamp as RFC 3339 text, without its Z."""
+    """The time stamp, rounded down to *step_us*, as RFC 3339 text without its Z."""
+
+    step_us: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,23 @@ class SymbolText:
     texts: tuple[bytes, bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A *field* of any type that the Avro library writes, record by record; *schema* is its type as JSON text.
+
+    *unit* is the logical type of an instant.
+    """
+
+    source: str
+    field: str
+    schema: str
+    unit: str = ""
+
+
 Number = Decimal | Digits | Instant | SymbolText
 """Parts that are text of any length: only pieces can be made of them."""
 
-Part = Number | SensorJson | Fixed | SensorText | MachineText | Long | Real | Symbol
+Part = Number | SensorJson | Fixed | SensorText | MachineText | Long | Real | Symbol | Written
 Program = tuple[Part, ...]
 
 
@@ -143,53 +158,7 @@ def json_program(*, numbered: bool) -> Program:
     return (*head, *stamp, Digits(), SymbolText((good, uncertain, bad)))
 
 
-def walk(schema: Mapping[str, Any], sources: Mapping[str, str]) -> Program | None:
-    """Walk a parsed Avro record *schema*; None where a field is of a type that only fastavro can write.
-
-    *sources* says what fills each field: ``machine``, ``sensor``, ``units``, ``value``, ``timestamp``, ``seq``,
-    ``quality``, ``line``, ``area``, ``site``, ``kind``, or a constant text behind ``=``.
-    """
-    parts: list[Part] = []
-    for field in schema["fields"]:
-        part = _field(field["type"], sources[field["name"]])
-        if part is None:
-            return None
-        parts.extend(part)
-    return _joined(parts)
-
-
-def _field(kind: Any, source: str) -> Sequence[Part] | None:
-    """Give the parts of one field, or None where it is not ours to write."""
-    if isinstance(kind, list):  # a union: the branch that is not null, always
-        branches = [place for place, branch in enumerate(kind) if branch != "null"]
-        inner = _field(kind[branches[0]], source) if len(branches) == 1 else None
-        return None if inner is None else (Fixed(varint(branches[0])), *inner)
-    name = kind if isinstance(kind, str) else kind.get("type")
-    if name == "enum" and source == "quality":
-        return _quality(kind["symbols"])
-    return _plain(name, source)
-
-
-def _quality(symbols: Sequence[str]) -> Sequence[Part] | None:
-    if any(quality not in symbols for quality in QUALITIES):
-        return None
-    good, uncertain, bad = (symbols.index(quality) for quality in QUALITIES)
-    return None if max(good, uncertain, bad) > QUALITY_INDEX_MAX else (Symbol((good, uncertain, bad)),)
-
-
-def _plain(name: Any, source: str) -> Sequence[Part] | None:
-    if name == "string":
-        if source.startswith("="):
-            return (Fixed(text(source[1:])),)
-        if source in SENSOR_TEXTS:
-            return (SensorText(source),)
-        return (MachineText(source),) if source in MACHINE_TEXTS else None
-    if name in {"double", "float"} and source == "value":
-        return (Real(8 if name == "double" else 4),)
-    return (Long(source),) if name == "long" and source in {"timestamp", "seq"} else None
-
-
-def _joined(parts: Sequence[Part]) -> Program:
+def joined(parts: Sequence[Part]) -> Program:
     """Join neighbouring fixed bytes."""
     out: list[Part] = []
     for part in parts:
@@ -198,3 +167,8 @@ def _joined(parts: Sequence[Part]) -> Program:
         else:
             out.append(part)
     return tuple(out)
+
+
+def packable(program: Program) -> bool:
+    """Say whether whole columns can be encoded by *program*."""
+    return not any(isinstance(part, Written) for part in program)

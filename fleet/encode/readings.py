@@ -10,12 +10,22 @@ from typing import Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fleet.data import Batch, Block, Cohort, Ints, KindColumns, Record, RecordBatch, Words
-from fleet.encode.digest import MachineDigest, placed, reading_contents, scan_words, value_words, words_of
+from fleet.data import Batch, Block, Cohort, Floats, Ints, KindColumns, Record, RecordBatch, Words
+from fleet.encode.digest import (
+    MachineDigest,
+    numbers_of,
+    placed,
+    reading_contents,
+    scan_words,
+    sensor_word,
+    value_words,
+    words_of,
+)
 from fleet.encode.formats import ReadingFormat
 from fleet.encode.layouts import Layout
 from fleet.encode.order import CohortPlaces, Merged, Place, Places, cohort_places, merged, places_in_log
 from fleet.encode.packed import Headers, Packer
+from fleet.encode.rows import steps
 
 RecordTime = Literal["scan", "wall", "none"]
 Cell = TypeVar("Cell", bound=np.generic)
@@ -166,21 +176,32 @@ class Readings:
         at = self.cohort(columns.cohort)
         machine = chosen(columns.machine)
         stamp_ms = chosen(columns.scan_us) // 1000 if self._record_time == "scan" else np.zeros_like(n)
-        numbered = self._layout.numbered
+        layout, step_us = self._layout, self._layout.step_us
         scan = scan_words(
             at.machine_words[machine],
             words_of(at.partition[machine]),
             words_of(stamp_ms),
-            words_of(chosen(columns.event_us)) if numbered else None,
+            words_of(steps(chosen(columns.event_us), step_us) * step_us) if layout.carries("timestamp") else None,
         )
         within = np.arange(len(columns.sensors))[:, None]
-        numbers = None
-        if numbered:
-            numbers = words_of(chosen(columns.seq) + within), words_of(chosen(columns.quality.T))
-        sensors = at.sensor_words[list(columns.sensors)][:, None]
-        contents = reading_contents(scan, sensors, value_words(chosen(columns.value.T), self._layout), numbers)
+        numbers = numbers_of(layout, lambda: chosen(columns.seq) + within, lambda: chosen(columns.quality.T))
+        sensors = self._sensor_words(columns, at)[:, None]
+        contents = reading_contents(scan, sensors, self._value_words(chosen(columns.value.T)), numbers)
         adds: Words = placed(contents, words_of(n + within)).sum(axis=0, dtype=np.uint64)
         return adds
+
+    def _value_words(self, value: Floats) -> Words:
+        """Give the values' words, of the same shape."""
+        return value_words(value if self._layout.carries("value") else np.zeros_like(value), self._layout)
+
+    def _sensor_words(self, columns: KindColumns, at: CohortPlaces) -> Words:
+        """Give the words of the due sensors, without what the layout does not say."""
+        name, units = self._layout.carries("sensor"), self._layout.carries("units")
+        if name and units:
+            return at.sensor_words[list(columns.sensors)]
+        due = (columns.cohort.sensors[index] for index in columns.sensors)
+        said = [sensor_word(one.name if name else "", one.units if units else "") for one in due]
+        return np.array(said, np.uint64)
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""

@@ -87,6 +87,7 @@ class Rows:
         self._names = {source: padded([texts[at] for texts in names]) for at, source in enumerate(self.sources)}
         index = next((part.index for part in program if isinstance(part, Symbol)), (0, 0, 0))
         self.symbols: Bytes = np.array([place << 1 for place in index], np.uint8)
+        self.step_us = next((p.step_us for p in program if isinstance(p, Long) and p.source == "timestamp"), 1)
         self._templates: dict[Shape, Template] = {}
         self.bound = self._bound()
 
@@ -142,6 +143,11 @@ class Rows:
                 hole: Cells = np.ndarray((len(rows),), cells.dtype, buffer=out, offset=place, strides=(width,))
                 hole[...] = column
         return out.view(f"V{width}")[:, 0]
+
+
+def steps(times_us: Ints, step_us: int) -> Ints:
+    """Count whole steps of *step_us* since 1970."""
+    return times_us if step_us == 1 else times_us // step_us
 
 
 def padded(texts: Sequence[bytes]) -> Bytes:
@@ -253,7 +259,8 @@ class _Scans:
 
     def timestamp(self, patch: Patch) -> Cells:
         """Give the payload's time stamp; (scans,)."""
-        return _cells(words(self._columns.event_us[self._rows], patch.width), patch.width)
+        event = steps(self._columns.event_us[self._rows], self._owner.step_us)
+        return _cells(words(event, patch.width), patch.width)
 
     def seq(self, patch: Patch) -> Cells:
         """Give the numbers; (records, scans)."""
