@@ -52,6 +52,7 @@ class Progress:
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     lateness: Latency = field(default_factory=Latency)
     behind_s: float = 0.0
+    released_s: float = 0.0  # wall time from the first block on to the last release
     notices: list[str] = field(default_factory=list)
 
     def see(self, events: Sequence[Event]) -> None:
@@ -171,6 +172,7 @@ class Pipeline:
                 return
             from_us = self.progress.simulated_us
             await self._release(made, until_us)
+            self.progress.released_s = self._clock.now_s() - self._wall_start_s
             self._book_lateness(made, from_us, until_us, window_us)
 
     def _due_s(self, simulated_us: int) -> float:

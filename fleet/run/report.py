@@ -110,6 +110,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "machines": result.machines,
         "readings": progress.readings,
         "wall_s": round(result.wall_s, 3),
+        "released_s": round(progress.released_s, 3),
         "interrupted": result.interrupted,
         "failure": result.failure,
         "exit": result.exit_code,
@@ -118,7 +119,7 @@ def as_json(result: Result) -> dict[str, Any]:
             {
                 "target": shown(target),
                 "account": target.account.as_fields(),
-                "first_acknowledged": moment(target.sink.latency.first_us) if target.sink.latency.records else None,
+                "first_acknowledged": moment(target.sink.latency.first_us) if target.sink.latency.first_us else None,
                 "latency_us": _quantiles(target.sink.latency),
                 "notices": list(target.sink.notices),
             }

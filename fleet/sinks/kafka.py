@@ -233,6 +233,8 @@ class KafkaSink:
         error = kafka_errors.ProducerClosed() if future.cancelled() else future.exception()
         if error is None:
             self.latency.add((monotonic_ns() - ticket.taken_ns) // 1000, len(ticket.part))
+            if ticket.stream == "readings":
+                self.latency.first_reading()
             self._settle(ticket, "acknowledged")
             return
         pump = self._pumps[ticket.place]

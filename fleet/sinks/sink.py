@@ -26,7 +26,7 @@ class Latency:
         self.counts = [0] * BUCKETS
         self.records = 0
         self.max_us = 0
-        self.first_us = 0  # wall time of the first acknowledgement, us since 1970; 0: none yet
+        self.first_us = 0  # wall time at which a reading was first acknowledged, us since 1970; 0: none yet
 
     def add(self, took_us: int, records: int) -> None:
         """Count that so many *records* took *took_us*."""
@@ -34,6 +34,9 @@ class Latency:
         self.counts[min(bucket, BUCKETS - 1)] += records
         self.records += records
         self.max_us = max(self.max_us, took_us)
+
+    def first_reading(self) -> None:
+        """Note, once, that a reading was acknowledged."""
         self.first_us = self.first_us or time.time_ns() // 1000
 
     def quantile_us(self, share: float) -> int:
