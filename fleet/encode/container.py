@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 
 from fleet.encode.decode import UndecodableError
+from fleet.encode.layouts import Layout
 from fleet.errors import RequestError
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def read_container(path: Path) -> Iterator[dict[str, Any]]:
+def read_container(path: Path, own: Layout | None = None) -> Iterator[dict[str, Any]]:
     """Read the records of the container at *path*; instants are microseconds since 1970.
 
+    In a layout of a user's *own* they are as the Avro library gives them: `reading_of` knows which they are.
     RequestError where it cannot be read, UndecodableError where it is no container or is torn.
     """
     try:
@@ -28,13 +30,13 @@ def read_container(path: Path) -> Iterator[dict[str, Any]]:
     with file:
         try:
             for record in fastavro.reader(file):
-                yield _plain(record)
+                fields = cast("dict[str, Any]", record)
+                yield _plain(fields) if own is None else fields
         except (ValueError, EOFError, IndexError, KeyError) as error:
             raise UndecodableError(f"file: {str(path)!r} is no whole Avro container: {error}") from error
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(record)
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     stamp = fields.get("timestamp")
     if stamp is not None and not isinstance(stamp, int):
         fields["timestamp"] = (stamp - EPOCH) // MICROSECOND

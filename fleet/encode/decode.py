@@ -44,7 +44,7 @@ class Decoder:
     """
 
     def __init__(self, schemas: Mapping[int, str] | None = None, *, own: Layout | None = None) -> None:
-        self._own = own
+        self.own = own
         texts = known_schemas() if schemas is None else schemas
         self.schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
 
@@ -53,13 +53,16 @@ class Decoder:
 
         The record's *key* is the machine of a reading that does not say it.
         """
+        return self.ours(self.said(value), key)
+
+    def said(self, value: bytes | None) -> dict[str, Any]:
+        """Give the fields of *value* as `decode` does, but those of the user's own layout as they are written."""
         if not value:
             raise UndecodableError("the value is empty")
         if value[:1] == MAGIC:
-            fields = self._avro(value)
-            return fields if self._own is None else self.ours(fields, key)
+            return self._avro(value)
         if value[:1] == b"{":
-            return self._json(value, key)
+            return self._json(value)
         raise UndecodableError(
             f"neither framed Avro (first byte 0x00) nor a JSON object: it begins with {_shown(value)}"
         )
@@ -84,11 +87,11 @@ class Decoder:
             raise UndecodableError(f"a record of schema {number} with {left} bytes left over")
         return cast("dict[str, Any]", fields)
 
-    def _json(self, value: bytes, key: bytes | None) -> dict[str, Any]:
+    def _json(self, value: bytes) -> dict[str, Any]:
         try:
             fields: dict[str, Any] = json.loads(value)
             if self._is_own(fields):
-                return self.ours(fields, key)
+                return fields
             for name in TIMESTAMPS & fields.keys():
                 fields[name] = microseconds(fields[name])
         except ValueError as error:
@@ -99,15 +102,23 @@ class Decoder:
 
     def ours(self, fields: dict[str, Any], key: bytes | None) -> dict[str, Any]:
         """Give decoded *fields* in the user's own layout our names; others as they are."""
-        if self._own is None or not self._is_own(fields):
+        reading = self.reading(fields, key)
+        if reading is None:
             return fields
+        # As in our own layouts, what has a number has the rest; digests leave it out.
+        return {"timestamp": 0, "quality": "GOOD", **reading} if "seq" in reading else reading
+
+    def reading(self, fields: Mapping[str, Any], key: bytes | None) -> dict[str, Any] | None:
+        """Give what decoded *fields* say of a reading, if they are in the user's own layout, under our names."""
+        if self.own is None or not self._is_own(fields):
+            return None
         try:
-            return reading_of(self._own, fields, key)
+            return reading_of(self.own, fields, key)
         except ValueError as error:
-            raise UndecodableError(f"not a reading by {self._own.name}: {error}") from error
+            raise UndecodableError(f"not a reading by {self.own.name}: {error}") from error
 
     def _is_own(self, fields: Mapping[str, Any]) -> bool:
-        return self._own is not None and fields.keys() == set(self._own.fields)
+        return self.own is not None and fields.keys() == set(self.own.fields)
 
 
 def microseconds(text: object) -> int:

@@ -62,6 +62,26 @@ def _first(avsc: Avsc, sources: Mapping[str, str], source: str) -> Branch | None
     return None if field is None else avsc.branch(field, source)
 
 
+def said_of(layout: Layout) -> dict[str, Any]:
+    """Give what a run says of its own *layout*, so that whoever reads it knows it."""
+    return {"schema": layout.schema, "text": layout.text, "fields": dict(layout.sources)}
+
+
+def said_layout(said: Any) -> Layout | None:
+    """Make the layout that a run has *said* of its records; None where it has none, or none that holds."""
+    if not isinstance(said, dict) or not isinstance(said.get("fields"), dict):
+        return None
+    file, text, sources = said.get("schema"), said.get("text"), said["fields"]
+    if not (isinstance(file, str) and isinstance(text, str)):
+        return None
+    if not all(isinstance(source, str) for source in sources.values()):
+        return None
+    try:
+        return own_layout(file, text, sources)
+    except RequestError:
+        return None
+
+
 def own_program(layout: Layout, *, form: str) -> Program:
     """Give what a value in an own *layout* consists of, as ``avro`` (without its frame) or ``json``."""
     make = walk_json if form == "json" else walk
@@ -92,8 +112,6 @@ def reading_of(layout: Layout, fields: Mapping[str, Any], key: bytes | None = No
     found: dict[str, Any] = {"sensor": "", "units": "", "value": 0.0}
     if not layout.carries("machine") and key is not None:
         found["machine"] = key.decode()
-    if layout.numbered:
-        found |= {"timestamp": 0, "quality": Quality.GOOD.name}
     for source, name in layout.names.items():
         if source in _BACK:
             if name not in fields:
@@ -131,8 +149,13 @@ def _instant(value: Any, layout: Layout) -> int:
         return int(np.datetime64(value.removesuffix("Z"), "us").astype(np.int64))
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError
+    return _long(microseconds_of(layout, value), layout)
+
+
+def microseconds_of(layout: Layout, instant: Any) -> Any:
+    """Give numbers that are instants in the unit of *layout* as microseconds."""
     times, parts = FACTORS[layout.unit.rpartition("-")[2]]
-    return _long(value * times // parts, layout)
+    return instant if times == parts else instant * times // parts
 
 
 def _long(value: Any, _: Layout) -> int:

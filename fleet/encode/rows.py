@@ -210,7 +210,7 @@ def _value(rows: Rows, shape: Shape, record: int) -> Iterator[_Atom]:
             yield _Atom("seq_quality", bytes(shape.seq + 1))
         elif isinstance(part, MachineText):
             size = rows.text_length(part.source, shape.texts)
-            yield _Atom("", varint(size))
+            yield _Atom("", varint(size) if part.framed else b"")
             yield _Atom("text", bytes(size), part.source)
         else:
             yield _atom(rows, shape, record, part)

@@ -48,7 +48,8 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
     for topic in target.topics:
         streams = [stream for stream, names in target.stream_topics.items() if topic.name in names]
         settings = ", ".join(f"{name}={value}" for name, value in topic.configs.items())
-        written = f"{target.streams[streams[0]].format} {target.streams[streams[0]].layout}"
+        stream = target.streams[streams[0]]
+        written = f"{stream.format} by schema {stream.layout}" if stream.own else f"{stream.format} {stream.layout}"
         lines.append(
             f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {topic.partitions} partitions, "
             f"replication {topic.replication}" + (f", {settings}" if settings else "")

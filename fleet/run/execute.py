@@ -168,6 +168,8 @@ async def execute(
             raise Interrupted("interrupted before the first record")
         simulation, targets = opened
         pipeline = Pipeline(plan, simulation, targets, clock, stopper.soft)
+        encoders = [target.encoder for target in targets if target.encoder is not None]
+        pipeline.progress.notices += dict.fromkeys(notice for encoder in encoders for notice in encoder.notices)
         running = Running(plan, targets, pipeline.progress, clock.now_s())
         watch(running)
         result = Result(plan, targets, pipeline.progress, 0.0, False, "", machines=simulation.machines)

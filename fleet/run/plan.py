@@ -13,6 +13,8 @@ from pathlib import Path
 
 from fleet.data import HOUR_US, SECOND_US, TopicPlan
 from fleet.encode.encoder import StreamPlan, topics_of
+from fleet.encode.layouts import Layout
+from fleet.encode.own import own_layout
 from fleet.encode.readings import RecordTime
 from fleet.errors import RequestError
 from fleet.scenario.kind import Kind
@@ -175,12 +177,13 @@ def kind_text(kind: Kind) -> str:
 def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
     """Plan the streams, formats and topics of one sink."""
     kind = sink_kind("kafka://embedded:0") if url == EMBEDDED else sink_kind(url)
-    records = request.scenario.records
+    records, own = request.scenario.records, _own(request.scenario)
     streams = {
         "readings": StreamPlan(
             request.topic or records.readings.topic,
             format_for(kind, "readings", request.format or _if_taken(kind.readings, records.readings.format)),
-            records.readings.layout,
+            records.readings.layout if own is None else own.name,
+            own,
         ),
         "events": StreamPlan(
             records.events.topic, format_for(kind, "events", request.format or records.events.format), "v1"
@@ -191,6 +194,12 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
         streams["doors"] = StreamPlan(records.doors.topic, records.doors.format, "v1")
     names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
     return TargetPlan(url, kind, streams, names, _topics(names, request.scenario))
+
+
+def _own(scenario: Scenario) -> Layout | None:
+    """Make the user's own layout of readings; RequestError where its schema is wrong in depth."""
+    own = scenario.own
+    return None if own is None else own_layout(own.file, own.text, own.sources)
 
 
 def _if_taken(takes: tuple[str, ...], wanted: str) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fleet.encode.digest import fold
-from fleet.encode.schemas import schema_ids
+from fleet.encode.encoder import ids_of
+from fleet.encode.own import said_of
 from fleet.run.plan import RunPlan, record_time
 from fleet.run.targets import Target
 
@@ -26,11 +27,17 @@ def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:
         "start": plan.start_us,
         "fleet_version": version("thingum-fleet"),
         "numpy_version": np.__version__,
-        "schema_ids": dict(schema_ids()),
+        "schema_ids": ids_of(target.plan.streams),
         "topics": _topics(plan, target),
         "simulated": plan.start_us,
-        "entry": json.dumps({"record_time": record_time(plan, target.plan)}),
+        "entry": json.dumps({"record_time": record_time(plan, target.plan), **_own(target)}),
     }
+
+
+def _own(target: Target) -> dict[str, Any]:
+    """Say what a reader must know of a layout of the user's own, if there is one."""
+    own = target.plan.streams["readings"].own
+    return {} if own is None else {"own": said_of(own)}
 
 
 def journal(plan: RunPlan, entry: Mapping[str, Any], *, wall_us: int, simulated_us: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import numpy as np
 from fleet.broker.process import EmbeddedBroker
 from fleet.data import Batch, Block, Delivery, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import Encoder
-from fleet.encode.layouts import LAYOUTS
 from fleet.encode.schemas import schema_text
 from fleet.run.account import Account
 from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
@@ -176,9 +175,12 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
         topics = await _prepare(plan, target, connection, wall_us)
     else:
         topics = {t.name: TopicSeen(1, ()) for t in target.topics}
-    layout = LAYOUTS["readings", target.streams["readings"].layout]
+    layout = target.streams["readings"].layout_of("readings")
     setup = SinkSetup(
-        schema=schema_text(layout.schema), connection=connection, topics=topics, producer=plan.request.producer
+        schema=layout.text or schema_text(layout.schema),
+        connection=connection,
+        topics=topics,
+        producer=plan.request.producer,
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
     encoder = _encoder(plan, target, topics)

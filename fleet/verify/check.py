@@ -12,7 +12,6 @@ from typing import TypeVar
 from fleet.encode.columns import record_columns
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
-from fleet.encode.schemas import schema_text
 from fleet.errors import RequestError
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
@@ -79,13 +78,9 @@ class Asked:
             known=None if roster is None else {machine.id for machine in roster.machines},
             run_id=self.run.id,
             label=label,
-            schemas=self.schemas,
+            schemas=self.run.schemas,
+            own=self.run.own if "readings" in topic.streams else None,
         )
-
-    @property
-    def schemas(self) -> dict[int, str]:
-        """The texts of the run's schemas by the ids it wrote them with."""
-        return {number: schema_text(name) for name, number in self.run.first["schema_ids"].items()}
 
     @property
     def digests(self) -> dict[Place, int]:
@@ -190,7 +185,12 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
     """Check the readings in the file at *path* and the other streams in the files beside it."""
     findings, checkers, done = Findings(), [], 0
     topics = asked.run.topics.values()
-    decoder = Decoder(asked.schemas)
+    own = asked.run.own
+    if own is not None and not own.carries("machine"):
+        raise RequestError(
+            f"file: keeps no keys, and {own.name} has no field for the machine: nobody can tell logs apart"
+        )
+    decoder = Decoder(asked.run.schemas, own=own)
     for stream in dict.fromkeys(stream for topic in topics for stream in topic.streams):
         file = path if stream == "readings" else side_file(path, stream)
         whole = TopicRange(
@@ -218,8 +218,8 @@ def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:
     from fleet.sinks.reader import read_lines
 
     if file.suffix == CONTAINER:
-        for number, fields in enumerate(read_container(file), 1):
-            yield Row(number, 0, None, b"", fields)
+        for number, fields in enumerate(read_container(file, decoder.own), 1):
+            yield Row(number, 0, None, b"", decoder.ours(fields, None))
         return
     for number, line in enumerate(read_lines(file), 1):
         try:

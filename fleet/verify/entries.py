@@ -15,6 +15,7 @@ from fleet.encode.decode import FRAME_BYTES, reading_layout, stream_of
 from fleet.encode.digest import (
     decoded_contents,
     mix,
+    numbers_of,
     reading_contents,
     scan_words,
     value_words,
@@ -24,6 +25,7 @@ from fleet.encode.digest import (
 from fleet.encode.flat import TEXTS, WHOLE, Column, FlatField, flat_fields, read_flat
 from fleet.encode.interning import UNKNOWN, Interner
 from fleet.encode.layouts import READINGS_V1, READINGS_V2, Layout
+from fleet.encode.own import microseconds_of
 from fleet.encode.unpack import KEEP, TEXT_MAX, equal_texts, hashes, text_words, words_at
 from fleet.verify.passing import Numbers
 
@@ -87,14 +89,16 @@ def joined(parts: Sequence[Entries]) -> Entries:
 class Entering:
     """Makes entries; the machines' texts have numbers that stay. *schemas* are the parsed ones by id.
 
-    *stamped* says whether the records' own stamps are part of the run; else 0 stands for them in digests.
+    *stamped* says whether the records' own stamps are part of the run; else 0 stands for them in digests. *own* is
+    the layout of readings where it is none of ours.
     """
 
-    def __init__(self, schemas: Mapping[int, Schema], *, stamped: bool) -> None:
+    def __init__(self, schemas: Mapping[int, Schema], *, stamped: bool, own: Layout | None = None) -> None:
+        self._own = own
         self.machines = Interner()
         self._sensors = Interner()
         self._stamped = stamped
-        shapes = {number: _shape(schema) for number, schema in schemas.items()}
+        shapes = {number: _shape(schema, own) for number, schema in schemas.items()}
         self._shapes = {number: shape for number, shape in shapes.items() if shape is not None}
 
     # ------------------------------------------------------------ from columns
@@ -118,6 +122,10 @@ class Entering:
         """Make entries of records of one schema, and say which rows they have."""
         at, stop = records.value_at + FRAME_BYTES, records.value_at + records.value_length
         columns, fit = read_flat(shape.fields, records.data, at, stop)
+        for name in shape.needed:
+            absent = columns[name].absent
+            if absent is not None:
+                fit &= ~absent
         texts = {
             name: _Texts(records.data, column, fit) for name, column in columns.items() if column.length is not None
         }
@@ -171,7 +179,8 @@ class Entering:
         stamps_in = stamps.tolist() if self._stamped else [0] * len(rows)
         if stream == "readings":
             fields = [row.fields for _, row in rows]
-            contents = decoded_contents(fields, reading_layout(fields[0]), partition=partition, stamps_ms=stamps_in)
+            layout = self._own or reading_layout(fields[0])
+            contents = decoded_contents(fields, layout, partition=partition, stamps_ms=stamps_in)
         else:
             # Files keep no key, but it is the machine.
             keys = [name.encode() if row.key is None else row.key for name, (_, row) in zip(names, rows, strict=True)]
@@ -209,11 +218,15 @@ def _with_keys(entries: Entries, wrong_keys: Mapping[int, bytes]) -> Entries:
 
 
 class _Shape(NamedTuple):
-    """What the records of a schema are to us; *plain* are the texts that nothing but their being UTF-8 is asked of."""
+    """What the records of a schema are to us, its fields under our names.
+
+    *needed* are those that say something; *plain* are texts of which nothing but their being UTF-8 is asked.
+    """
 
     fields: tuple[FlatField, ...]
     stream: str
     layout: Layout
+    needed: tuple[str, ...]
     plain: tuple[str, ...]
 
 
@@ -221,11 +234,13 @@ NEEDED = {"machine": TEXTS, "sensor": TEXTS, "units": TEXTS, "value": frozenset(
 NEEDED_NUMBERED = {"seq": WHOLE, "timestamp": WHOLE, "quality": frozenset({"enum"})}
 
 
-def _shape(schema: Schema) -> _Shape | None:
+def _shape(schema: Schema, own: Layout | None) -> _Shape | None:
     """See what a schema's records are; None where they have to be decoded one by one."""
     fields = flat_fields(schema)
     if fields is None:
         return None
+    if own is not None and tuple(one.name for one in fields) == own.fields:
+        return _own_shape(fields, own)
     kinds = {one.name: one.kind if one.null < 0 else "" for one in fields}
     stream = stream_of(kinds)
     if stream not in {"readings", "events"}:
@@ -239,8 +254,24 @@ def _shape(schema: Schema) -> _Shape | None:
         return None
     if not set(symbols) <= Quality.__members__.keys():
         return None
-    plain = [one.name for one in fields if one.kind == "string" and one.name not in needed]
-    return _Shape(fields, stream, layout, tuple(plain))
+    return _Shape(fields, stream, layout, tuple(needed), _plain(fields, needed))
+
+
+def _own_shape(fields: tuple[FlatField, ...], own: Layout) -> _Shape | None:
+    """See records of a layout of a user's own as readings; None where that does not say all of a sensor."""
+    needed = NEEDED | {name: kinds for name, kinds in NEEDED_NUMBERED.items() if own.carries(name)}
+    ours = {name: source for source, name in own.names.items() if source in needed}
+    fields = tuple(one._replace(name=ours.get(one.name, f"field {one.name}")) for one in fields)
+    by_name = {one.name: one for one in fields}
+    if any(name not in by_name or by_name[name].kind not in kinds for name, kinds in needed.items()):
+        return None
+    if own.carries("quality") and not set(by_name["quality"].symbols) <= Quality.__members__.keys():
+        return None
+    return _Shape(fields, "readings", own, tuple(needed), _plain(fields, needed))
+
+
+def _plain(fields: tuple[FlatField, ...], needed: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields if one.kind == "string" and one.name not in needed)
 
 
 def _reading_contents(
@@ -250,12 +281,17 @@ def _reading_contents(
     machine, sensor = words
     place = words_of(np.array([partition]))
     value = value_words(columns["value"].values, layout)
-    if not layout.numbered:
-        return reading_contents(scan_words(machine, place, words_of(stamp_ms), None), sensor, value)
-    scan = scan_words(machine, place, words_of(stamp_ms), words_of(columns["timestamp"].values))
-    quality = np.array([Quality[name] for name in columns["quality"].field.symbols], np.int64)
-    numbers = words_of(columns["seq"].values), words_of(quality.take(columns["quality"].values, mode="clip"))
+    timestamp = None
+    if layout.carries("timestamp"):
+        timestamp = words_of(microseconds_of(layout, columns["timestamp"].values))
+    scan = scan_words(machine, place, words_of(stamp_ms), timestamp)
+    numbers = numbers_of(layout, lambda: columns["seq"].values, lambda: _qualities(columns["quality"]))
     return reading_contents(scan, sensor, value, numbers)
+
+
+def _qualities(column: Column) -> Ints:
+    known = np.array([Quality[name] for name in column.field.symbols], np.int64)
+    return known.take(column.values, mode="clip")
 
 
 # ---------------------------------------------------------------- texts

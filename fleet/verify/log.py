@@ -17,6 +17,7 @@ from fleet.data import Bools, Ints
 from fleet.encode.columns import RecordColumns
 from fleet.encode.decode import Decoder, UndecodableError, stream_of
 from fleet.encode.digest import MachineDigest
+from fleet.encode.layouts import Layout
 from fleet.encode.partition import partition_of
 from fleet.verify.entries import Entering, Entries, Row, joined
 from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
@@ -48,7 +49,7 @@ class LogChecker:
     *partitions* says how many the topic has, so that it is known where a machine belongs. *stamped* says
     whether the records' own stamps are part of the run. Machines that *known* does not hold are findings. A
     record whose run header names another run than *run_id* is none of ours and only counted. *label* stands for
-    the topic in lines, where it is a file.
+    the topic in lines, where it is a file. *own* is the layout of the readings where it is none of ours.
 
     Out comes *found* (records by stream and partition), *duplicates* (by stream), *tainted* (partitions that
     something was found in), *digests*; and after `finish`, *missing*: how many numbers are absent, by stream,
@@ -67,6 +68,7 @@ class LogChecker:
         run_id: str = "",
         label: str = "",
         schemas: Mapping[int, str] | None = None,
+        own: Layout | None = None,
     ) -> None:
         self.topic = topic
         self.found: Counter[tuple[str, int]] = Counter()
@@ -84,8 +86,8 @@ class LogChecker:
         self._known = known
         self._run_id = run_id.encode()
         self._label = label or topic
-        self._decoder = Decoder(schemas)
-        self._entering = Entering(self._decoder.schemas, stamped=stamped)
+        self._decoder = Decoder(schemas, own=own)
+        self._entering = Entering(self._decoder.schemas, stamped=stamped, own=own)
         self._stream_by_names: dict[tuple[str, ...], str] = {}
         self._logs = MachineLogs()
         self._named: list[tuple[str, int]] = []  # stream and machine of each log
@@ -149,7 +151,7 @@ class LogChecker:
     def _decoded(self, records: RecordColumns, place: int, partition: int) -> Row | None:
         key, value, offset = records.key(place), records.value(place) or b"", int(records.offset[place])
         try:
-            fields = self._decoder.decode(value)
+            fields = self._decoder.decode(value, key)
         except UNREADABLE as error:
             self._undecodable(partition, place, offset, key, str(error))
             return None

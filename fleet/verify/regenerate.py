@@ -101,7 +101,7 @@ def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan
         # A topic of several streams says how the first of them is written.
         first = rows[0].streams[0] == stream
         layout = rows[0].layout if first else records.readings.layout if stream == "readings" else EVENT_LAYOUT
-        plans[stream] = StreamPlan(name, rows[0].format, layout)
+        plans[stream] = StreamPlan(name, rows[0].format, layout, run.own if stream == "readings" else None)
     return plans
 
 

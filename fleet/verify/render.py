@@ -32,7 +32,10 @@ STYLES = {
 
 
 class Tailed(NamedTuple):
-    """A record that was read; *fields* is None where it could not be decoded, and *problem* says why."""
+    """A record that was read; *fields* is None where it could not be decoded, and *problem* says why.
+
+    *reading* has the fields of a reading in a layout of a user's own under our names.
+    """
 
     topic: str
     partition: int
@@ -41,6 +44,7 @@ class Tailed(NamedTuple):
     key: str
     fields: Mapping[str, Any] | None
     problem: str
+    reading: Mapping[str, Any] | None = None
 
 
 Line = Callable[[Tailed], str]
@@ -56,7 +60,7 @@ class TextLines:
 
     def __call__(self, record: Tailed) -> str:
         """Write *record* as one line."""
-        fields = record.fields
+        fields = record.reading or record.fields
         if fields is None:
             return self._unreadable(record, record.problem)
         write = {
@@ -123,7 +127,13 @@ def json_line(record: Tailed) -> str:
             }
         )
     fields = {name: None if _is_no_number(value) else value for name, value in record.fields.items()}
+    if record.reading is not None:  # a user's own fields are shown as they are, whatever their types
+        return json.dumps(fields, separators=(",", ":"), ensure_ascii=False, default=_shown)
     return text_of(fields)
+
+
+def _shown(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _is_no_number(value: object) -> bool:

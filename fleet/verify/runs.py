@@ -10,6 +10,9 @@ from typing import Any
 
 from fleet.encode.decode import Decoder, UndecodableError, stream_of
 from fleet.encode.digest import MASK
+from fleet.encode.layouts import Layout
+from fleet.encode.own import said_layout
+from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
@@ -95,6 +98,18 @@ class Run:
         """What the records' own stamps are: ``scan``, ``wall`` or, in files, ``none``."""
         said = _entry(self.first).get("record_time", "scan")
         return said if said in RECORD_TIMES else "scan"
+
+    @property
+    def own(self) -> Layout | None:
+        """The layout of a user's own that its readings have, None for one of ours."""
+        return said_layout(_entry(self.first).get("own"))
+
+    @property
+    def schemas(self) -> dict[int, str]:
+        """The texts of its schemas by the ids it wrote them with; of those that are known."""
+        own, ours = self.own, schema_ids()
+        texts = {name: schema_text(name) for name in ours} | ({} if own is None else {own.schema: own.text})
+        return {number: texts[name] for name, number in self.first["schema_ids"].items() if name in texts}
 
     @property
     def account(self) -> Account:

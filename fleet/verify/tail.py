@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fleet.encode.decode import Decoder
-from fleet.encode.schemas import schema_text
+from fleet.encode.decode import Decoder, known_schemas
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
 from fleet.verify.log import UNREADABLE
 from fleet.verify.render import LINES, Tailed
-from fleet.verify.runs import TOPIC, find, runs_of
+from fleet.verify.runs import TOPIC, Run, find, runs_of
 
 READINGS = "factory.readings"
 
@@ -61,25 +60,74 @@ async def tailed(connection: Connection, topic: str, options: TailOptions) -> As
     """Give the records of *topic* that *options* ask for, decoded; for ever, or to the end of a run."""
     from fleet.sinks.reader import Trimmed, read
 
-    spans, schemas = await _spans(connection, topic, options)
+    spans, run = await _spans(connection, topic, options)
     if not spans:
         return
-    decoder = Decoder(schemas)
+    known = _Known(connection, topic, options.topic_runs, run)
+    await known.look()
     async with closing(read(connection, topic, spans)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Trimmed):
                 continue  # who looks on asks for no proof
             partition, records = piece
             for record in records:
-                found = _decode(decoder, topic, partition, record)
+                found = await known.decode(partition, record)
                 if wanted(found, options):
                     yield found
 
 
+class _Known:
+    """What is known of how a topic's records are written: by *run*, or by the last one that wrote there.
+
+    A run may begin while one looks on, so who finds records that nobody can read asks again: after the first of
+    them, the second, the fourth, the eighth ...
+    """
+
+    def __init__(self, connection: Connection, topic: str, topic_runs: str, run: Run | None) -> None:
+        self._connection, self._topic, self._topic_runs, self._run = connection, topic, topic_runs, run
+        self._unread = 0
+        self._take(run)
+
+    async def look(self) -> None:
+        """Ask which run wrote to the topic last, where nobody named one."""
+        if self._run is not None:
+            return
+        try:
+            runs = await runs_of(self._connection, topic=self._topic_runs)
+        except RequestError:
+            return  # somebody else's topic is read as well
+        self._take(next((run for run in reversed(runs) if self._topic in run.topics), None))
+
+    def _take(self, run: Run | None) -> None:
+        readings = run is not None and "readings" in run.topics[self._topic].streams
+        own = run.own if run is not None and readings else None
+        self._decoder = Decoder(None if run is None else {**known_schemas(), **run.schemas}, own=own)
+
+    async def decode(self, partition: int, record: Any) -> Tailed:
+        """Decode a *record*."""
+        found = self._decode(partition, record)
+        if found.fields is None and self._run is None:
+            self._unread += 1
+            if self._unread & (self._unread - 1) == 0:
+                await self.look()
+                found = self._decode(partition, record)
+        return found
+
+    def _decode(self, partition: int, record: Any) -> Tailed:
+        key = (record.key or b"").decode(errors="replace")
+        place = (self._topic, partition, record.offset, record.timestamp, key)
+        try:
+            fields = self._decoder.said(record.value)
+            reading = self._decoder.reading(fields, record.key)
+        except UNREADABLE as error:
+            return Tailed(*place, None, str(error))
+        return Tailed(*place, fields, "", reading)
+
+
 async def _spans(
     connection: Connection, topic: str, options: TailOptions
-) -> tuple[dict[int, tuple[int, int | None]], Mapping[int, str] | None]:
-    """Settle which offsets to read, and the schemas they are written with, where a run says so."""
+) -> tuple[dict[int, tuple[int, int | None]], Run | None]:
+    """Settle which offsets to read, and of which run, where one was asked for."""
     from fleet.sinks.reader import partitions_of
     from fleet.sinks.topics import end_offsets
 
@@ -95,24 +143,13 @@ async def _spans(
     part = run.topics[topic]
     starts = part.start_offsets or (0,) * part.partitions
     stops: tuple[int | None, ...] = part.end_offsets or (None,) * part.partitions
-    schemas = {number: schema_text(name) for name, number in run.first["schema_ids"].items()}
     pairs = zip(starts, stops, strict=True)
-    return {p: (a, b) for p, (a, b) in enumerate(pairs) if b is None or a < b}, schemas
-
-
-def _decode(decoder: Decoder, topic: str, partition: int, record: Any) -> Tailed:
-    key = (record.key or b"").decode(errors="replace")
-    fields: dict[str, Any] | None
-    try:
-        fields, problem = decoder.decode(record.value), ""
-    except UNREADABLE as error:
-        fields, problem = None, str(error)
-    return Tailed(topic, partition, record.offset, record.timestamp, key, fields, problem)
+    return {p: (a, b) for p, (a, b) in enumerate(pairs) if b is None or a < b}, run
 
 
 def wanted(record: Tailed, options: TailOptions) -> bool:
     """Say whether *options* ask for *record*. What has no machine of its own goes by its key."""
-    fields = record.fields or {}
+    fields = record.reading or record.fields or {}
     machine = str(fields.get("machine") or fields.get("location") or record.key)
     if not fnmatchcase(machine, options.machine):
         return False
