@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from fleet.broker.process import EmbeddedBroker
+from fleet.encode.avro import parsed
+from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.layouts import OWN_SCHEMA_ID
+from fleet.encode.own import own_layout
 from fleet.errors import RequestError
 from fleet.run.check import expanded
 from fleet.run.clock import RealClock
@@ -21,10 +24,12 @@ from fleet.scenario.model import Scenario
 from fleet.sinks.connection import Connection
 from fleet.verify.along import ReadAlong
 from fleet.verify.check import verify
+from fleet.verify.entries import Entering
 from fleet.verify.findings import Finding
 from fleet.verify.runs import runs_of
 from fleet.verify.tail import TailOptions, tail
-from tests.verify.logs import START_US
+from tests.encode import blocks
+from tests.verify.logs import START_US, columns_of, logs_of
 
 LENGTH_US = 20_000_000
 TOPIC = "plant.measurements"
@@ -108,6 +113,20 @@ async def test_what_is_written_record_by_record_is_said_once(tmp_path: Path) -> 
     assert result.progress.notices == [
         "records.readings: schema my.avsc has field 'value' of type bytes (decimal): written record by record, slower"
     ]
+
+
+def test_a_flat_layout_with_a_whole_sensor_is_read_by_columns(tmp_path: Path) -> None:
+    own = scenario_in(tmp_path, "flat").own
+    assert own is not None
+    layout = own_layout(own.file, own.text, own.sources)
+    encoder = Encoder({"readings": StreamPlan(TOPIC, own=layout)}, {TOPIC: 1})
+    work = blocks.block(blocks.columns(blocks.cohort("pump", 3, ("current", "vibration"))))
+    log = logs_of(encoder.prepare(work).release(work.stop_us))[TOPIC, 0]  # type: ignore[arg-type]
+
+    entries, left = Entering({OWN_SCHEMA_ID: parsed(own.text)}, stamped=True, own=layout).of_columns(columns_of(log), 0)
+
+    assert left.size == 0
+    assert [len(part.place) for part in entries] == [len(log)]
 
 
 @pytest.mark.parametrize("suffix", ["avro", "jsonl"])
