@@ -229,12 +229,12 @@ class Prepared:
         """
         stop = self._place(stop_us)
         batches: list[Batch] = []
+        if stop > self._scans.at:
+            batches += self._readings.release(self.block, self._scans, stop, wall_ms)
         for stream, events in self._waiting.items():
             due = _due(events, stop_us)
             batches += self._events[stream].release(events[:due], wall_ms)
             del events[:due]
-        if stop > self._scans.at:
-            batches += self._readings.release(self.block, self._scans, stop, wall_ms)
         return batches
 
     def skip(self, stop_us: int) -> None:

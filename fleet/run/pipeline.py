@@ -90,7 +90,8 @@ class Ahead:
     def _first_span_us(self) -> int:
         speed = self._plan.request.speed
         whole = self._simulation.span_us()
-        return whole if math.isinf(speed) else min(whole, max(SECOND_US, round(FIRST_BLOCK_S * speed * SECOND_US)))
+        wall_s = 0.0 if math.isinf(speed) else FIRST_BLOCK_S * speed
+        return min(whole, max(SECOND_US, round(wall_s * SECOND_US)))
 
     def _make(self, span_us: int) -> Made | None:
         start_us, stop_us = self._simulation.now_us, self._plan.stop_us
