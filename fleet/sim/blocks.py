@@ -29,7 +29,7 @@ from fleet.sim.tiles import AirOver, Cut, scans_of
 TICKS_MIN, TICKS_MAX = 16, 64
 """How many base periods a block spans: enough to spread the cost of calls, few enough to start early."""
 
-BLOCK_BYTES_MAX = 24 << 20
+BLOCK_BYTES_MAX = 256 << 20
 """Bound on the columns of one block."""
 
 BYTES_A_READING = 16
