@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(STAMP)  ## the first machines on an embedded broker
-	@exec $(BIN)/fleet run quickstart
+	@exec $(BIN)/fleet run quickstart --speed 60
 
 test: $(STAMP) kafka-jars  ## everything, against a real Kafka
 	@$(BIN)/pytest -q

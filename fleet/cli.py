@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_VARIABLE = "FLEET_KAFKA_BOOTSTRAP"
 SPEED_MAX = 1e6
+BATCH_SIZE = "1000000 B"
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """All that can be wrong with arguments; typer has no public name for it."""
 
@@ -86,11 +87,11 @@ def run(
     stop_timeout: Annotated[
         str, typer.Option(metavar="30s", help="How long an interrupted run waits for answers.")
     ] = "30s",
-    acks: Annotated[str, typer.Option(metavar="all|1|0", help="Acknowledgements; only all is idempotent.")] = "all",
+    acks: Annotated[str, typer.Option(metavar="all|1", help="Acknowledgements; only all is idempotent.")] = "all",
     compression: Annotated[
         str, typer.Option(metavar="none|lz4|zstd|snappy|gzip[:LEVEL]", help="Compression of readings' batches.")
     ] = "none",
-    batch_size: Annotated[str, typer.Option(metavar="SIZE", help="Most that a batch holds.")] = "1000000 B",
+    batch_size: Annotated[str, typer.Option(metavar="SIZE", help="Most that a batch holds.")] = BATCH_SIZE,
     linger: Annotated[
         str | None, typer.Option(metavar="20ms", help="How long a record may wait for company: a longer window.")
     ] = None,
@@ -106,17 +107,19 @@ def run(
 ) -> None:
     """Run a scenario: send what its factory says, then say what became of every record."""
     from fleet.run.clock import RealClock
-    from fleet.run.plan import EMBEDDED, RunRequest, make_plan
+    from fleet.run.plan import EMBEDDED, RunRequest, make_plan, moment
     from fleet.scenario.load import with_arguments
     from fleet.sinks.settings import producer_settings
 
+    if start == "now":  # said on the command line, it is the first reading's time whatever the speed
+        start = moment(RealClock().wall_us() // 1_000_000 * 1_000_000)
     loaded = with_arguments(_load(scenario, settings), seed=seed, start=start, duration=length)
     if sample is not None:
         targets: tuple[str, ...] = ("stdout:",)
     elif to:
         targets = tuple(to)
     elif os.environ.get(BOOTSTRAP_VARIABLE):
-        targets = (f"kafka://{os.environ[BOOTSTRAP_VARIABLE]}",)
+        targets = (_bootstrap_url(),)
     else:
         targets = (EMBEDDED,)
     request = RunRequest(
@@ -126,7 +129,7 @@ def run(
         speed=_speed(speed),
         settings=tuple(settings or ()),
         format=_choice("--format", format_, ("avro", "json")),
-        topic=topic,
+        topic=_topic(topic),
         kafka_config=kafka_config,
         record_time=_choice("--record-time", record_time, ("scan", "wall")) or "scan",
         run_header=run_header,
@@ -140,6 +143,15 @@ def run(
             options=set_producer or (),
         ),
         window_s=_window_s(window, linger),
+        repeated=_said(
+            ("--acks", acks, "all"),
+            ("--compression", compression, "none"),
+            ("--batch-size", batch_size, BATCH_SIZE),
+            ("--linger", linger, None),
+            ("--window", window, None),
+            ("--skew", skew, None),
+            *(("--set-producer", option, None) for option in set_producer or ()),
+        ),
     )
     if as_json and "stdout:" in targets:
         raise RequestError("--json and --to stdout: both want standard output; send the records elsewhere")
@@ -362,7 +374,7 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = 0.0
     if not 0 < speed <= SPEED_MAX:
-        raise RequestError(f"--speed: must be 'max' or a number above 0 like 60, got {text!r}")
+        raise RequestError(f"--speed: must be 'max' or a number above 0 and at most {SPEED_MAX:,.0f}, got {text!r}")
     return speed
 
 
@@ -373,6 +385,17 @@ def _duration_us(option: str, text: str) -> int:
         return round(bounded(DURATION, above=0)(text) * 1_000_000)
     except ValueError as error:
         raise RequestError(f"{option}: {error}") from None
+
+
+def _said(*options: tuple[str, str | None, str | None]) -> tuple[str, ...]:
+    """Give the words of the *options* (name, value, default) whose value is not the default."""
+    return tuple(word for name, value, default in options if value and value != default for word in (name, value))
+
+
+def _topic(name: str | None) -> str | None:
+    if name == "":
+        raise RequestError("--topic: must be a topic's name, or a template like 'factory.{line}', got ''")
+    return name
 
 
 def _bytes(option: str, text: str) -> int:
@@ -390,8 +413,13 @@ def _window_s(window: str | None, linger: str | None) -> float | None:
     return max(spans, default=None)
 
 
+def _bootstrap_url() -> str:
+    """Give the broker that the environment names, with or without its scheme."""
+    return f"kafka://{os.environ[BOOTSTRAP_VARIABLE].removeprefix('kafka://')}"
+
+
 def _broker(url: str | None, option: str = "--to") -> str:
-    url = url or (f"kafka://{os.environ[BOOTSTRAP_VARIABLE]}" if os.environ.get(BOOTSTRAP_VARIABLE) else None)
+    url = url or (_bootstrap_url() if os.environ.get(BOOTSTRAP_VARIABLE) else None)
     if url is None or not url.startswith("kafka://"):
         what = "no broker named" if url is None else f"must be kafka://HOST:PORT, got {url!r}"
         raise RequestError(f"{option}: {what}; use {option} kafka://HOST:PORT or set {BOOTSTRAP_VARIABLE}")

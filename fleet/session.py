@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from fleet.verify.tail import TailOptions
 
 
+MANY_MACHINES = 50_000
+"""From here on it takes seconds until the first reading, and a person should know why."""
+
 GC_ALLOCATIONS = 200_000
 """Allocations between two looks of Python's collector. A large plant is a million objects that live as
 long as the run; looking through all of them as often as usual doubles the time a run takes to start."""
@@ -65,6 +68,8 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
         watched.append(running)
         tasks.append(asyncio.create_task(show(console, running)))
 
+    if len(plan.roster.machines) >= MANY_MACHINES:
+        say(console, [f"preparing {len(plan.roster.machines):,} machines"])
     try:
         return await execute(
             plan, clock=RealClock(), broker=broker, proof=_proof() if broker is not None else None, watch=watch
@@ -160,7 +165,8 @@ def show_verdict(
         verdict = asyncio.run(verify(source, run=run, scenario=scenario, progress=progress))
     if as_json:
         print(json.dumps(verdict.as_json()))  # noqa: T201 - what was asked for
-    say(console, verdict.lines())
+    else:
+        print(*verdict.lines(), sep="\n")  # noqa: T201 - the verdict is what was asked for
     return verdict.exit_code
 
 

@@ -211,13 +211,19 @@ async def _stream(
     plan: RunPlan, pipeline: Pipeline, targets: Sequence[Target], clock: Clock, proof: Proof | None
 ) -> str:
     """Write the run; give what ended it early, in a sentence, or nothing."""
-    try:
-        for target in targets:
+    failure = ""
+    for target in targets:
+        try:
             await target.tell(records.started(plan, target, wall_us=clock.wall_us()))
-            if proof is not None and target.plan.url == EMBEDDED:
-                assert target.connection is not None, "the embedded broker has one"
-                await proof.start(target.connection, {name: seen.partitions for name, seen in target.topics.items()})
-                target.reader = proof
+        except RunError as error:  # the others still learn which run this is: all of them will hear of its end
+            failure = failure or str(error)
+        if proof is not None and target.plan.url == EMBEDDED:
+            assert target.connection is not None, "the embedded broker has one"
+            await proof.start(target.connection, {name: seen.partitions for name, seen in target.topics.items()})
+            target.reader = proof
+    if failure:
+        return failure
+    try:
         await pipeline.run()
     except RunError as error:
         return str(error)

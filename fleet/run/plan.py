@@ -62,6 +62,7 @@ class RunRequest:
     stop_timeout_s: float = 30.0
     producer: ProducerSettings = field(default_factory=ProducerSettings)
     window_s: float | None = None
+    repeated: tuple[str, ...] = ()  # further options, for the command that repeats the run
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ def repeat_command(plan: RunPlan, length_us: int | None = None) -> str:
     words += ["--kafka-config", str(request.kafka_config)] if request.kafka_config else []
     words += ["--record-time", "wall"] if request.record_time == "wall" else []
     words += ["--run-header"] if request.run_header else []
+    words += request.repeated
     return shlex.join(words)
 
 

@@ -21,6 +21,9 @@ from fleet.sim.sensors import Chain, chain_of
 STAGGER_MAX = 1 << 20
 """Slow sensors of different machines are not read in the same second: each machine is shifted by whole ticks."""
 
+SPAN_MAX_S = 1e12
+"""Longest life or repair, about 30,000 years: longer ones do not fit whole microseconds."""
+
 SETTLE_MIN_US = 1_000.0
 """A drive without a settling time changes within a millisecond: no reading sees it, and nothing divides by 0."""
 
@@ -119,8 +122,8 @@ def _of(reference: str | float, parameters: Mapping[str, Floats], machines: int)
 
 def _spans_us(reference: str | float, parameters: Mapping[str, Floats], machines: int) -> list[int]:
     """Give the drawn spans of a named parameter, or one span for all, in whole seconds as us; (machines,)."""
-    seconds: Ints = np.rint(_of(reference, parameters, machines)).astype(np.int64)
-    spans_us: list[int] = (np.maximum(seconds, 1) * SECOND_US).tolist()
+    seconds: Ints = np.rint(np.clip(_of(reference, parameters, machines), 1.0, SPAN_MAX_S)).astype(np.int64)
+    spans_us: list[int] = (seconds * SECOND_US).tolist()
     return spans_us
 
 

@@ -59,11 +59,20 @@ async def _kafka(_: str, setup: SinkSetup) -> Sink:
 
 async def _container(rest: str, setup: SinkSetup) -> Sink:
     assert setup.schema, "a container names its schema"
-    return FileSink(Path(rest), schema=setup.schema)
+    return _overwriting(Path(rest), setup.schema)
 
 
 async def _lines(rest: str, _: SinkSetup) -> Sink:
-    return FileSink(Path(rest), schema=None)
+    return _overwriting(Path(rest), None)
+
+
+def _overwriting(path: Path, schema: str | None) -> FileSink:
+    """Open a file's sink, and say so if there was one already."""
+    was_there = path.is_file()
+    sink = FileSink(path, schema=schema)
+    if was_there:
+        sink.notices.append(f"{path}: was there already, and was overwritten")
+    return sink
 
 
 async def _stdout(_: str, setup: SinkSetup) -> Sink:

@@ -16,7 +16,8 @@ BATCH_BYTES = 1_000_000
 
 BATCH_BYTES_MIN = 1024
 BATCH_BYTES_MAX = 64 << 20
-ACKS: Mapping[str, int | str] = {"all": "all", "-1": "all", "1": 1, "0": 0}
+ACKS: Mapping[str, int | str] = {"all": "all", "-1": "all", "1": 1}
+"""Not 0: without any answer nothing could be accounted for."""
 
 OPTIONS: Mapping[str, int] = {
     "request_timeout_ms": 30_000,
@@ -56,7 +57,9 @@ def producer_settings(
 ) -> ProducerSettings:
     """Read the settings of a command line; RequestError says what must hold."""
     if acks not in ACKS:
-        raise RequestError(f"--acks: must be all, 1 or 0, got {acks!r}")
+        raise RequestError(
+            f"--acks: must be all or 1 (0 asks for no answer, and nothing could be accounted for), got {acks!r}"
+        )
     if not BATCH_BYTES_MIN <= batch_bytes <= BATCH_BYTES_MAX:
         raise RequestError(
             f"--batch-size: must be {BATCH_BYTES_MIN} B to {BATCH_BYTES_MAX >> 20} MiB, got {batch_bytes} B"

@@ -33,6 +33,11 @@ class RunTimes:
 
 def check_settings(topic: str, settings: Mapping[str, str], times: RunTimes, *, now_ms: int) -> None:
     """Compare a *topic*'s settings with the stamps of a run that starts now; RequestError on a conflict."""
+    if "compact" in settings.get("cleanup.policy", "delete"):
+        raise RequestError(
+            f"kafka: topic {topic!r} has cleanup.policy={settings['cleanup.policy']}, and compaction keeps only the "
+            "last record of each machine; use another topic, or set cleanup.policy=delete"
+        )
     if settings.get("message.timestamp.type") == "LogAppendTime":
         return  # the broker puts its own time on every record, and judges by that
     for name, says in _conflicts(settings, times, now_ms):

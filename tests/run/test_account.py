@@ -118,7 +118,7 @@ def test_a_sink_that_takes_nothing_cannot_keep_an_interrupted_run_alive(presses:
 
     assert result.exit_code == 1
     assert "interrupted" in result.failure
-    assert result.targets[0].account.of("readings").failed > 0
+    assert result.targets[0].account.lost > 0
     assert_balanced(result)
 
 

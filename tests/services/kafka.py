@@ -427,6 +427,7 @@ def main() -> None:
             signal.signal(signal.SIGINT, end)
             signal.signal(signal.SIGTERM, end)
             print(f"bootstrap={cluster.bootstrap}", flush=True)
+            print(f"try: fleet run quickstart --speed 60 --to kafka://{cluster.bootstrap}", file=sys.stderr, flush=True)
             if cluster.certificates is not None:
                 print(f"tls={cluster.tls_bootstrap}\nsasl={cluster.sasl_bootstrap}")
                 print(f"certificates={cluster.certificates.ca.parent}", flush=True)

@@ -53,5 +53,7 @@ def test_a_topic_that_stamps_records_itself_judges_none_of_ours() -> None:
     check_settings("t", {**KAFKAS_OWN, "message.timestamp.type": "LogAppendTime"}, HISTORY, now_ms=NOW)
 
 
-def test_a_compacted_topic_deletes_nothing_by_age() -> None:
-    check_settings("t", {"retention.ms": "1", "cleanup.policy": "compact"}, HISTORY, now_ms=NOW)
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_a_compacted_topic_is_refused_because_it_keeps_the_last_record_of_a_machine_only(policy: str) -> None:
+    with pytest.raises(RequestError, match=f"cleanup.policy={policy}.*keeps only the last record"):
+        check_settings("t", {"cleanup.policy": policy}, HISTORY, now_ms=NOW)
