@@ -313,6 +313,7 @@ def kinds() -> None:
 
 def main() -> NoReturn:
     """Run the command line; what fails on purpose is one line and an exit code, never a traceback."""
+    code: int | None = 0
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
@@ -322,8 +323,8 @@ def main() -> NoReturn:
         _leave(2, _usage(error))
     except KeyboardInterrupt:
         _leave(130)
-    except BrokenPipeError:
-        _leave(0)
+    except BrokenPipeError:  # nobody reads any longer, which changes nothing about what was found
+        _leave(code or 0)
     except OSError as error:
         _leave(1, f"cannot go on: {error.strerror or error}")
     except SystemExit:  # typer's own answer to a pipe that nobody reads any longer
@@ -428,6 +429,6 @@ def _broker(url: str | None, option: str = "--to") -> str:
 
 def _topic_and_partitions(text: str) -> tuple[str, int]:
     name, _, partitions = text.partition(":")
-    if not name or not (partitions or "1").isdigit() or int(partitions or 1) < 1:
+    if not name or not (partitions or "1").isdecimal() or int(partitions or 1) < 1:
         raise RequestError(f"--topic: must be NAME:PARTITIONS like factory.readings:12, got {text!r}")
     return name, int(partitions or 1)

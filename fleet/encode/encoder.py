@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fleet.data import Batch, Block, Equipment, Event, Record, RecordBatch
+from fleet.data import Batch, Block, Cohort, Equipment, Event, Record, RecordBatch
 from fleet.encode.avro import frame
 from fleet.encode.digest import MachineDigest, add_bytes
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, EventFormat, made
@@ -106,6 +106,10 @@ class Encoder:
         if "runs" in streams:
             row = (streams["runs"].format, streams["runs"].layout)
             self._run_format = made(RUN_FORMATS, row, stream="runs", ids=numbers)
+
+    def check(self, cohorts: Iterable[Cohort]) -> None:
+        """See that readings of *cohorts* can be written, before anything is sent; RequestError says why not."""
+        self._readings.check(cohorts)
 
     def prepare(self, block: Block) -> Prepared:
         """Put a *block* in log order. Blocks are prepared in order, and may be ahead of what is released."""

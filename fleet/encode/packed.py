@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from fleet.encode.pieces import Cutter, Pieces, Rare
 from fleet.encode.program import Program
 from fleet.encode.rows import Rows, Shape, steps
 from fleet.encode.varint import lengths, varint
+from fleet.errors import RequestError
 
 ROWS_MIN = 32
 """Scans of one shape for which a template pays; fewer are put together piece by piece."""
@@ -57,6 +58,17 @@ class Packer:
             self._cohorts.append(columns.cohort)
             known = self._rows[name] = Rows(columns.cohort, columns.sensors, self._program, self._headers)
         return known
+
+    def check(self, cohorts: Iterable[Cohort]) -> None:
+        """See that a batch holds at least one scan of each of *cohorts*; RequestError says what it would take."""
+        for cohort in cohorts:
+            rows = Rows(cohort, range(len(cohort.sensors)), self._program, self._headers)
+            if rows.bound + HEADER_BYTES > self._limit:
+                raise RequestError(
+                    f"a batch of at most {self._limit} bytes is too small: one scan of a {cohort.kind} with its "
+                    f"{len(cohort.sensors)} readings needs up to {rows.bound + HEADER_BYTES}; raise --batch-size, "
+                    "and the topic's max.message.bytes if that is smaller"
+                )
 
     def form(self, columns: KindColumns) -> Ints:
         """Give what of each scan's shape is known before its batch is: bytes of time stamp and number, texts.

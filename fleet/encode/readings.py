@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Literal, Protocol, TypeVar
@@ -42,6 +42,10 @@ class Scans:
 class Writer(Protocol):
     """Turns scans that are due into batches."""
 
+    def check(self, cohorts: Iterable[Cohort]) -> None:
+        """See that scans of *cohorts* can be written at all; RequestError says why not."""
+        ...
+
     def form(self, columns: KindColumns) -> Ints:
         """Give what is to be known of each scan before it is released; (scans,)."""
         ...
@@ -56,6 +60,9 @@ class RecordWriter:
 
     def __init__(self, encoding: ReadingFormat, record_time: RecordTime, headers: Headers) -> None:
         self._format, self._record_time, self._headers = encoding, record_time, headers
+
+    def check(self, cohorts: Iterable[Cohort]) -> None:
+        """Find nothing to object to: batches are cut between records."""
 
     def form(self, columns: KindColumns) -> Ints:
         """Give nothing: records are made one by one."""
@@ -97,6 +104,10 @@ class PackWriter:
     def __init__(self, packer: Packer, record_time: RecordTime) -> None:
         self._packer, self._record_time = packer, record_time
 
+    def check(self, cohorts: Iterable[Cohort]) -> None:
+        """See that a batch holds at least one scan."""
+        self._packer.check(cohorts)
+
     def form(self, columns: KindColumns) -> Ints:
         """Give what of each scan's shape is known already."""
         return self._packer.form(columns)
@@ -126,10 +137,18 @@ class Readings:
         known = self._cohorts.get(id(cohort))
         if known is None:
             known = self._cohorts[id(cohort)] = cohort_places(cohort, self._places)
-            more = len(self._places.names) - len(self._released)
+        return known
+
+    def _grow(self) -> None:
+        """Make room for machines that blocks made ahead have brought; only whoever releases touches these arrays."""
+        more = len(self._places.names) - len(self._released)
+        if more:
             self._released = np.pad(self._released, (0, more))
             self._digests = np.pad(self._digests, (0, more))
-        return known
+
+    def check(self, cohorts: Iterable[Cohort]) -> None:
+        """See that readings of *cohorts* can be written; RequestError says why not."""
+        self._writer.check(cohorts)
 
     def prepare(self, block: Block) -> Scans:
         """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log."""
@@ -142,6 +161,7 @@ class Readings:
 
     def release(self, block: Block, scans: Scans, stop: int, wall_ms: int) -> Sequence[Batch]:
         """Encode the scans from where *scans* is to *stop*."""
+        self._grow()
         span = slice(scans.at, stop)
         scans.at = stop
         due = scans.order.at(span)
@@ -205,6 +225,7 @@ class Readings:
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""
+        self._grow()
         places, group = self._places.places, self._places.group_of
         return {
             name: MachineDigest(*places[group[number]], digest, count)

@@ -16,7 +16,7 @@ from fleet.run import records
 from fleet.run.clock import Clock
 from fleet.run.pipeline import Pipeline, Progress
 from fleet.run.plan import EMBEDDED, RunPlan
-from fleet.run.targets import Target, open_target
+from fleet.run.targets import Target, open_target, tell_all
 from fleet.sim.blocks import Simulation
 from fleet.sinks.connection import Connection
 from fleet.sinks.open import DELIVERY_DEADLINE_S
@@ -195,12 +195,16 @@ async def _open(plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None) -> t
         # A broker may refuse; a file that is opened has lost what was in it.
         for at in sorted(range(len(plan.targets)), key=lambda at: plan.targets[at].kind.name != "kafka"):
             opened[at] = await open_target(plan, plan.targets[at], broker=broker, wall_us=clock.wall_us())
+        simulation = await making
+        for target in opened.values():
+            if target.encoder is not None:
+                target.encoder.check(simulation.cohorts)
+        return simulation, [opened[at] for at in sorted(opened)]
     except BaseException:
         for target in opened.values():
             await target.sink.close(timeout_s=0.0)
         await asyncio.gather(making, return_exceptions=True)
         raise
-    return await making, [opened[at] for at in sorted(opened)]
 
 
 def _simulate(plan: RunPlan) -> Simulation:
@@ -211,19 +215,13 @@ async def _stream(
     plan: RunPlan, pipeline: Pipeline, targets: Sequence[Target], clock: Clock, proof: Proof | None
 ) -> str:
     """Write the run; give what ended it early, in a sentence, or nothing."""
-    failure = ""
-    for target in targets:
-        try:
-            await target.tell(records.started(plan, target, wall_us=clock.wall_us()))
-        except RunError as error:  # the others still learn which run this is: all of them will hear of its end
-            failure = failure or str(error)
-        if proof is not None and target.plan.url == EMBEDDED:
-            assert target.connection is not None, "the embedded broker has one"
-            await proof.start(target.connection, {name: seen.partitions for name, seen in target.topics.items()})
-            target.reader = proof
-    if failure:
-        return failure
     try:
+        await tell_all(targets, lambda target: records.started(plan, target, wall_us=clock.wall_us()))
+        for target in targets:
+            if proof is not None and target.plan.url == EMBEDDED:
+                assert target.connection is not None, "the embedded broker has one"
+                await proof.start(target.connection, {name: seen.partitions for name, seen in target.topics.items()})
+                target.reader = proof
         await pipeline.run()
     except RunError as error:
         return str(error)
@@ -255,7 +253,7 @@ async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | No
     patience_s = result.plan.request.stop_timeout_s
     until_s = clock.now_s() + DELIVERY_DEADLINE_S
     for target in result.targets:
-        await _drain(target, until_s, clock, stopper, patience_s=patience_s)
+        until_s = await _drain(target, until_s, clock, stopper, patience_s=patience_s)
         target.account.settle(target.sink.delivery)
     for target in result.targets:
         ended: Mapping[str, Any] | None = None
@@ -272,13 +270,17 @@ async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | No
         target.account.settle(target.sink.delivery)
 
 
-async def _drain(target: Target, until_s: float, clock: Clock, stopper: Stopper, *, patience_s: float) -> None:
-    """Wait until the sink has an answer for everything; a signal limits that to *patience_s*, a second ends it."""
+async def _drain(target: Target, until_s: float, clock: Clock, stopper: Stopper, *, patience_s: float) -> float:
+    """Wait until the sink has an answer for everything; a signal limits that to *patience_s*, a second ends it.
+
+    Give until when the next sink may be waited for: the patience is one for all of them.
+    """
     signalled = False
     while target.pending and clock.now_s() < until_s and not stopper.hard.is_set():
         if stopper.soft.is_set() and not signalled:
             signalled, until_s = True, min(until_s, clock.now_s() + patience_s)
         await clock.sleep(DRAIN_POLL_S, stopper.hard)
+    return until_s
 
 
 async def _tell_end(result: Result, target: Target, clock: Clock) -> Mapping[str, Any]:

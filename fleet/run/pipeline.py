@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from bisect import bisect_left
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from fleet.errors import FleetError
 from fleet.run import records
 from fleet.run.clock import Clock
 from fleet.run.plan import WINDOW_S, RunPlan
-from fleet.run.targets import Due, Ready, Target
+from fleet.run.targets import Due, Ready, Target, tell_all, worse
 from fleet.sim.blocks import Simulation
 from fleet.sinks.sink import Latency
 
@@ -173,7 +174,6 @@ class Pipeline:
                 return
             from_us = self.progress.simulated_us
             await self._release(made, until_us)
-            self.progress.released_s = self._clock.now_s() - self._wall_start_s
             self._book_lateness(made, from_us, until_us, window_us)
 
     def _due_s(self, simulated_us: int) -> float:
@@ -196,17 +196,27 @@ class Pipeline:
         wall_ms = self._clock.wall_us() // 1000
         ended: FleetError | None = None
         for target, prepared in zip(self._targets, made.ready, strict=True):
-            self._schedule(target, made.block, due, until_us)
+            scheduled = self._schedule(target, made.block, due, until_us)
             try:
-                await target.send(prepared.release(until_us, wall_ms=wall_ms))
+                batches = prepared.release(until_us, wall_ms=wall_ms)
+            except FleetError as error:  # what cannot be written has failed, all of it: some may have been made
+                target.broken = True
+                for stream, count in scheduled.items():
+                    target.account.of(stream).produced += count
+                    target.account.refuse(stream, count)
+                ended = worse(ended, error)
+                continue
+            try:
+                await target.send(batches)
             except FleetError as error:  # the others still get what is due: all of them end at the same instant
-                ended = ended or error
+                ended = worse(ended, error)
             except asyncio.CancelledError:  # now they do not, and none of them can say where it ends
                 for one in self._targets:
                     one.broken = True
                 raise
         self._advance(made.block, until_us)
         self.progress.readings += due["readings"]
+        self.progress.released_s = self._clock.now_s() - self._wall_start_s
         if ended is not None:
             raise ended
         await asyncio.sleep(0)  # let deliveries, signals and the table have their turn
@@ -221,32 +231,36 @@ class Pipeline:
 
     def _advance(self, block: Block, until_us: int) -> None:
         """Note that everything before *until_us* was dealt with."""
-        from_us, self.progress.simulated_us = self.progress.simulated_us, until_us
-        if block.events:
-            self.progress.see([event for event in block.events if from_us <= event.time_us < until_us])
+        self.progress.see(self._between(block, until_us))
+        self.progress.simulated_us = until_us
 
-    def _schedule(self, target: Target, block: Block, due: dict[str, int], until_us: int) -> None:
+    def _schedule(self, target: Target, block: Block, due: dict[str, int], until_us: int) -> dict[str, int]:
         """Book what the plan says is due, counted from the block and not from what an encoder made of it."""
-        doors = 0
+        counts = dict(due)
         if "doors" in target.plan.streams and target.encoder is not None:
-            from_us = self.progress.simulated_us
-            doors = sum(e.type == "door" and from_us <= e.time_us < until_us for e in block.events)
-            target.account.of("doors").scheduled += doors
-        target.account.of("readings").scheduled += due["readings"]
-        target.account.of("events").scheduled += due["events"] - doors
+            counts["doors"] = sum(event.type == "door" for event in self._between(block, until_us))
+            counts["events"] -= counts["doors"]
+        for stream, count in counts.items():
+            target.account.of(stream).scheduled += count
+        return counts
+
+    def _between(self, block: Block, until_us: int) -> Sequence[Event]:
+        """Give the events of *block* from where the run is to *until_us*."""
+        first, stop = (
+            bisect_left(block.events, time_us, key=lambda event: event.time_us)
+            for time_us in (self.progress.simulated_us, until_us)
+        )
+        return block.events[first:stop]
 
     async def _skip(self, made: Made, until_us: int) -> None:
         """Withhold what is overdue, and write it to the journal."""
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
         for target, prepared in zip(self._targets, made.ready, strict=True):
-            before = {name: account.scheduled for name, account in target.account.streams.items()}
-            self._schedule(target, made.block, due, until_us)
-            for name, account in target.account.streams.items():
-                account.withheld += account.scheduled - before.get(name, 0)
+            for stream, count in self._schedule(target, made.block, due, until_us).items():
+                target.account.of(stream).withheld += count
             prepared.skip(until_us)
         self._advance(made.block, until_us)
         entry = {"skip": {"from_us": from_us, "to_us": until_us}}
         record = records.journal(self._plan, entry, wall_us=self._clock.wall_us(), simulated_us=from_us)
-        for target in self._targets:
-            await target.tell(record)
+        await tell_all(self._targets, lambda _: record)

@@ -37,8 +37,6 @@ WINDOW_S = 0.05
 SKEW_MAX_US = 60 * SECOND_US
 """At full speed no record is more than this much due time behind one before it."""
 
-SPEED_MAX = 1e6
-
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
@@ -94,7 +92,7 @@ class RunPlan:
         """How far the log may be out of due order between machines, in simulated time."""
         speed = self.request.speed
         if self.request.skew_s is not None:
-            return round(self.request.skew_s * (1 if math.isinf(speed) else speed) * SECOND_US)
+            return max(1, round(self.request.skew_s * (1 if math.isinf(speed) else speed) * SECOND_US))
         return SKEW_MAX_US if math.isinf(speed) else round(speed * SECOND_US)
 
 
@@ -159,7 +157,7 @@ def scenario_digest(roster: Roster) -> str:
     """Digest what the readings depend on: the expanded machines and their kinds, as 16 hexadecimal digits."""
     parts: list[object] = [
         [kind_text(entry.kind) for entry in roster.entries],
-        [[*line[:3], *line[3:5], repr(line.shifts)] for line in roster.lines],
+        [[*line[:5], repr(line.shifts)] for line in roster.lines],
         [hall.model_dump() for hall in roster.halls],
         [list(crew) for crew in roster.crews],
     ]

@@ -17,7 +17,7 @@ def print_sample(plan: RunPlan, count: int) -> None:
     simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us)
     left = count
     while left and (plan.stop_us is None or simulation.now_us < plan.stop_us):
-        until_us = simulation.now_us + SECOND_US
+        until_us = min(simulation.now_us + SECOND_US, plan.stop_us or simulation.now_us + SECOND_US)
         prepared = encoder.prepare(simulation.advance(until_us))
         for batch in prepared.release(until_us):
             assert isinstance(batch, RecordBatch), "nothing is packed here"

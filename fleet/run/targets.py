@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -14,6 +15,7 @@ from fleet.broker.process import EmbeddedBroker
 from fleet.data import Batch, Block, Delivery, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import Encoder
 from fleet.encode.schemas import schema_text
+from fleet.errors import FleetError
 from fleet.run.account import Account
 from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
 from fleet.sinks.connection import Connection
@@ -160,6 +162,32 @@ class Target:
     def pending(self) -> int:
         """How many records the sink holds without an answer."""
         return sum(delivery.pending for delivery in self.sink.delivery.values())
+
+
+async def tell_all(targets: Sequence[Target], make: Callable[[Target], Mapping[str, Any]]) -> None:
+    """Write a record of the run to all *targets*, also when one of them fails; then raise what it raised.
+
+    A target that broke learns nothing more. One that is given up in the middle leaves none that can say where it ends.
+    """
+    failed: FleetError | None = None
+    for target in targets:
+        if target.broken:
+            continue
+        try:
+            await target.tell(make(target))
+        except FleetError as error:
+            failed = worse(failed, error)
+        except asyncio.CancelledError:
+            for one in targets:
+                one.broken = True
+            raise
+    if failed is not None:
+        raise failed
+
+
+def worse(one: FleetError | None, other: FleetError) -> FleetError:
+    """Choose what is raised of two ends: a reader that has gone is no failure, and hides none."""
+    return other if one is None or (isinstance(one, SinkClosed) and not isinstance(other, SinkClosed)) else one
 
 
 async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBroker | None, wall_us: int) -> Target:

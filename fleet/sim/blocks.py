@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleet.data import Block, Bools, Event, Floats, Ints, KindColumns, State
+from fleet.data import Block, Bools, Cohort, Event, Floats, Ints, KindColumns, State
 from fleet.scenario.model import Shifts
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
@@ -69,6 +69,11 @@ class Simulation:
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
         self.buffers = _populate(self._plant, roster, [running.model for running in self._running])
+
+    @property
+    def cohorts(self) -> list[Cohort]:
+        """The machines that are computed, by what they share."""
+        return [running.model.cohort for running in self._running]
 
     @property
     def machines(self) -> int:

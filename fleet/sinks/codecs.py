@@ -76,7 +76,7 @@ def codec(text: str) -> Codec:
         close = get_close_matches(name, [*CODECS, "none"], n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise RequestError(f"compression: must be none, {', '.join(CODECS)}, got {text!r}{meant}")
-    chosen = row.default if not colon else int(level) if level.isdigit() else -1
+    chosen = row.default if not colon else int(level) if level.isdecimal() else -1
     if chosen not in row.levels:
         levels = f"{row.levels[0]} to {row.levels[-1]}" if len(row.levels) > 1 else "none"
         raise RequestError(f"compression: {name} has levels {levels}, got {text!r}")

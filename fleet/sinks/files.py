@@ -109,7 +109,12 @@ class FileSink:
             raise RunError(self._broken)
         began_ns = monotonic_ns()
         if batch.stream not in self._files:
-            self._open(batch.stream, self._path.with_name(f"{self._path.name}.{batch.stream}.jsonl"))
+            try:
+                self._open(batch.stream, self._path.with_name(f"{self._path.name}.{batch.stream}.jsonl"))
+            except RequestError as error:  # too late for a wrong request: the run is under way
+                row.failed += len(batch)
+                self._broken = str(error)
+                raise RunError(self._broken) from error
         container = bool(self._sync) and batch.stream == "readings"
         written = self._container(batch) if container else self._lines(batch)
         row.acknowledged += written

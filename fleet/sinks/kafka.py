@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from time import monotonic, monotonic_ns
 from typing import Any, NamedTuple
@@ -182,9 +182,10 @@ class KafkaSink:
     async def _packed(self, batch: PackedBatch) -> Packed:
         """Compress a packed *batch*, in a thread: the event loop has other batches to see to."""
         if self._settings.codec.compress is None:
-            return Packed(batch, batch.data, 0)
+            return Packed(batch, 0)
         data = await asyncio.to_thread(compressed, self._settings.codec, batch.data)
-        return Packed(batch, data, self._settings.codec.attributes)
+        # The whole release stands behind a batch's view: it is let go as soon as there is a copy.
+        return Packed(replace(batch, data=data), self._settings.codec.attributes)
 
     def _wire_bytes(self, topic: str) -> int:
         seen = self._topics.get(topic)
@@ -319,7 +320,7 @@ class KafkaSink:
             if self._on_way:
                 await asyncio.wait(set(self._on_way), timeout=RETRY_S)
             else:
-                await asyncio.sleep(0)
+                await asyncio.sleep(RETRY_S)
 
     async def _sent_again(self) -> bool:
         """Send again what failed because of its predecessor; False where one of them was refused itself."""
@@ -330,7 +331,7 @@ class KafkaSink:
                     pass
                 if self._hopeless:
                     self._settle(ticket, "failed")
-                elif pump.refused and ticket.fate is Fate.OPEN and ticket not in self._on_way.values():
+                elif pump.refused and ticket.fate is not Fate.SETTLED and ticket not in self._on_way.values():
                     pump.again += waiting[at:]
                     return False
         return True

@@ -26,11 +26,11 @@ assert HEADER.size == HEADER_BYTES, "the encoder leaves exactly this room"
 class PrebuiltBatch:
     """A packed batch on its way through aiokafka's producer."""
 
-    __slots__ = ("_attributes", "_batch", "_built", "_data", "_producer")
+    __slots__ = ("_attributes", "_batch", "_built", "_producer")
 
-    def __init__(self, batch: PackedBatch, data: memoryview, attributes: int) -> None:
-        """Send *data*, which are the records of *batch*, perhaps compressed as *attributes* say."""
-        self._batch, self._data, self._attributes = batch, data, attributes
+    def __init__(self, batch: PackedBatch, attributes: int) -> None:
+        """Send *batch*, whose records are compressed as *attributes* say."""
+        self._batch, self._attributes = batch, attributes
         self._producer = (UNKNOWN, UNKNOWN, UNKNOWN)
         self._built = False
 
@@ -40,7 +40,7 @@ class PrebuiltBatch:
 
     def size(self) -> int:
         """Give the bytes of the whole batch."""
-        return len(self._data)
+        return len(self._batch.data)
 
     def closed(self) -> bool:
         """Say that nothing can be added: such a batch does not wait for company."""
@@ -60,7 +60,7 @@ class PrebuiltBatch:
     def _build(self) -> memoryview:
         """Give the whole batch: the same bytes at every try."""
         if not self._built:
-            batch, data = self._batch, self._data
+            batch, data = self._batch, self._batch.data
             HEADER.pack_into(
                 data, 0, 0, len(data) - LENGTH_FROM, UNKNOWN, MAGIC, 0, self._attributes, len(batch) - 1,
                 batch.first_ms, batch.max_ms, *self._producer, len(batch),
@@ -68,4 +68,4 @@ class PrebuiltBatch:
             # The checksum covers the producer's state: it cannot be made earlier.
             CRC.pack_into(data, CRC_AT, crc32c(data[CRC_FROM:]))
             self._built = True
-        return self._data
+        return self._batch.data

@@ -94,7 +94,6 @@ class Packed:
     """A packed batch ready to be sent: its records compressed, or as they are."""
 
     batch: PackedBatch
-    data: memoryview
     attributes: int
 
     def __len__(self) -> int:
@@ -108,7 +107,7 @@ Part = Sequence[Record] | Packed
 def build_batch(producer: Any, part: Part) -> Any:
     """Make one wire batch of *producer* of records, or of bytes that are there already."""
     if isinstance(part, Packed):
-        return PrebuiltBatch(part.batch, part.data, part.attributes)
+        return PrebuiltBatch(part.batch, part.attributes)
     batch = producer.create_batch()
     append = batch.append
     for key, value, timestamp_ms, headers in part:

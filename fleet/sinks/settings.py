@@ -71,7 +71,7 @@ def producer_settings(
             close = get_close_matches(name, OPTIONS, n=1)
             meant = f"; did you mean {close[0]!r}?" if close else ""
             raise RequestError(f"--set-producer: must be one of {', '.join(OPTIONS)}, got {name!r}{meant}")
-        if not equals or not value.isdigit() or int(value) == 0:
+        if not equals or not value.isdecimal() or int(value) == 0:
             raise RequestError(f"--set-producer: must be {name}=N with a whole number above 0, got {option!r}")
         chosen[name] = int(value)
     return ProducerSettings(ACKS[acks], codec(compression), batch_bytes, chosen)

@@ -42,7 +42,7 @@ async def test_aiokafka_asks_a_batch_for_nothing_but_what_a_prebuilt_one_has() -
         producer = AIOKafkaProducer(bootstrap_servers=broker.start({"t": 1}), enable_idempotence=True, acks="all")
         await producer.start()
         batch = packed([b"one", b"two"])
-        spy: Any = Spy(PrebuiltBatch(batch, batch.data, 0), asked)
+        spy: Any = Spy(PrebuiltBatch(batch, 0), asked)
 
         await (await producer.send_batch(spy, "t", partition=0))
         await producer.send_and_wait("t", b"three", partition=0)
@@ -62,7 +62,7 @@ async def test_prebuilt_batches_are_read_back_in_order_behind_one_another() -> N
         await producer.start()
         for values in ([b"a", b"b"], [b"c"], [b"d", b"e", b"f"]):
             batch = packed(values)
-            await (await producer.send_batch(PrebuiltBatch(batch, batch.data, 0), "t", partition=0))
+            await (await producer.send_batch(PrebuiltBatch(batch, 0), "t", partition=0))
         await producer.stop()
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
         await consumer.start()
@@ -76,7 +76,7 @@ async def test_prebuilt_batches_are_read_back_in_order_behind_one_another() -> N
 
 def test_a_batch_is_the_same_bytes_at_every_try() -> None:
     batch = packed([b"one", b"two"])
-    prebuilt = PrebuiltBatch(batch, batch.data, 0)
+    prebuilt = PrebuiltBatch(batch, 0)
     prebuilt._set_producer_state(7, 1, 40)
 
     first, second = bytes(prebuilt._build()), bytes(prebuilt._build())

@@ -58,7 +58,7 @@ def assert_proven(
         "verify", scenario, "--from", f"kafka://{bootstrap}", *topics.words, "--run", told["run"], *words, timeout_s=120
     )
     assert ended.code == 0, ended.err
-    assert "equal to the scenario's" in ended.err
+    assert "equal to the scenario's" in ended.out
     return ended
 
 
