@@ -17,9 +17,10 @@ from aiokafka import AIOKafkaProducer
 from bench import plant
 from bench.clients import Figures
 from fleet.encode.encoder import Encoder, StreamPlan
+from fleet.run.memory import keep_memory
 from fleet.sinks.connection import Connection
 from fleet.sinks.kafka import KafkaSink
-from fleet.sinks.settings import producer_settings
+from fleet.sinks.settings import BATCH_BYTES, producer_settings
 
 VALUES_READINGS = {1_000: 12_000_000, 100_000: 40_000_000}
 ENCODED_RECORDS = 1_000_000
@@ -27,8 +28,7 @@ PARTITIONS = 12
 TOPIC = "factory.readings"
 NOWHERE = "127.0.0.1:1"
 DEADLINE_S = 60.0
-BATCH_BYTES = 512 << 10
-RELEASE_US = 5_000_000
+RELEASE_US = 13_000_000  # fills a batch for each of the partitions, as a run at full speed does
 """As a run at full speed hands over: some 50,000 readings at once."""
 
 PLANT_SPAN_S = {1_000: 4 * 3600, 100_000: 300}
@@ -84,6 +84,7 @@ def framing(machines: int) -> Figures:
 
 
 async def _encode(machines: int, sink_kind: type[KafkaSink] | None) -> Figures:
+    keep_memory()
     simulation = plant.simulation(machines)
     encoder = Encoder({"readings": StreamPlan(TOPIC)}, {TOPIC: PARTITIONS}, batch_bytes=BATCH_BYTES)
     producer = Dropping(bootstrap_servers=NOWHERE, enable_idempotence=True, max_batch_size=BATCH_BYTES)

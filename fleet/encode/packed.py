@@ -201,7 +201,11 @@ def _batches(
         np.maximum.reduceat(deltas.stamp_ms, first).tolist(),
         chosen.due_us[last].tolist(),
     )
-    return [
+    made = [
         PackedBatch("readings", places[group].topic, places[group].partition, count, data[start:stop], stamp, top, due)
         for group, count, start, stop, stamp, top, due in zip(*columns, strict=True)
     ]
+    # Everyone's first batch, then everyone's second: a request to a broker has one batch a partition.
+    opens = np.flatnonzero(np.diff(chosen.group[first], prepend=-1))
+    turn = np.arange(len(first)) - np.repeat(opens, np.diff(opens, append=len(first)))
+    return [made[at] for at in np.argsort(turn, kind="stable").tolist()]

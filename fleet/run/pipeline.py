@@ -23,12 +23,8 @@ from fleet.sinks.sink import Latency
 FIRST_BLOCK_S = 0.1
 """Wall time the first block spans: short, so that the first record is early."""
 
-CHUNK_MIN, CHUNK_MAX = 20_000, 200_000
-"""At full speed so many readings are released at once: enough to fill every partition's batch, few enough to
-stop soon."""
-
-READING_BYTES = 100
-"""About what a reading takes on the wire."""
+CHUNK_READINGS = 150_000
+"""At full speed so many readings are released at once: enough to spread the cost of calls, few enough to stop soon."""
 
 LATE_S = 1.0
 """A run that is this far behind its schedule is late: it says so, or skips."""
@@ -78,44 +74,62 @@ class Made:
     ready: list[Ready]
 
 
-class Ahead:
-    """Makes the next block, ready for every sink, in a thread while the last one is released."""
+class Maker:
+    """Makes one block after the other, ready for every sink; the first is short, each later one longer."""
 
     def __init__(self, plan: RunPlan, simulation: Simulation, targets: Sequence[Target]) -> None:
-        self._plan, self._simulation, self._targets = plan, simulation, targets
-        self._executor = ThreadPoolExecutor(1, "blocks")
-        self._loop = asyncio.get_running_loop()
-        self._span_us = self._first_span_us()
-        self._next = self._loop.run_in_executor(self._executor, self._make, self._span_us)
+        self._stop_us, self._simulation, self._targets = plan.stop_us, simulation, targets
+        wall_s = 0.0 if math.isinf(plan.request.speed) else FIRST_BLOCK_S * plan.request.speed
+        self._span_us = min(simulation.span_us(), max(SECOND_US, round(wall_s * SECOND_US)))
 
-    def _first_span_us(self) -> int:
-        speed = self._plan.request.speed
-        whole = self._simulation.span_us()
-        wall_s = 0.0 if math.isinf(speed) else FIRST_BLOCK_S * speed
-        return min(whole, max(SECOND_US, round(wall_s * SECOND_US)))
-
-    def _make(self, span_us: int) -> Made | None:
-        start_us, stop_us = self._simulation.now_us, self._plan.stop_us
-        until_us = start_us + span_us
-        if stop_us is not None:
-            until_us = min(until_us, stop_us)
+    def make(self) -> Made | None:
+        """Make the next block; None at the end of the run."""
+        start_us = self._simulation.now_us
+        until_us = start_us + self._span_us
+        if self._stop_us is not None:
+            until_us = min(until_us, self._stop_us)
         if until_us <= start_us:
             return None
         block = self._simulation.advance(until_us)
+        self._span_us = min(self._simulation.span_us(), self._span_us * BLOCK_GROWTH)
         return Made(block, Due(block), [target.writer.prepare(block) for target in self._targets])
+
+
+class Ahead:
+    """Has the next block made in a thread while the last one is released: a paced run must not stop for it."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._maker = maker
+        self._executor = ThreadPoolExecutor(1, "blocks")
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.run_in_executor(self._executor, maker.make)
 
     async def take(self) -> Made | None:
         """Give the next block, and set about the one after it; None at the end of the run."""
         made = await self._next
         if made is not None:
-            self._span_us = min(self._simulation.span_us(), self._span_us * BLOCK_GROWTH)
-            self._next = self._loop.run_in_executor(self._executor, self._make, self._span_us)
+            self._next = self._loop.run_in_executor(self._executor, self._maker.make)
         return made
 
     async def close(self) -> None:
         """Let the block that is being made come to an end, and forget it."""
         await asyncio.gather(self._next, return_exceptions=True)
         self._executor.shutdown(wait=True)
+
+
+class InTurn:
+    """Makes each block when the last one is released: at full speed a second thread only takes the cache away."""
+
+    def __init__(self, maker: Maker) -> None:
+        self._maker = maker
+
+    async def take(self) -> Made | None:
+        """Give the next block; None at the end of the run."""
+        await asyncio.sleep(0)  # what is on its way is sent first
+        return self._maker.make()
+
+    async def close(self) -> None:
+        """Do nothing: no block is being made."""
 
 
 class Pipeline:
@@ -126,15 +140,15 @@ class Pipeline:
     ) -> None:
         self._plan, self._targets, self._clock, self._stop = plan, targets, clock, stop
         self._simulation = simulation
-        self._chunk = min(CHUNK_MAX, max(CHUNK_MIN, *(target.full_bytes // READING_BYTES for target in targets)))
         self.progress = Progress(plan.start_us, plan.start_us)
         self._wall_start_s = 0.0
         self._late = False
 
     async def run(self) -> None:
         """Release everything that is due, block by block."""
-        ahead = Ahead(self._plan, self._simulation, self._targets)
         paced = not math.isinf(self._plan.request.speed)
+        maker = Maker(self._plan, self._simulation, self._targets)
+        ahead = Ahead(maker) if paced else InTurn(maker)
         try:
             made = await ahead.take()
             self._wall_start_s = self._clock.now_s()
@@ -148,7 +162,7 @@ class Pipeline:
         """Release a block as fast as the sinks take it, a chunk at a time."""
         block = made.block
         span_us = block.stop_us - block.start_us
-        chunks = max(1, -(-block.readings // self._chunk), -(-span_us // self._plan.skew_us))
+        chunks = max(1, -(-block.readings // CHUNK_READINGS), -(-span_us // self._plan.skew_us))
         for chunk in range(1, chunks + 1):
             if self._stop.is_set():
                 return

@@ -111,7 +111,6 @@ class Target:
     writer: Writer
     encoder: Encoder | None
     topics: Mapping[str, TopicSeen]
-    batch_bytes: int
     connection: Connection | None = None
     account: Account = field(default_factory=Account)
     broken: bool = False  # nothing more goes there
@@ -137,12 +136,6 @@ class Target:
                 raise
         if self.reader is not None:
             await self.reader.room(sum(self._taken(stream) for stream in self.sink.delivery))
-
-    @property
-    def full_bytes(self) -> int:
-        """How many bytes fill one batch for every partition that readings go to."""
-        partitions = sum(self.topics[name].partitions for name in self.plan.stream_topics["readings"])
-        return partitions * self.batch_bytes
 
     def _taken(self, stream: str) -> int:
         """Count what the sink has taken over of *stream*."""
@@ -212,7 +205,7 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
     encoder = _encoder(plan, target, topics)
-    return Target(target, sink, encoder or Counter(), encoder, topics, plan.request.producer.batch_bytes, connection)
+    return Target(target, sink, encoder or Counter(), encoder, topics, connection)
 
 
 def connection_for(url: str, plan: RunPlan) -> Connection:

@@ -11,7 +11,7 @@ from fleet.data import TopicSeen
 from fleet.errors import RequestError
 from fleet.sinks.codecs import NONE, Codec, codec
 
-BATCH_BYTES = 1_000_000
+BATCH_BYTES = 262_144
 """Large, because one batch a partition and request is all aiokafka sends; just below what Kafka allows by default."""
 
 BATCH_BYTES_MIN = 1024
