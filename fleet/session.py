@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from fleet.broker.process import EmbeddedBroker
+from fleet.errors import FleetError
 from fleet.run.clock import RealClock
 from fleet.run.execute import Proof, Result, Running, execute
 from fleet.run.live import say, show
@@ -67,6 +68,7 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
         say(console, [_opening(plan)])
         watched.append(running)
         tasks.append(asyncio.create_task(show(console, running)))
+        tasks.append(asyncio.create_task(_look_for_neighbours(running)))
 
     if len(plan.roster.machines) >= MANY_MACHINES:
         say(console, [f"preparing {len(plan.roster.machines):,} machines"])
@@ -80,6 +82,25 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
         await asyncio.gather(*tasks, return_exceptions=True)
         for running in watched:
             say(console, running.news())
+
+
+async def _look_for_neighbours(running: Running) -> None:
+    """Say it where another run is open on the same topics: each would take the other's records for its own faults."""
+    from fleet.verify.runs import open_beside, runs_of
+
+    for target in running.targets:
+        if target.connection is None or target.plan.url == EMBEDDED:
+            continue
+        try:
+            runs = await runs_of(target.connection)
+        except FleetError:
+            continue  # not allowed to read, or not there yet: nothing is known of neighbours
+        names = [name for stream, names in target.plan.stream_topics.items() if stream != "runs" for name in names]
+        for run_id in open_beside(runs, names, own=running.plan.run_id, now_us=RealClock().wall_us()):
+            running.progress.notices.append(
+                f"run {run_id} writes to the same topics and has not ended; while both go on neither can be proven: "
+                "give one of them other topics"
+            )
 
 
 def _proof() -> Proof:

@@ -223,6 +223,23 @@ def find(runs: Sequence[Run], run_id: str | None, *, where: str) -> Run:
     raise RequestError(f"{where}: no run {run_id!r}{last}")
 
 
+OPEN_FOR_US = 24 * 3600 * 1_000_000
+"""A run that began longer ago and never ended was killed: it is no neighbour."""
+
+
+def open_beside(runs: Sequence[Run], topics: Iterable[str], *, own: str, now_us: int) -> list[str]:
+    """Give the ids of *runs* other than *own* that began lately, have not ended, and write to one of *topics*."""
+    wanted = set(topics)
+    return [
+        run.id
+        for run in runs
+        if run.id != own
+        and not run.ended
+        and now_us - run.first["timestamp"] < OPEN_FOR_US
+        and wanted & run.topics.keys()
+    ]
+
+
 async def runs_of(connection: Connection, *, topic: str = TOPIC) -> list[Run]:
     """Read all runs that *topic* has; RequestError where there is no such topic."""
     from fleet.sinks.reader import Trimmed, partitions_of, read

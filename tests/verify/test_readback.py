@@ -19,7 +19,7 @@ from fleet.sinks.connection import Connection
 from fleet.verify.along import BEHIND_MAX, ReadAlong
 from fleet.verify.check import verify
 from fleet.verify.findings import Finding
-from fleet.verify.runs import find, runs_of
+from fleet.verify.runs import Run, assemble, find, open_beside, runs_of
 from fleet.verify.tail import READINGS, TailOptions, tail, tailed
 from tests.verify.logs import START_US, quickstart
 
@@ -253,3 +253,21 @@ async def test_tail_of_a_topic_a_run_did_not_write_is_a_wrong_request(broker: Co
 
     with pytest.raises(RequestError, match="did not write there"):
         await anext(tailed(broker, "factory.runs", TailOptions(since="run")))
+
+
+def test_a_run_that_is_open_on_the_same_topics_is_a_neighbour_and_an_ended_or_old_one_is_not() -> None:
+    def begun(run: str, at: int, *, ended: bool = False) -> Run:
+        started = {"run": run, "type": "STARTED", "timestamp": at, "shard": "1/1", "entry": "", "topics": [topic]}
+        return assemble([started, *([{**started, "type": "ENDED"}] if ended else [])])[0]
+
+    topic = {
+        "topic": "factory.readings", "streams": ["readings"], "format": "avro", "layout": "v2", "partitions": 1,
+        "start_offsets": [], "end_offsets": [], "digests": [], "settings": {},
+    }  # fmt: skip
+    day_us = 24 * 3600 * 1_000_000
+    runs = [begun("old", 0), begun("done", day_us, ended=True), begun("open", day_us), begun("own", day_us)]
+
+    beside = open_beside(runs, ["factory.readings"], own="own", now_us=day_us + 1)
+
+    assert beside == ["open"]
+    assert not open_beside(runs, ["elsewhere"], own="own", now_us=day_us + 1)
