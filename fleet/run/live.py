@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from collections import deque
 from collections.abc import Iterable
 
 from rich.console import Console, Group
@@ -18,6 +19,7 @@ from fleet.run.report import shown
 
 REFRESH_S = 0.25
 LINE_EVERY = 20  # refreshes
+RATE_OVER_S = 5.0
 STATE_COLOURS = {
     "execute": "green",
     "held": "yellow",
@@ -61,17 +63,21 @@ def say(console: Console, lines: Iterable[str]) -> None:
 
 
 class _Rates:
-    """Readings a second since the last look."""
+    """Readings a second over the last few seconds: a slow plant's scans come in bursts."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
         self._clock = asyncio.get_running_loop().time
-        self._last = (self._clock(), running.progress.readings)
+        self._seen = deque([(self._clock(), running.progress.readings)])
 
     def now(self) -> float:
-        then, before = self._last
-        self._last = (self._clock(), self._running.progress.readings)
-        return (self._last[1] - before) / max(self._last[0] - then, 1e-9)
+        """Give the rate, and take note of how far the run is."""
+        self._seen.append((self._clock(), self._running.progress.readings))
+        while len(self._seen) > 2 and self._seen[-1][0] - self._seen[0][0] > RATE_OVER_S:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        now, after = self._seen[-1]
+        return (after - before) / max(now - then, 1e-9)
 
 
 def _speed(running: Running) -> str:
