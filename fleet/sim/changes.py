@@ -62,10 +62,6 @@ class Spans:
     rows: Ints
     first: Ints
 
-    def column(self, index: int) -> Ints:
-        """Give one column; (rows,)."""
-        return np.ascontiguousarray(self.rows[:, index])
-
     def mode(self, mode: int, index: int) -> Ints:
         """Give the AGE, LIFE or ONSET column of failure *mode*; (rows,)."""
         return np.ascontiguousarray(self.rows[:, FIXED + 3 * mode + index])

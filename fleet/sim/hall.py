@@ -49,8 +49,8 @@ class Air:
         return np.asarray(blend / np.sqrt((1.0 - ease) ** 2 + ease**2))
 
 
-def read_off(knots: Floats, first: int, time_us: Ints) -> Floats:
-    """Interpolate *knots* (from minute *first* on) at *time_us*; same shape as *time_us*."""
+def read_off(knots: Floats, first: int | Ints, time_us: Ints) -> Floats:
+    """Interpolate *knots* (from minute *first* on, which is broadcast) at *time_us*; same shape as *time_us*."""
     minute = time_us // KNOT_US
     part = (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
     place = minute - first

@@ -13,7 +13,7 @@ from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, State
 from fleet.sim import changes as row
 from fleet.sim.changes import PPM, Spans
 from fleet.sim.cohorts import Model, RateGroup, law_inputs
-from fleet.sim.hall import KNOT_US
+from fleet.sim.hall import read_off
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Node, decay, phases, profile_answer, scale_of
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
@@ -43,12 +43,7 @@ class AirOver:
 
     def at(self, hall: Ints, time_us: Ints) -> Floats:
         """Give the air temperature of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
-        minute = time_us // KNOT_US
-        part = (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
-        flat = self.knots.ravel()
-        place = minute + (hall[:, None] * self.knots.shape[1] - self.first)
-        low = flat[place]
-        return np.asarray(low + (flat[place + 1] - low) * part)
+        return read_off(self.knots.ravel(), self.first - hall[:, None] * self.knots.shape[1], time_us)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
