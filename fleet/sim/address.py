@@ -83,6 +83,11 @@ def uniforms(stream: Words, index: Ints) -> Floats:
     return (high.astype(np.float64) + 0.5) * 2.0**-53
 
 
+def firsts(words: Words, purpose: int) -> Floats:
+    """Draw what ``Draws.uniform`` gives each of the machines with *words* as ordinal 0 of *purpose*; same shape."""
+    return uniforms(mix(words ^ np.uint64(purpose)), np.zeros(1, np.int64))
+
+
 def normals(stream: Words, index: Ints) -> Singles:
     """Draw N(0, 1) variates, one hash each: for sparse indices. Same law as the grids of *noise*."""
     words = hashes(stream, (index >> 2).astype(np.uint64))

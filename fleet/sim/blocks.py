@@ -16,14 +16,13 @@ from fleet.data import Block, Bools, Cohort, Event, Floats, Ints, KindColumns, S
 from fleet.scenario.model import Shifts
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
-from fleet.sim.address import Draws
 from fleet.sim.calendar import DAY_S, Calendar, weekly
 from fleet.sim.changes import CAUSES, Journal, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
 from fleet.sim.hall import KNOT_US, Air
 from fleet.sim.nodes import rests
-from fleet.sim.plant import Machine, Plant, chain
+from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.tiles import AirOver, Cut, scans_of
 
 TICKS_MIN, TICKS_MAX = 16, 64
@@ -64,11 +63,11 @@ class Simulation:
         keep = np.flatnonzero(roster.island % workers == share)
         self._roster, self._truth = roster, truth
         self.now_us = start_us
-        self._plant = Plant(start_us)
-        self._running = [_fresh(model) for model in models(roster, seed=seed, start_us=start_us, keep=keep)]
+        built = models(roster, seed=seed, start_us=start_us, keep=keep)
+        self._running = [_fresh(model) for model in built]
+        self._plant = _plant(roster, built, start_us=start_us)
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
-        self.buffers = _populate(self._plant, roster, [running.model for running in self._running])
 
     @property
     def cohorts(self) -> list[Cohort]:
@@ -161,30 +160,21 @@ def calendar_of(shifts: Shifts | None) -> Calendar:
     return weekly(tuple(shifts.days), hours, [(span.start_s, span.stop_s) for span in shifts.breaks])
 
 
-def _populate(plant: Plant, roster: Roster, built: list[Model]) -> list[object]:
-    """Set up every machine's process, in the roster's order, and chain the stations of buffered lines."""
-    crews = {index: plant.add_crew(crew.size) for index, crew in enumerate(roster.crews)}
+def _plant(roster: Roster, built: list[Model], *, start_us: int) -> Plant:
+    """Set up the plant of the cohorts *built*, its machines in the roster's order."""
+    members = np.concatenate([model.members for model in built] or [np.zeros(0, np.int64)])
+    cohort = np.repeat(np.arange(len(built)), [len(model.members) for model in built])
+    index = np.concatenate([np.arange(len(model.members)) for model in built] or [np.zeros(0, np.int64)])
+    order = np.argsort(members)
+    places = members[order]
     calendars = {shifts: calendar_of(shifts) for shifts in dict.fromkeys(line.shifts for line in roster.lines)}
-    places: list[tuple[int, Model, Journal, int]] = []
-    for model in built:
-        journal = plant.add_cohort(model.rules)
-        places.extend((member, model, journal, index) for index, member in enumerate(model.members.tolist()))
-    places.sort(key=lambda place: place[0])
-    lines = roster.line.tolist()
-    buffers: list[object] = []
-    before: tuple[int, Machine] | None = None
-    for member, model, journal, index in places:
-        line = lines[member]
-        info = roster.lines[line]
-        machine = plant.add_machine(
-            journal, model.rules, index, Draws(int(model.words[index])), calendars[info.shifts], crews.get(info.crew)
-        )
-        if not info.buffer or model.rules.period_us is None:
-            continue
-        if before is not None and before[0] == line:
-            buffers.append(chain(before[1], machine, info.buffer))
-        before = (line, machine)
-    return buffers
+    return Plant(
+        start_us,
+        [(model.rules, model.words) for model in built],
+        Stations(cohort[order], index[order], roster.line[places], roster.island[places]),
+        [Line(calendars[line.shifts], line.crew, line.buffer) for line in roster.lines],
+        [crew.size for crew in roster.crews],
+    )
 
 
 def _events(model: Model, rows: Ints) -> Iterator[Event]:

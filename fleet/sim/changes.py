@@ -44,6 +44,10 @@ class Journal:
         """Add one state change."""
         self._cells.extend(row)
 
+    def extend(self, rows: Ints) -> None:
+        """Add many state changes, (rows, width) in order of time."""
+        self._cells.frombytes(rows.tobytes())
+
     def take(self) -> Ints:
         """Hand over the rows in order of time and forget them; (rows, width) int64."""
         rows = np.frombuffer(self._cells, np.int64).reshape(-1, self.width)

@@ -14,7 +14,7 @@ from fleet.scenario.roster import Roster
 from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Cycle, Node, profile
-from fleet.sim.plant import Mode, Rules
+from fleet.sim.rules import Mode, Rules
 from fleet.sim.scans import CLOCK_STEP_MAX, Controllers
 from fleet.sim.sensors import Chain, chain_of
 

@@ -9,64 +9,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import simpy
 
-from fleet.data import SECOND_US, Ints, State
+from fleet.data import Bools, Ints, State, Words
 from fleet.sim import changes as row
-from fleet.sim.address import Draws, word_of
+from fleet.sim.address import Draws
+from fleet.sim.beginning import Beginning, begin, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar
-from fleet.sim.changes import PPM, Journal
+from fleet.sim.changes import FIXED, PPM, Journal
 from fleet.sim.flow import Buffer, Counts, blocked_us, has_room_us, holds_us, starved_us
+from fleet.sim.rules import (
+    SET_GAP,
+    SET_GAP_MIN,
+    SET_GAP_RANGE,
+    SET_LEVEL,
+    STOP_GAP,
+    STOP_SPAN,
+    Rules,
+    to_millisecond,
+    to_second,
+)
 
-_STOP_GAP, _STOP_SPAN = word_of("plant.micro_stop.gap"), word_of("plant.micro_stop.span")
-_SET_GAP, _SET_LEVEL = word_of("plant.setpoint.gap"), word_of("plant.setpoint.level")
-_MILLISECOND_US = 1000
-
-USED_UP_MAX = 0.8
-"""A plant is met in the middle of its life: each part starts with a share of its first life used up."""
-
-SPAN_MAX_US = 10**18
-"""Longest drawn life or pause, 30,000 years: the tail of a wild distribution still fits a column."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """A way to fail by wear: its life is drawn (Weibull, running time), then repaired for good."""
-
-    name: str
-    life_us: Sequence[int]  # characteristic life, one a machine
-    shape: float
-    onset: tuple[float, float]  # share of the life at which damage begins, drawn between these
-    repair_us: Sequence[int]  # median, one a machine
-    repair_sigma: float
-    life_word: int
-    onset_word: int
-    repair_word: int
-    used_word: int
+_STATES = tuple(State)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What all machines of a cohort decide by."""
+class Line(NamedTuple):
+    """What the machines of a line share."""
 
-    period_us: Sequence[int] | None  # cycle, one a machine; None: makes no parts
-    stop_every_us: int  # mean running time between micro-stops; 0: none
-    stop_lasts_us: int  # median
-    stop_sigma: float
-    set_every_us: int  # mean time between setpoint changes; 0: none
-    set_from: float
-    set_to: float
-    modes: tuple[Mode, ...]
+    calendar: Calendar
+    crew: int  # index into the plant's crews; -1: none
+    buffer: int  # parts between stations that have a cycle; 0: none
 
 
-def _to_second(span_us: float) -> int:
-    """Round to whole seconds, at least one, so that the last bit of a logarithm moves nothing."""
-    return max(1, round(min(span_us, SPAN_MAX_US) / SECOND_US)) * SECOND_US
+@dataclass(frozen=True, slots=True, eq=False)
+class Stations:
+    """Where the machines of a plant stand, in its order; arrays are (machines,)."""
+
+    cohort: Ints  # index into the plant's cohorts
+    index: Ints  # index into the cohort, ascending
+    line: Ints  # index into the plant's lines
+    island: Ints
 
 
-def _to_millisecond(span_us: float) -> int:
-    return max(1, round(min(span_us, SPAN_MAX_US) / _MILLISECOND_US)) * _MILLISECOND_US
+class Met(NamedTuple):
+    """How a machine was met at the start of the plant, and when it decides first."""
+
+    cells: list[int]  # its first state change
+    stop_left_us: int
+    set_us: int
+    until_us: int
+    wake_us: int
 
 
 class Machine:
@@ -84,43 +79,45 @@ class Machine:
         env: simpy.Environment,
         journal: Journal,
         rules: Rules,
-        index: int,
         draws: Draws,
         calendar: Calendar,
         crew: simpy.Resource | None,
+        met: Met,
     ) -> None:
-        self._env, self._journal, self._rules, self._index = env, journal, rules, index
+        self._env, self._journal, self._rules, self._index = env, journal, rules, met.cells[row.MACHINE]
         self._draws, self._calendar, self._crew = draws, calendar, crew
         self.above: tuple[Machine, Buffer] | None = None
         self.below: tuple[Machine, Buffer] | None = None
-        self.counts = Counts(period_us=rules.period_us[index] if rules.period_us else 1)
-        self._state, self._cause, self._ordinal = State.IDLE, row.BY_PLAN, 0
-        self._elapsed_us = self._since_us = self._until_us = 0
-        self._wake_us = self._on_us = 0
-        self._off_us = self._stop_us = self._fail_us = self._set_us = NEVER_US
-        self._stop_count = self._set_count = self._failing = 0
-        self._stop_left_us = self._stop_gap_us() if rules.stop_every_us else NEVER_US
-        self._level_ppm = PPM
+        begun_us, cells = met.cells[row.TIME], met.cells
+        self._state, self._cause, self._ordinal = _STATES[cells[row.STATE]], cells[row.CAUSE], 1
+        self._level_ppm = cells[row.LEVEL]
         self._lives = [0] * len(rules.modes)
-        self._mode = [0] * (3 * len(rules.modes))
-        for mode in range(len(rules.modes)):
-            self._draw_life(mode)
-            used = draws.uniform(rules.modes[mode].used_word, 0) * USED_UP_MAX
-            self._mode[3 * mode] = _to_second(used * self._mode[3 * mode + 1]) - SECOND_US
+        self._mode = cells[FIXED:]
+        self._elapsed_us = self._until_us = self._on_us = self._failing = self._stop_count = 0
+        self._off_us = self._stop_us = self._fail_us = NEVER_US
+        self._stop_left_us, self._set_us, self._set_count = met.stop_left_us, met.set_us, int(met.set_us < NEVER_US)
+        self._since_us = begun_us
+        self.counts = Counts(period_us=cells[row.PERIOD])
+        if self._state == State.EXECUTE:
+            self._off_us = met.until_us
+            self._run_from(begun_us)
+        else:
+            self._on_us = met.until_us
         self._act: Callable[[], None] = self._go_on
+        self._wake_us = met.wake_us
         self._process = env.process(self._operate())
 
     # ---- draws, each by its ordinal
 
     def _stop_gap_us(self) -> int:
-        return _to_millisecond(self._rules.stop_every_us * self._draws.exponential(_STOP_GAP, self._stop_count))
+        return to_millisecond(self._rules.stop_every_us * self._draws.exponential(STOP_GAP, self._stop_count))
 
     def _draw_life(self, mode: int) -> None:
         """Draw a new life for failure *mode*, and when its damage begins to show."""
         law, life = self._rules.modes[mode], self._lives[mode]
-        life_us = _to_second(law.life_us[self._index] * self._draws.weibull(law.life_word, life, law.shape))
+        life_us = to_second(law.life_us[self._index] * self._draws.weibull(law.life_word, life, law.shape))
         low, high = law.onset
-        onset_us = _to_second(life_us * (low + (high - low) * self._draws.uniform(law.onset_word, life)))
+        onset_us = to_second(life_us * (low + (high - low) * self._draws.uniform(law.onset_word, life)))
         self._mode[3 * mode : 3 * mode + 3] = [0, life_us, min(onset_us, life_us)]
 
     def _follow_setpoint(self) -> None:
@@ -132,10 +129,10 @@ class Machine:
         if self._set_us == NEVER_US:
             self._set_us = int(now)
         while self._set_us <= now:
-            share = self._draws.uniform(_SET_LEVEL, self._set_count)
+            share = self._draws.uniform(SET_LEVEL, self._set_count)
             self._level_ppm = round((rules.set_from + (rules.set_to - rules.set_from) * share) * PPM)
-            gap = 0.25 + 1.5 * self._draws.uniform(_SET_GAP, self._set_count)
-            self._set_us += _to_second(rules.set_every_us * gap)
+            gap = SET_GAP_MIN + SET_GAP_RANGE * self._draws.uniform(SET_GAP, self._set_count)
+            self._set_us += to_second(rules.set_every_us * gap)
             self._set_count += 1
 
     # ---- the process
@@ -143,16 +140,17 @@ class Machine:
     def _operate(self) -> Generator[simpy.Event, object, None]:
         """Sleep until the next decision, carry it out, for ever."""
         env = self._env
-        self._go_on()
         while True:
             if self._state == State.ABORTED:
                 yield from self._be_repaired()
-            self._wake_us = self._decide_us()
+            if not self._wake_us:  # at first it is known
+                self._wake_us = self._decide_us()
             if self._wake_us > env.now:
                 try:
                     yield env.timeout(self._wake_us - env.now)
-                except simpy.Interrupt:
+                except simpy.Interrupt:  # poked: to decide anew
                     continue
+                self._wake_us = 0
                 if self._decide_us() > env.now:  # a neighbour put it off meanwhile
                     continue
             self._wake_us = 0
@@ -230,6 +228,11 @@ class Machine:
         now = int(self._env.now)
         cause = row.REPAIRED if self._state == State.ABORTED else row.BY_PLAN
         self._follow_setpoint()
+        self._run_from(now)
+        self._change(State.EXECUTE, cause)
+
+    def _run_from(self, now: int) -> None:
+        """Let what runs only while executing run: the time to the next micro-stop, wear, the cycle."""
         self._since_us = now
         self._stop_us = now + self._stop_left_us
         self._fail_us = NEVER_US
@@ -241,7 +244,6 @@ class Machine:
             counts = self.counts
             counts.running, counts.inside = True, 1
             counts.start_us, self._elapsed_us = now - self._elapsed_us, 0
-        self._change(State.EXECUTE, cause)
 
     def _leave_execute(self, *, inside: int) -> None:
         """Freeze what runs only while executing: wear, the time to the next micro-stop, the cycle."""
@@ -258,10 +260,10 @@ class Machine:
 
     def _pause(self) -> None:
         self._leave_execute(inside=1)
-        span = self._rules.stop_lasts_us * self._draws.lognormal(_STOP_SPAN, self._stop_count, self._rules.stop_sigma)
+        span = self._rules.stop_lasts_us * self._draws.lognormal(STOP_SPAN, self._stop_count, self._rules.stop_sigma)
         self._stop_count += 1
         self._stop_left_us = self._stop_gap_us()
-        self._until_us = int(self._env.now) + _to_millisecond(span)
+        self._until_us = int(self._env.now) + to_millisecond(span)
         self._change(State.HELD, row.MICRO_STOP)
 
     def _fail(self) -> None:
@@ -295,12 +297,12 @@ class Machine:
         repair = self._env.timeout
         if self._crew is None:
             self._change(State.ABORTED, row.REPAIR)
-            yield repair(_to_second(law.repair_us[self._index] * factor))
+            yield repair(to_second(law.repair_us[self._index] * factor))
         else:
             with self._crew.request() as turn:
                 yield turn
                 self._change(State.ABORTED, row.REPAIR)
-                yield repair(_to_second(law.repair_us[self._index] * factor))
+                yield repair(to_second(law.repair_us[self._index] * factor))
         self._lives[mode] += 1
         self._draw_life(mode)
         self._go_on()
@@ -327,38 +329,99 @@ class Machine:
 
 
 class Plant:
-    """All islands of one worker in one SimPy environment; machines of different islands never meet."""
+    """All islands of one worker in one SimPy environment; machines of different islands never meet.
 
-    def __init__(self, start_us: int) -> None:
-        self._env = simpy.Environment(initial_time=start_us)
-        self._journals: list[Journal] = []
+    An island sleeps until the first decision of any of its machines: until then it is a few columns.
+    """
 
-    def add_cohort(self, rules: Rules) -> Journal:
-        """Make the journal of a cohort that decides by *rules*."""
-        journal = Journal(len(rules.modes))
-        self._journals.append(journal)
-        return journal
-
-    def add_crew(self, size: int) -> simpy.Resource:
-        """Hire a crew of *size* that repairs first come, first served."""
-        return simpy.Resource(self._env, size)
-
-    def add_machine(
+    def __init__(
         self,
-        journal: Journal,
-        rules: Rules,
-        index: int,
-        draws: Draws,
-        calendar: Calendar,
-        crew: simpy.Resource | None,
-    ) -> Machine:
-        """Set up machine *index* of a cohort; it starts with the first *advance*."""
-        return Machine(self._env, journal, rules, index, draws, calendar, crew)
+        start_us: int,
+        cohorts: Sequence[tuple[Rules, Words]],
+        stations: Stations,
+        lines: Sequence[Line],
+        crews: Sequence[int],
+    ) -> None:
+        self._env = simpy.Environment(initial_time=start_us)
+        self._cohorts, self._stations, self._lines = cohorts, stations, lines
+        self._crew_sizes = crews
+        self._crews: dict[int, simpy.Resource] = {}
+        self._journals = [Journal(len(rules.modes)) for rules, _ in cohorts]
+        on, until_us = _shifts_at(lines, start_us)
+        self._begun: list[Beginning] = []
+        self._wake_us = np.full(len(stations.line), NEVER_US)
+        period_us = np.zeros(len(stations.line), np.int64)
+        for place, (rules, words) in enumerate(cohorts):
+            here = stations.cohort == place
+            line = stations.line[here]
+            begun = begin(rules, words, on=on[line], until_us=until_us[line], start_us=start_us)
+            self._begun.append(begun)
+            self._journals[place].extend(begun.rows)
+            self._wake_us[here] = begun.decision_us
+            if rules.period_us is not None:
+                period_us[here] = rules.period_us
+        capacity = np.array([line.buffer for line in lines], np.int64)[stations.line]
+        self._joined = (capacity > 0) & (period_us > 0)
+        met = np.flatnonzero(self._joined & on[stations.line])
+        meeting_us = first_meetings(period_us[met], capacity[met], stations.line[met], start_us)
+        self._wake_us[met] = np.minimum(self._wake_us[met], meeting_us)
+        rouse_us = np.full(stations.island.max(initial=0) + 1, NEVER_US)
+        np.minimum.at(rouse_us, stations.island, self._wake_us)
+        self._rouse_us = rouse_us[stations.island]  # NEVER_US from when the island is awake
 
     def advance(self, stop_us: int) -> list[Ints]:
         """Run to just before *stop_us* and hand over each cohort's new rows, in order of time."""
+        self.rouse(stop_us)
         self._env.run(until=stop_us)
         return [journal.take() for journal in self._journals]
+
+    def rouse(self, before_us: int) -> tuple[list[Machine], list[Buffer]]:
+        """Wake the islands in which something is decided before *before_us*: machines in order, chained by buffers.
+
+        All machines of an island wake at once and in order, so that what they decide for the same instant happens
+        in the same order whenever that was.
+        """
+        roused = np.flatnonzero(self._rouse_us < before_us)
+        self._rouse_us[roused] = NEVER_US
+        machines: list[Machine] = []
+        buffers: list[Buffer] = []
+        before: tuple[int, Machine] | None = None
+        for place, line in zip(roused.tolist(), self._stations.line[roused].tolist(), strict=True):
+            machine = self._machine(place, self._lines[line])
+            machines.append(machine)
+            if self._joined[place]:
+                if before is not None and before[0] == line:
+                    buffers.append(chain(before[1], machine, self._lines[line].buffer))
+                before = (line, machine)
+        return machines, buffers
+
+    def _machine(self, place: int, line: Line) -> Machine:
+        """Set up the machine at *place* as it was met at the start."""
+        cohort, index = int(self._stations.cohort[place]), int(self._stations.index[place])
+        rules, words = self._cohorts[cohort]
+        begun = self._begun[cohort]
+        met = Met(
+            cells=begun.rows[index].tolist(),
+            stop_left_us=int(begun.stop_left_us[index]),
+            set_us=int(begun.set_us[index]),
+            until_us=int(begun.until_us[index]),
+            wake_us=int(self._wake_us[place]),
+        )
+        crew = None if line.crew < 0 else self._crew(line.crew)
+        return Machine(self._env, self._journals[cohort], rules, Draws(int(words[index])), line.calendar, crew, met)
+
+    def _crew(self, number: int) -> simpy.Resource:
+        """Hire a crew when it is first needed; it repairs first come, first served."""
+        if number not in self._crews:
+            self._crews[number] = simpy.Resource(self._env, self._crew_sizes[number])
+        return self._crews[number]
+
+
+def _shifts_at(lines: Sequence[Line], time_us: int) -> tuple[Bools, Ints]:
+    """Say of each line whether it is on at *time_us*, and until when."""
+    known = {id(line.calendar): line.calendar.at(time_us) for line in lines}
+    shifts = [known[id(line.calendar)] for line in lines]
+    return np.array([on for on, _ in shifts], bool), np.array([until_us for _, until_us in shifts], np.int64)
 
 
 def chain(above: Machine, below: Machine, capacity: int) -> Buffer:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from fleet.data import SECOND_US, Ints, State
 from fleet.sim import changes as row
-from fleet.sim.address import Draws
+from fleet.sim.beginning import LONG_CYCLE_US, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar, weekly
 from fleet.sim.flow import Buffer, Counts, blocked_us, has_room_us, holds_us, starved_us
-from fleet.sim.plant import Machine, Mode, Plant, Rules, chain
+from fleet.sim.plant import Line, Plant, Stations
+from fleet.sim.rules import Mode, Rules
 
 HALF_US = SECOND_US // 2
 HORIZON = 400  # cycles that the staircases are climbed by foot
@@ -91,6 +92,29 @@ def test_a_waiting_station_knows_the_first_instant_with_enough_room(situation: t
     assert found == next(enough, NEVER_US) or found >= now + HORIZON
 
 
+@given(
+    st.integers(2, 9),
+    st.lists(st.one_of(st.integers(1, 30), st.just(1 << 62)), min_size=1, max_size=8),
+    st.integers(0, 500),
+)
+def test_at_the_start_all_stations_find_at_once_what_each_finds_alone(
+    capacity: int, periods: list[int], start: int
+) -> None:
+    counts = [Counts(start_us=start, period_us=period) for period in periods]
+    buffers = [Buffer(capacity, capacity // 2, a, b) for a, b in pairwise(counts)]
+    alone = []
+    for number, station in enumerate(counts):  # one after the other they start, and look up and down
+        station.running, station.inside = True, 1
+        above = starved_us(buffers[number - 1], start) if number else NEVER_US
+        below = blocked_us(buffers[number], start) if number < len(buffers) else NEVER_US
+        alone.append(min(above, below))
+
+    lines = np.zeros(len(periods), np.int64)
+    found = first_meetings(np.array(periods), np.full(len(periods), capacity), lines, start)
+
+    assert [min(each, LONG_CYCLE_US) for each in found.tolist()] == [min(each, LONG_CYCLE_US) for each in alone]
+
+
 # ---- whole lines
 
 
@@ -105,7 +129,7 @@ class Station:
 @dataclass(frozen=True)
 class LineCase:
     stations: tuple[Station, ...]
-    capacities: tuple[int, ...]
+    capacity: int
     seed: int
     crew: int
     shifts: bool
@@ -125,10 +149,8 @@ def lines(draw: st.DrawFn) -> LineCase:
     chosen = draw(st.lists(stations, min_size=2, max_size=5))
     if draw(st.booleans()):  # all at one beat: everything happens at once
         chosen = [Station(3, 0, each.life_s, each.repair_s) for each in chosen]
-    capacities = draw(st.lists(st.integers(2, 9), min_size=len(chosen) - 1, max_size=len(chosen) - 1))
-    return LineCase(
-        tuple(chosen), tuple(capacities), draw(st.integers(0, 999)), draw(st.integers(0, 2)), draw(st.booleans())
-    )
+    capacity = draw(st.integers(2, 9))
+    return LineCase(tuple(chosen), capacity, draw(st.integers(0, 999)), draw(st.integers(0, 2)), draw(st.booleans()))
 
 
 def rules_of(station: Station) -> Rules:
@@ -156,24 +178,25 @@ def rules_of(station: Station) -> Rules:
     )
 
 
-def build(case: LineCase) -> tuple[Plant, list[Machine], list[Buffer]]:
-    plant = Plant(0)
-    crew = plant.add_crew(case.crew) if case.crew else None
+def build(case: LineCase) -> Plant:
+    """Set up a line; its crew is number 0, and every machine is a cohort."""
     hours = [(0, 60), (120, 180), (240, 600)] if case.shifts else [(0, 86_400)]
     calendar = weekly(tuple(range(7)), hours, []) if case.shifts else Calendar()
-    machines = []
-    for number, station in enumerate(case.stations):
-        rules = rules_of(station)
-        draws = Draws(case.seed * 1000 + number)
-        machines.append(plant.add_machine(plant.add_cohort(rules), rules, 0, draws, calendar, crew))
-    buffers = [chain(a, b, cap) for (a, b), cap in zip(pairwise(machines), case.capacities, strict=True)]
-    return plant, machines, buffers
+    numbers = np.arange(len(case.stations))
+    here = np.zeros_like(numbers)
+    cohorts = [
+        (rules_of(station), np.array([case.seed * 1000 + number], np.uint64))
+        for number, station in enumerate(case.stations)
+    ]
+    line = Line(calendar, 0 if case.crew else -1, case.capacity)
+    return Plant(0, cohorts, Stations(cohort=numbers, index=here, line=here, island=here), [line], [case.crew])
 
 
 @given(lines())
 @settings(max_examples=40)
 def test_no_buffer_of_a_line_ever_holds_less_than_nothing_or_more_than_fits(case: LineCase) -> None:
-    plant, machines, buffers = build(case)
+    plant = build(case)
+    machines, buffers = plant.rouse(NEVER_US)
     begun = sum(buffer.initial for buffer in buffers)
     made_before = [0] * len(machines)
 
@@ -191,7 +214,8 @@ def test_no_buffer_of_a_line_ever_holds_less_than_nothing_or_more_than_fits(case
 @given(lines())
 @settings(max_examples=40)
 def test_the_parts_that_state_changes_tell_of_are_those_that_cycles_have_made(case: LineCase) -> None:
-    plant, machines, _ = build(case)
+    plant = build(case)
+    machines, _ = plant.rouse(NEVER_US)
 
     rows = plant.advance(900 * SECOND_US)
 
@@ -210,8 +234,8 @@ def test_the_parts_that_state_changes_tell_of_are_those_that_cycles_have_made(ca
 @given(lines(), st.lists(st.integers(1, 899_999_999), max_size=20, unique=True))
 @settings(max_examples=40)
 def test_a_plant_decides_the_same_wherever_it_is_halted(case: LineCase, halts: list[int]) -> None:
-    whole = build(case)[0].advance(900 * SECOND_US)
-    plant = build(case)[0]
+    whole = build(case).advance(900 * SECOND_US)
+    plant = build(case)
 
     parts = [plant.advance(stop) for stop in [*sorted(halts), 900 * SECOND_US]]
 
@@ -222,7 +246,7 @@ def test_a_plant_decides_the_same_wherever_it_is_halted(case: LineCase, halts: l
 @given(lines())
 @settings(max_examples=40)
 def test_a_crew_of_one_never_repairs_two_machines_at_once(case: LineCase) -> None:
-    plant = build(LineCase(case.stations, case.capacities, case.seed, 1, case.shifts))[0]
+    plant = build(LineCase(case.stations, case.capacity, case.seed, 1, case.shifts))
 
     rows = plant.advance(1800 * SECOND_US)
 
@@ -238,8 +262,8 @@ def repairs(changes: Ints) -> list[tuple[int, int]]:
 @given(lines())
 @settings(max_examples=40)
 def test_nobody_works_outside_the_hours(case: LineCase) -> None:
-    shifts = LineCase(case.stations, case.capacities, case.seed, case.crew, shifts=True)
-    plant = build(shifts)[0]
+    shifts = LineCase(case.stations, case.capacity, case.seed, case.crew, shifts=True)
+    plant = build(shifts)
 
     rows = plant.advance(700 * SECOND_US)
 

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.data import Words
-from fleet.sim.address import NORMAL, Draws, hashes, keys, machine_words, mix, mix_one, normals, uniforms, word_of
+from fleet.sim.address import (
+    NORMAL,
+    Draws,
+    firsts,
+    hashes,
+    keys,
+    machine_words,
+    mix,
+    mix_one,
+    normals,
+    uniforms,
+    word_of,
+)
 from fleet.sim.noise import OCTAVES, flicker, white
 
 cuts = st.lists(st.integers(1, 999), max_size=8, unique=True)
@@ -62,6 +74,7 @@ def test_the_plants_draws_follow_the_law_of_the_arrays(seed: int, machine: str, 
     uniform = draws.uniform(word_of(purpose), ordinal)
 
     assert uniform == uniforms(stream, np.array([ordinal]))[0]
+    assert draws.uniform(word_of(purpose), 0) == firsts(words, word_of(purpose))[0]
     assert draws.exponential(word_of(purpose), ordinal) == pytest.approx(-np.log(uniform), rel=1e-12)
     lane = int(hashes(stream, np.array([ordinal], np.uint64))[0]) & 0xFFFF
     assert draws.lognormal(word_of(purpose), ordinal, 0.5) == pytest.approx(

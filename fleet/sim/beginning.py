@@ -1,0 +1,130 @@
+"""How a plant is met at its start: what every machine does and decides first, in one go of arrays.
+
+A machine begins by its shift alone: a buffer that is half full neither starves nor blocks anyone, so a line
+that is on executes and one that is off is stopped. The instant of each machine's first decision follows, and
+until the first of its island nothing of it needs to exist but these columns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleet.data import SECOND_US, Bools, Floats, Ints, State, Words
+from fleet.sim import changes as row
+from fleet.sim.address import firsts
+from fleet.sim.calendar import NEVER_US
+from fleet.sim.changes import FIXED, PPM
+from fleet.sim.rules import (
+    MILLISECOND_US,
+    SET_GAP,
+    SET_GAP_MIN,
+    SET_GAP_RANGE,
+    SET_LEVEL,
+    SPAN_MAX_US,
+    STOP_GAP,
+    Mode,
+    Rules,
+)
+
+USED_UP_MAX = 0.8
+"""A plant is met in the middle of its life: each part starts with a share of its first life used up."""
+
+LONG_CYCLE_US = 1 << 48
+"""Cycles of nine years and more count as nine years where buffers are concerned: products fit 64 bits."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beginning:
+    """How the machines of a cohort are met; arrays are (machines,), *rows* (machines, width)."""
+
+    rows: Ints  # their first state changes
+    stop_left_us: Ints  # running time to the first micro-stop
+    set_us: Ints  # when the setpoint changes next
+    until_us: Ints  # when the shift, or the pause between two, ends
+    decision_us: Ints  # the first decision, but for what neighbours bring about
+
+
+def begin(rules: Rules, words: Words, *, on: Bools, until_us: Ints, start_us: int) -> Beginning:
+    """Draw how the machines with *words* are met at *start_us*, their lines *on* or off *until_us*."""
+    machines = len(words)
+    rows = np.zeros((machines, FIXED + 3 * len(rules.modes)), np.int64)
+    rows[:, row.MACHINE] = np.arange(machines)
+    rows[:, row.TIME] = rows[:, row.START] = start_us
+    rows[:, row.STATE] = np.where(on, State.EXECUTE, State.STOPPED)
+    rows[:, row.CAUSE] = np.where(on, row.BY_PLAN, row.SHIFT)
+    rows[:, row.LEVEL] = PPM
+    rows[:, row.PERIOD] = 1 if rules.period_us is None else rules.period_us
+    stop_left_us, set_us = np.full(machines, NEVER_US), np.full(machines, NEVER_US)
+    decision_us = until_us
+    if rules.stop_every_us:
+        stop_left_us = _rounded(rules.stop_every_us * _exponentials(words, STOP_GAP), MILLISECOND_US)
+        decision_us = np.minimum(decision_us, start_us + stop_left_us)
+    if rules.set_every_us:
+        level = rules.set_from + (rules.set_to - rules.set_from) * firsts(words, SET_LEVEL)
+        rows[on, row.LEVEL] = np.rint(level * PPM).astype(np.int64)[on]
+        gap = SET_GAP_MIN + SET_GAP_RANGE * firsts(words, SET_GAP)
+        set_us[on] = start_us + _rounded(rules.set_every_us * gap, SECOND_US)[on]
+        decision_us = np.minimum(decision_us, set_us)
+    for place, mode in enumerate(rules.modes):
+        wear = slice(FIXED + 3 * place, FIXED + 3 * place + 3)
+        rows[:, wear] = _first_life(mode, words)
+        decision_us = np.minimum(decision_us, start_us + rows[:, wear.start + row.LIFE] - rows[:, wear.start + row.AGE])
+    return Beginning(rows, stop_left_us, set_us, until_us, np.where(on, decision_us, until_us))
+
+
+def _first_life(mode: Mode, words: Words) -> Ints:
+    """Draw AGE, LIFE and ONSET of each machine's first life; (machines, 3)."""
+    power = 1.0 / mode.shape
+    drawn = np.array([math.pow(each, power) for each in _exponentials(words, mode.life_word).tolist()])
+    life_us = _rounded(np.array(mode.life_us) * drawn, SECOND_US)
+    low, high = mode.onset
+    onset_us = _rounded(life_us * (low + (high - low) * firsts(words, mode.onset_word)), SECOND_US)
+    used = firsts(words, mode.used_word) * USED_UP_MAX
+    age_us = _rounded(used * life_us, SECOND_US) - SECOND_US
+    return np.stack([age_us, life_us, np.minimum(onset_us, life_us)], axis=1)
+
+
+def _exponentials(words: Words, purpose: int) -> Floats:
+    """Draw each machine's first exponential variate of mean 1.
+
+    By the same ``log`` as all later ones: numpy's may differ in the last bit.
+    """
+    return np.array([-math.log(each) for each in firsts(words, purpose).tolist()])
+
+
+def _rounded(span_us: Floats, unit_us: int) -> Ints:
+    """Round to whole units, at least one."""
+    return np.maximum(np.rint(np.minimum(span_us, SPAN_MAX_US) / unit_us), 1.0).astype(np.int64) * unit_us
+
+
+def first_meetings(period_us: Ints, capacity: Ints, line: Ints, start_us: int) -> Ints:
+    """Say when each station of buffered lines would first be starved or blocked, all of them running; (stations,).
+
+    Arrays are of the stations that buffers join, line by line. It is what each would find when it starts: the
+    one above it runs already, the one below does not. Once that runs too it can only be later, and is found
+    when the station wakes.
+    """
+    period = np.minimum(period_us, LONG_CYCLE_US)
+    meeting = np.full(len(period), NEVER_US)
+    if len(period) < 2:
+        return meeting
+    joined = line[1:] == line[:-1]
+    initial = capacity // 2
+    # Above: the first cycle that finds nothing is the first n with n (T_above - T) > (initial - 1) T_above.
+    gain = period[:-1] - period[1:]
+    cycles = (initial[1:] - 1) * period[:-1] // np.maximum(gain, 1) + 1
+    slower = joined & (gain > 0)
+    meeting[1:][slower] = _after(cycles, period[1:], start_us)[slower]
+    # Below: nothing is taken out yet, so the room that is there fills up.
+    blocked = _after((capacity - initial)[:-1], period[:-1], start_us)
+    meeting[:-1][joined] = np.minimum(meeting[:-1], blocked)[joined]
+    return meeting
+
+
+def _after(cycles: Ints, period_us: Ints, start_us: int) -> Ints:
+    """Give the end of so many *cycles*, or never where that fits no column."""
+    fits = cycles.astype(np.float64) * period_us < NEVER_US // 2
+    return np.where(fits, start_us + np.where(fits, cycles, 0) * period_us, NEVER_US)
