@@ -138,7 +138,7 @@ def merged(
     kinds = block.kinds
     of = [lookup(columns.cohort) for columns in kinds]
     due = _joined([columns.due_us for columns in kinds])
-    order = np.argsort(due)  # a machine's scans are never due at the same instant
+    order = order_of(due)  # a machine's scans are never due at the same instant
 
     def sorted_column(parts: list[Ints]) -> Ints:
         column: Ints = _joined(parts)[order]
@@ -155,6 +155,22 @@ def merged(
         form=sorted_column([form(columns) for columns in kinds]),
         digest=_joined([digest(columns).view(np.int64) for columns in kinds])[order].view(np.uint64),
     )
+
+
+def order_of(values: Ints) -> Ints:
+    """Sort *values*: give the places of the smallest one and so on, equal ones in the order they have.
+
+    Sixteen bits at a time, for which numpy has a sort in one pass; several of those beat one of whole words.
+    """
+    if not len(values):
+        return np.zeros(0, np.int64)
+    rest = (values - values.min()).view(np.uint64)
+    top = int(rest.max())
+    order: Ints = np.argsort(rest.astype(np.uint16), kind="stable")
+    for bits in range(16, top.bit_length(), 16):
+        digit = (rest >> np.uint64(bits)).astype(np.uint16)
+        order = order[np.argsort(digit[order], kind="stable")]
+    return order
 
 
 def _joined(parts: list[Ints]) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, PackedBatch
-from fleet.encode.order import Merged, Place
+from fleet.encode.order import Merged, Place, order_of
 from fleet.encode.pieces import Cutter, Pieces, Rare
 from fleet.encode.program import Program
 from fleet.encode.rows import Rows, Shape, steps
@@ -167,7 +167,7 @@ def _shapes(chosen: Merged, deltas: _Deltas) -> Iterator[tuple[Shape | None, int
     even = (offset_bytes == lengths(deltas.offset + chosen.readings - 1)) & (chosen.form != 0)
     code = chosen.form | lengths(deltas.delta_ms) << _DELTA | offset_bytes << _OFFSET | chosen.source << _SOURCE
     code[~even] = -1
-    order = np.argsort(code, kind="stable")
+    order = order_of(code)
     ordered = code[order]
     first = np.flatnonzero(np.diff(ordered, prepend=-2))
     stops = np.append(first[1:], len(ordered)).tolist()

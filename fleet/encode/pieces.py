@@ -6,9 +6,9 @@ every record (a length, a text, a number) is put where it belongs, the records o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,9 @@ from fleet.encode.program import (
     SymbolText,
 )
 from fleet.encode.rows import KEY, Rows, padded, steps
-from fleet.encode.varint import byte_table
+from fleet.encode.varint import byte_table, varint
+
+WORD = 8
 
 Cells = NDArray[Any]
 
@@ -109,33 +111,34 @@ class Cutter:
     """Cuts scans of any kinds to pieces; remembers what is constant for the sensors and machines it has seen."""
 
     def __init__(self, program: Program, headers: bytes) -> None:
-        self._program, self._headers = program, headers
+        self._headers = headers
         self._known: list[Rows] = []
         self._sensor_base: dict[int, int] = {}
         self._machine_base: dict[int, int] = {}
-        self._fixed: dict[Part, Piece] = {}
-        self._texts: dict[str, Piece] = {}
+        self._key = _Constants(_Run("machine", [MachineText(KEY)]))
+        self._value: list[_Constants | Part] = [
+            run.parts[0] if run.depends == "column" else _Constants(run) for run in _runs(program)
+        ]
 
     def cut(self, rare: Sequence[Rare]) -> Pieces:
         """Cut the scans of all *rare* sets of sensors."""
         for some in rare:
             self._learn(some.rows)
-        sensor = np.concatenate([self._sensors_of(some) for some in rare])
-        machine = np.concatenate([_each(self._machine_base[id(s.rows)] + s.columns.machine[s.scans], s) for s in rare])
         columns = _Columns.of(rare)
-        value = [piece for part in self._program for piece in self._part(part, columns, sensor, machine)]
-        key = self._text(KEY, machine)
-        body = [
-            _varints(columns.delta_ms),
-            _varints(columns.offset),
-            _varints(key.lengths),
-            key,
-            _varints(_total(value)),
-            *value,
-            _same(self._headers, len(sensor)),
+        index = {
+            "sensor": np.concatenate([self._sensors_of(some) for some in rare]),
+            "machine": np.concatenate([_each(self._machines_of(some), some) for some in rare]),
+            "": np.zeros(len(columns.seq), np.int64),
+        }  # fmt: skip
+        symbols = self._known[0].symbols
+        value = [
+            part.piece(index) if isinstance(part, _Constants) else columns.piece(part, symbols) for part in self._value
         ]
-        length = _total(body) + 1  # 1: the attributes
-        pieces = (_varints(length), _same(b"\0", len(sensor)), *body)
+        deltas = _beside(_varints(columns.delta_ms), _varints(columns.offset))
+        headers = Piece(*_table([self._headers]), index[""])
+        body = [*deltas, self._key.piece(index), _varints(_total(value)), *value, headers]
+        length = _varints(_total(body) + 1)  # 1: the attributes, of which there are none; a zero follows in the table
+        pieces = (Piece(length.table, length.length + 1), *body)
         records = np.concatenate([np.full(len(some.scans), len(some.rows.sensors)) for some in rare])
         where = np.concatenate([some.where for some in rare])
         return Pieces(pieces, _total(pieces), np.cumsum(records) - records, where)
@@ -147,37 +150,122 @@ class Cutter:
         self._sensor_base[id(rows)] = sum(len(known.sensors) for known in self._known)
         self._machine_base[id(rows)] = sum(len(known.texts) for known in self._known)
         self._known.append(rows)
-        self._fixed.clear()
-        self._texts.clear()
+        for part in (self._key, *self._value):
+            if isinstance(part, _Constants):
+                part.learn(rows)
+
+    def _machines_of(self, some: Rare) -> Ints:
+        return self._machine_base[id(some.rows)] + some.columns.machine[some.scans]
 
     def _sensors_of(self, some: Rare) -> Ints:
         sensors = len(some.rows.sensors)
         return self._sensor_base[id(some.rows)] + np.tile(np.arange(sensors, dtype=np.int64), len(some.scans))
 
-    def _part(self, part: Part, columns: _Columns, sensor: Ints, machine: Ints) -> list[Piece]:
-        """Give the pieces of one part of the value."""
-        if isinstance(part, Fixed):
-            return [_same(part.data, len(sensor))]
-        if isinstance(part, SensorText | SensorJson):
-            known = self._fixed.get(part)
-            if known is None:
-                known = self._fixed[part] = _table([part.of(one) for rows in self._known for one in rows.sensors])
-            return [Piece(known.table, known.length, sensor)]
-        if isinstance(part, MachineText):
-            text = self._text(part.source, machine)
-            return [_varints(text.lengths), text] if part.framed else [text]
-        return [columns.piece(part, self._known[0].symbols)]
 
-    def _text(self, source: str, machine: Ints) -> Piece:
-        """Give a text of the machine, without its length."""
-        known = self._texts.get(source)
-        if known is None:
-            tables = [rows.text_table(source) for rows in self._known]
-            width = max(table.shape[1] for table, _ in tables)
-            padded_tables = [np.pad(table, ((0, 0), (0, width - table.shape[1]))) for table, _ in tables]
-            known = Piece(np.concatenate(padded_tables), np.concatenate([length for _, length in tables]))
-            self._texts[source] = known
-        return Piece(known.table, known.length, machine)
+Depends = Literal["", "sensor", "machine", "column"]
+
+
+@dataclass(slots=True)
+class _Run:
+    """Neighbouring parts that depend on nothing but the sensor, or the machine, or nothing at all; or one column."""
+
+    depends: Depends
+    parts: list[Part]
+
+
+def _runs(program: Program) -> list[_Run]:
+    """Join the neighbours in *program* that are constant for the same thing: a piece each costs more than its bytes."""
+    runs: list[_Run] = []
+    for part in program:
+        depends = _depends(part)
+        last = runs[-1] if runs else None
+        if (
+            last
+            and "column" not in (depends, last.depends)
+            and (depends == last.depends or not (depends and last.depends))
+        ):
+            last.depends = last.depends or depends
+            last.parts.append(part)
+        else:
+            runs.append(_Run(depends, [part]))
+    return runs
+
+
+def _depends(part: Part) -> Depends:
+    if isinstance(part, Fixed):
+        return ""
+    if isinstance(part, SensorText | SensorJson):
+        return "sensor"
+    return "machine" if isinstance(part, MachineText) else "column"
+
+
+class _Constants:
+    """The bytes of one run, for every sensor or machine that was seen."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._tables: list[tuple[Bytes, Ints]] = []
+        self._joined: tuple[Bytes, Ints] | None = None
+
+    def learn(self, rows: Rows) -> None:
+        """Add the sensors or machines of *rows*."""
+        make = {"sensor": _sensor_table, "machine": _machine_table}.get(self._run.depends, _fixed_table)
+        self._tables.append(make(rows, self._run.parts))
+        self._joined = None
+
+    def piece(self, index: Mapping[str, Ints]) -> Piece:
+        """Give the piece, by the number of each record's sensor or machine."""
+        if self._joined is None:
+            width = max(table.shape[1] for table, _ in self._tables)
+            padded_tables = [np.pad(table, ((0, 0), (0, width - table.shape[1]))) for table, _ in self._tables]
+            self._joined = np.concatenate(padded_tables), np.concatenate([length for _, length in self._tables])
+        return Piece(*self._joined, index[self._run.depends])
+
+
+def _fixed_table(_: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
+    return _table([b"".join(part.data for part in parts if isinstance(part, Fixed))])
+
+
+def _sensor_table(rows: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
+    """Write the *parts* for every sensor."""
+    return _table([
+        b"".join(
+            part.data if isinstance(part, Fixed) else part.of(sensor)
+            for part in parts
+            if isinstance(part, Fixed | SensorText | SensorJson)
+        )
+        for sensor in rows.sensors
+    ])  # fmt: skip
+
+
+def _machine_table(rows: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
+    """Write the *parts* for every machine, those with texts of the same lengths at once."""
+    tables: list[Bytes] = []
+    order: list[Ints] = []
+    for texts in range(len(rows.classes)):
+        members = np.flatnonzero(rows.texts == texts)
+        columns: list[Bytes] = []
+        for part in parts:
+            if isinstance(part, MachineText):
+                size = rows.text_length(part.source, texts)
+                columns += [
+                    _repeated(varint(size) if part.framed else b"", members),
+                    rows.text_bytes(part.source, members, size),
+                ]
+            elif isinstance(part, Fixed):
+                columns.append(_repeated(part.data, members))
+        tables.append(np.concatenate(columns, axis=1))
+        order.append(members)
+    out = np.zeros((len(rows.texts), max(table.shape[1] for table in tables)), np.uint8)
+    length = np.zeros(len(rows.texts), np.int64)
+    for members, table in zip(order, tables, strict=True):
+        out[members, : table.shape[1]] = table
+        length[members] = table.shape[1]
+    return out, length
+
+
+def _repeated(data: bytes, members: Ints) -> Bytes:
+    return np.broadcast_to(np.frombuffer(data, np.uint8), (len(members), len(data)))
 
 
 def _each(of_scan: Ints, some: Rare) -> Ints:
@@ -189,13 +277,17 @@ def _varints(values: Ints) -> Piece:
     return Piece(*byte_table(values))
 
 
-def _table(data: Sequence[bytes]) -> Piece:
-    return Piece(padded(data), np.array([len(each) for each in data], np.int64))
+def _table(data: Sequence[bytes]) -> tuple[Bytes, Ints]:
+    return padded(data), np.array([len(each) for each in data], np.int64)
 
 
-def _same(data: bytes, records: int) -> Piece:
-    """Give a piece that is the same in every record."""
-    return Piece(np.frombuffer(data, np.uint8)[None, :], np.array([len(data)]), np.zeros(records, np.int64))
+def _beside(first: Piece, second: Piece) -> list[Piece]:
+    """Make one piece of two columns of varints, where both fit a word."""
+    if int(first.length.max()) + int(second.length.max()) > WORD:
+        return [first, second]
+    low, high = (piece.table.view("<u8")[:, 0] for piece in (first, second))
+    word = low | high << (first.length.astype(np.uint64) * np.uint64(8))
+    return [Piece(word.view(np.uint8).reshape(-1, WORD), first.length + second.length)]
 
 
 def _total(pieces: Sequence[Piece]) -> Ints:
@@ -251,8 +343,7 @@ class _Columns:
             table = instant_table(steps(self.scan_timestamp, part.step_us) * part.step_us)
             return Piece(table, np.full(len(table), 26), self.scan)
         if isinstance(part, SymbolText):
-            known = _table(part.texts)
-            return Piece(known.table, known.length, self.quality.astype(np.int64))
+            return Piece(*_table(part.texts), self.quality.astype(np.int64))
         if isinstance(part, Real):
             table = self.value.astype("<f4" if part.bytes == 4 else "<f8").view(np.uint8).reshape(-1, part.bytes)
             return Piece(table, np.full(len(table), part.bytes, np.int64))

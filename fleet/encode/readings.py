@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fleet.data import Batch, Block, Cohort, Floats, Ints, KindColumns, Record, RecordBatch, Words
 from fleet.encode.digest import (
@@ -23,12 +22,14 @@ from fleet.encode.digest import (
 )
 from fleet.encode.formats import ReadingFormat
 from fleet.encode.layouts import Layout
-from fleet.encode.order import CohortPlaces, Merged, Place, Places, cohort_places, merged, places_in_log
+from fleet.encode.order import CohortPlaces, Merged, Place, Places, cohort_places, merged, order_of, places_in_log
 from fleet.encode.packed import Headers, Packer
 from fleet.encode.rows import steps
 
 RecordTime = Literal["scan", "wall", "none"]
-Cell = TypeVar("Cell", bound=np.generic)
+
+DIGEST_TILE = 131_072
+"""Readings that are digested at once: their words stay in the cache."""
 
 
 @dataclass(slots=True, eq=False)
@@ -170,48 +171,55 @@ class Readings:
             digest = self._digest(block, due, places_in_log(due.number, due.readings, self._released))
         np.add.at(self._digests, due.number, digest)
         np.add.at(self._released, due.number, due.readings)
-        few = len(self._places.places) < 1 << 16  # then sixteen bits sort in one pass
-        by_place = np.argsort(due.group.astype(np.uint16) if few else due.group, kind="stable")
+        by_place = order_of(due.group)
         return self._writer.write(block, due.at(by_place), self._places.places, wall_ms)
 
-    def _digest(self, block: Block, order: Merged, n: Ints | None) -> Words:
+    def _digest(self, block: Block, order: Merged, n: Ints) -> Words:
         """Give what each scan of *order* adds to its machine's digest, as record *n* and following of its log."""
         adds = np.zeros(len(order.row), np.uint64)
         for k, columns in enumerate(block.kinds):
             where = np.flatnonzero(order.source == k)
-            rows = order.row[where]
-            adds[where] = self._adds(columns, rows, columns.seq[rows] if n is None else n[where])
+            adds[where] = self._adds(columns, order.row[where], n[where])
         return adds
 
     def _digest_all(self, columns: KindColumns) -> Words:
-        """Digest all scans of *columns*, in their own order."""
-        return self._adds(columns, None, columns.seq)
+        """Digest all scans of *columns*, in their own order, a tile of them at a time."""
+        scans = len(columns.machine)
+        adds = np.empty(scans, np.uint64)
+        tile = max(1, DIGEST_TILE // len(columns.sensors))
+        for begin in range(0, scans, tile):
+            rows = slice(begin, begin + tile)
+            adds[rows] = self._adds(columns, rows, columns.seq[rows])
+        return adds
 
-    def _adds(self, columns: KindColumns, rows: Ints | None, n: Ints) -> Words:
-        """Give what each of the scans *rows* (None: all) adds to its machine's digest, as record *n* and following."""
-
-        def chosen(column: NDArray[Cell]) -> NDArray[Cell]:
-            return column if rows is None else column[..., rows]
-
+    def _adds(self, columns: KindColumns, rows: Ints | slice, n: Ints) -> Words:
+        """Give what each of the scans *rows* adds to its machine's digest, as record *n* and following."""
         at = self.cohort(columns.cohort)
-        machine = chosen(columns.machine)
-        stamp_ms = chosen(columns.scan_us) // 1000 if self._record_time == "scan" else np.zeros_like(n)
+        machine, sensors = columns.machine[rows], len(columns.sensors)
+        stamp_ms = columns.scan_us[rows] // 1000 if self._record_time == "scan" else np.zeros_like(n)
         layout, step_us = self._layout, self._layout.step_us
         scan = scan_words(
             at.machine_words[machine],
             words_of(at.partition[machine]),
             words_of(stamp_ms),
-            words_of(steps(chosen(columns.event_us), step_us) * step_us) if layout.carries("timestamp") else None,
+            words_of(steps(columns.event_us[rows], step_us) * step_us) if layout.carries("timestamp") else None,
         )
-        within = np.arange(len(columns.sensors))[:, None]
-        numbers = numbers_of(layout, lambda: chosen(columns.seq) + within, lambda: chosen(columns.quality.T))
-        sensors = self._sensor_words(columns, at)[:, None]
-        contents = reading_contents(scan, sensors, self._value_words(chosen(columns.value.T)), numbers)
-        adds: Words = placed(contents, words_of(n + within)).sum(axis=0, dtype=np.uint64)
+        within = np.tile(np.arange(sensors), len(n))  # flat arrays all the way: short inner loops cost more than copies
+        numbers = numbers_of(
+            layout,
+            lambda: np.repeat(columns.seq[rows], sensors) + within,
+            columns.quality[rows].ravel,
+        )
+        sensor = np.tile(self._sensor_words(columns, at), len(n))
+        contents = reading_contents(np.repeat(scan, sensors), sensor, self._value_words(columns.value[rows]), numbers)
+        adds: Words = np.add.reduceat(
+            placed(contents, words_of(np.repeat(n, sensors) + within)), np.arange(0, len(within), sensors)
+        )
         return adds
 
     def _value_words(self, value: Floats) -> Words:
-        """Give the values' words, of the same shape."""
+        """Give the words of all values, one behind the other."""
+        value = value.ravel()
         return value_words(value if self._layout.carries("value") else np.zeros_like(value), self._layout)
 
     def _sensor_words(self, columns: KindColumns, at: CohortPlaces) -> Words:

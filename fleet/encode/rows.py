@@ -7,10 +7,9 @@ columns are patched: the machine's texts, the two deltas, and value, time, numbe
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ from fleet.encode.program import (
     machine_name,
     most_bytes,
 )
-from fleet.encode.varint import Words, varint, words
+from fleet.encode.varint import LENGTH_MAX, Words, varint, words
 
 TEMPLATES_MAX = 256
 """Shapes remembered for one set of sensors, about 1 kB each; beyond it all are forgotten and made again."""
@@ -54,14 +53,25 @@ class Shape(NamedTuple):
     texts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """*width* bytes that differ from row to row, at one of *places* for each record of the scan, in order."""
+class Column(NamedTuple):
+    """A number that differs from record to record, as so many bytes."""
 
-    what: str  # a key of _SOURCES
+    what: str  # a key of _COLUMNS
     width: int
-    text: str  # which of the machine's texts, if it is one
-    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """What differs from row to row, in all records of a scan: two structures of the same fields.
+
+    *source* has them as they are made, *target* where they belong in the row. numpy copies structures in one call,
+    which costs the same for any width and hardly more for few rows than for many: so neighbouring *columns* are
+    first put side by side. Without columns it is the machine's texts.
+    """
+
+    columns: tuple[Column, ...]
+    source: np.dtype[np.void]
+    target: np.dtype[np.void]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +95,10 @@ class Rows:
         self.classes = list(classes)
         self.texts: Ints = np.array([classes[length] for length in lengths], np.int64)
         self._names = {source: padded([texts[at] for texts in names]) for at, source in enumerate(self.sources)}
+        widths = [self._names[source].shape[1] for source in self.sources]
+        self.text_at = dict(zip(self.sources, accumulate(widths, initial=0), strict=False))
+        texts = np.ascontiguousarray(np.concatenate([self._names[source] for source in self.sources], axis=1))
+        self.texts_of: Cells = texts.view(f"V{texts.shape[1]}")[:, 0]
         index = next((part.index for part in program if isinstance(part, Symbol)), (0, 0, 0))
         self.symbols: Bytes = np.array([place << 1 for place in index], np.uint8)
         self.step_us = next((p.step_us for p in program if isinstance(p, Long) and p.source == "timestamp"), 1)
@@ -95,15 +109,9 @@ class Rows:
         """Give the bytes of a machine's text in class *texts*."""
         return self.classes[texts][self.sources.index(source)]
 
-    def text_table(self, source: str) -> tuple[Bytes, Ints]:
-        """Give a text of every machine, padded with zeros, and its length; (machines, width) and (machines,)."""
-        lengths = np.array([lengths[self.sources.index(source)] for lengths in self.classes], np.int64)
-        return self._names[source], lengths[self.texts]
-
-    def text_cells(self, source: str, width: int) -> Cells:
-        """See the first *width* bytes of every machine's text as one cell; (machines,)."""
-        table = self._names[source]
-        return np.ndarray((len(table),), f"V{width}", buffer=table, strides=(table.shape[1],))
+    def text_bytes(self, source: str, machines: Ints, size: int) -> Bytes:
+        """Give the first *size* bytes of a text of *machines*; (machines, size)."""
+        return self._names[source][machines, :size]
 
     @property
     def patched(self) -> bool:
@@ -132,17 +140,15 @@ class Rows:
         *delta_ms* and *offset* are the deltas of each scan's first record.
         """
         template = self.template(shape)
-        width = len(template.row)
-        out = np.empty((len(rows), width), np.uint8)
-        out[:] = template.row
+        out: Cells = np.empty(len(rows), f"V{len(template.row)}")
+        out[:] = template.row.view(out.dtype)
         scans = _Scans(self, columns, rows, shape, delta_ms, offset)
         for patch in template.patches:
-            cells = _SOURCES[patch.what](scans, patch)
-            many = cells if cells.ndim == 2 else repeat(cells)
-            for place, column in zip(patch.places, many, strict=False):
-                hole: Cells = np.ndarray((len(rows),), cells.dtype, buffer=out, offset=place, strides=(width,))
-                hole[...] = column
-        return out.view(f"V{width}")[:, 0]
+            cells = scans.side_by_side(patch.columns) if patch.columns else scans.texts()
+            source: Cells = np.ndarray(len(rows), patch.source, buffer=cells)
+            target: Cells = np.ndarray(len(rows), patch.target, buffer=out)
+            target[...] = source
+        return out
 
 
 def steps(times_us: Ints, step_us: int) -> Ints:
@@ -160,27 +166,45 @@ def padded(texts: Sequence[bytes]) -> Bytes:
 
 
 class _Atom(NamedTuple):
-    """A piece of a record: fixed *data*, or *width* bytes to be patched with *what*."""
+    """A piece of a record: fixed *data*, or as many bytes for a *text* of the machine or for *columns*."""
 
-    what: str
     data: bytes
     text: str = ""
+    columns: tuple[Column, ...] = ()
+
+
+class _Field(NamedTuple):
+    """Bytes of a row that are patched: where they are, and where in what is made for the scan they come from."""
+
+    place: int
+    width: int
+    source: int
 
 
 def make_template(rows: Rows, shape: Shape) -> Template:
     """Lay out the records of a scan of *shape*, one behind the other."""
     out = bytearray()
-    places: dict[tuple[str, int, str, int], list[int]] = {}
+    fields: dict[tuple[Column, ...], list[_Field]] = {}
     for record in range(len(rows.sensors)):
-        seen: Counter[str] = Counter()
         for atom in _record(rows, shape, record):
-            if atom.what:
-                name = f"{atom.what} {atom.text}"
-                places.setdefault((atom.what, len(atom.data), atom.text, seen[name]), []).append(len(out))
-                seen[name] += 1
+            if atom.text or atom.columns:
+                source = rows.text_at[atom.text] if atom.text else record * _bytes_side_by_side(atom.columns)
+                fields.setdefault(atom.columns, []).append(_Field(len(out), len(atom.data), source))
             out += atom.data
-    patches = tuple(Patch(what, width, text, tuple(at)) for (what, width, text, _), at in places.items())
+    patches = tuple(_patch(rows, columns, found, len(out)) for columns, found in fields.items())
     return Template(np.frombuffer(bytes(out), np.uint8), patches)
+
+
+def _patch(rows: Rows, columns: tuple[Column, ...], fields: Sequence[_Field], row_bytes: int) -> Patch:
+    """Make the structures of *fields*."""
+    names, formats = [f"f{at}" for at in range(len(fields))], [f"V{field.width}" for field in fields]
+
+    def structure(offsets: list[int], size: int) -> np.dtype[np.void]:
+        return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+
+    scan_bytes = len(rows.sensors) * _bytes_side_by_side(columns) if columns else rows.texts_of.itemsize
+    source = structure([field.source for field in fields], scan_bytes)
+    return Patch(columns, source, structure([field.place for field in fields], row_bytes))
 
 
 def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
@@ -189,113 +213,137 @@ def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
     size = sum(len(atom.data) for atom in value)
     key = rows.text_length(KEY, shape.texts)
     body = [
-        _Atom("delta", bytes(shape.delta_ms + shape.offset)),
-        _Atom("", varint(key)),
-        _Atom("text", bytes(key), KEY),
-        _Atom("", varint(size)),
+        _columns((Column("delta_ms", shape.delta_ms), Column("offset", shape.offset))),
+        _Atom(varint(key)),
+        _Atom(bytes(key), KEY),
+        _Atom(varint(size)),
         *value,
-        _Atom("", rows.headers),
+        _Atom(rows.headers),
     ]
     length = 1 + sum(len(atom.data) for atom in body)  # 1: the attributes
-    return [_Atom("", varint(length) + b"\0"), *body]
+    return [_Atom(varint(length) + b"\0"), *body]
 
 
 def _value(rows: Rows, shape: Shape, record: int) -> Iterator[_Atom]:
-    """Give the atoms of a record's value; a number and the quality behind it are one atom."""
-    parts = list(rows.program)
-    while parts:
-        part = parts.pop(0)
-        if isinstance(part, Long) and part.source == "seq" and parts and isinstance(parts[0], Symbol):
-            parts.pop(0)
-            yield _Atom("seq_quality", bytes(shape.seq + 1))
-        elif isinstance(part, MachineText):
-            size = rows.text_length(part.source, shape.texts)
-            yield _Atom("", varint(size) if part.framed else b"")
-            yield _Atom("text", bytes(size), part.source)
+    """Give the atoms of a record's value; neighbouring columns are one atom."""
+    columns: list[Column] = []
+    for part in rows.program:
+        if isinstance(part, Long):
+            columns.append(Column(part.source, shape.seq if part.source == "seq" else shape.timestamp))
+        elif isinstance(part, Real):
+            columns.append(Column("double" if part.bytes == 8 else "single", part.bytes))
+        elif isinstance(part, Symbol):
+            columns.append(Column("quality", 1))
         else:
-            yield _atom(rows, shape, record, part)
+            if columns:
+                yield _columns(columns)
+            columns = []
+            yield from _constant(rows, shape, record, part)
+    if columns:
+        yield _columns(columns)
 
 
-def _atom(rows: Rows, shape: Shape, record: int, part: Part) -> _Atom:
-    if isinstance(part, Fixed):
-        return _Atom("", part.data)
-    if isinstance(part, SensorText):
-        return _Atom("", part.of(rows.sensors[record]))
-    if isinstance(part, Long):
-        return _Atom(part.source, bytes(shape.seq if part.source == "seq" else shape.timestamp))
-    return _Atom("value", bytes(part.bytes)) if isinstance(part, Real) else _Atom("quality", bytes(1))
+def _constant(rows: Rows, shape: Shape, record: int, part: Part) -> Iterator[_Atom]:
+    """Give the atoms of a part that is the same in all scans of a machine."""
+    if isinstance(part, MachineText):
+        size = rows.text_length(part.source, shape.texts)
+        yield _Atom(varint(size) if part.framed else b"")
+        yield _Atom(bytes(size), part.source)
+    elif isinstance(part, SensorText):
+        yield _Atom(part.of(rows.sensors[record]))
+    elif isinstance(part, Fixed):
+        yield _Atom(part.data)
+
+
+def _columns(columns: Sequence[Column]) -> _Atom:
+    return _Atom(bytes(sum(column.width for column in columns)), columns=tuple(columns))
+
+
+def _bytes_side_by_side(columns: Sequence[Column]) -> int:
+    """Give the room that *columns* side by side need: the last one's word may be longer than its bytes."""
+    return sum(column.width for column in columns) + LENGTH_MAX - 1
 
 
 # ---- what is patched
 
 
 class _Scans:
-    """The scans of one call, and what is patched into their rows: computed once, for all records of the scans."""
+    """The scans of one call, and what is patched into their rows: scan after scan, record after record."""
 
     def __init__(
         self, owner: Rows, columns: KindColumns, rows: Ints, shape: Shape, delta_ms: Ints, offset: Ints
     ) -> None:
         self._owner, self._columns, self._rows, self._shape = owner, columns, rows, shape
-        self._machine = columns.machine[rows]
         self._delta_ms, self._offset = delta_ms, offset
-        self._record = np.arange(len(owner.sensors), dtype=np.int64)[:, None]
 
-    def delta(self, patch: Patch) -> Cells:
-        """Give time delta and offset delta, which stand side by side; (records, scans)."""
-        word = words(self._offset + self._record, self._shape.offset, width=patch.width)
-        word <<= word.dtype.type(8 * self._shape.delta_ms)
-        word |= words(self._delta_ms, self._shape.delta_ms, width=patch.width)
-        return _cells(word, patch.width)
-
-    def text(self, patch: Patch) -> Cells:
-        """Give a text of the machine; (scans,)."""
-        cells: Cells = self._owner.text_cells(patch.text, patch.width)[self._machine]
+    def texts(self) -> Cells:
+        """Give all texts of the machine; (scans,)."""
+        cells: Cells = self._owner.texts_of.take(self._columns.machine[self._rows])
         return cells
 
-    def value(self, patch: Patch) -> Cells:
-        """Give the values; (records, scans)."""
-        value: Cells = self._columns.value.T.take(self._rows, axis=1)
-        return value.astype("<f4" if patch.width == 4 else "<f8", copy=False)
+    def side_by_side(self, columns: Sequence[Column]) -> Bytes:
+        """Put *columns* side by side; (records, bytes).
 
-    def timestamp(self, patch: Patch) -> Cells:
-        """Give the payload's time stamp; (scans,)."""
-        event = steps(self._columns.event_us[self._rows], self._owner.step_us)
-        return _cells(words(event, patch.width), patch.width)
+        Whole words are copied, from left to right: what is too long of one is overwritten by the next.
+        """
+        records = len(self._rows) * len(self._owner.sensors)
+        out = np.empty((records, _bytes_side_by_side(columns)), np.uint8)
+        at = 0
+        for column in columns:
+            cells = _COLUMNS[column.what](self, column.width)
+            hole: Cells = np.ndarray(records, cells.dtype, buffer=out, offset=at, strides=out.strides[:1])
+            hole[...] = cells
+            at += column.width
+        return out
 
-    def seq(self, patch: Patch) -> Cells:
-        """Give the numbers; (records, scans)."""
-        return _cells(self._numbers(patch.width, patch.width), patch.width)
+    def delta_ms(self, width: int) -> Cells:
+        """Give the time deltas; (records,)."""
+        return self._each(words(self._delta_ms, width, width=width))
 
-    def quality(self, _: Patch) -> Cells:
-        """Give the quality's byte; (records, scans)."""
-        cells: Cells = self._owner.symbols[self._columns.quality.T.take(self._rows, axis=1)]
-        return cells
+    def offset(self, width: int) -> Cells:
+        """Give the offset deltas; (records,)."""
+        return words(self._numbered(self._offset), width, width=width)
 
-    def seq_quality(self, patch: Patch) -> Cells:
-        """Give the numbers, each with the quality's byte behind it; (records, scans)."""
-        word = self._numbers(patch.width - 1, patch.width)
-        kind = word.dtype.type
-        word |= self.quality(patch).astype(kind) << kind(8 * (patch.width - 1))
-        return _cells(word, patch.width)
+    def double(self, _: int) -> Cells:
+        """Give the values; (records,)."""
+        value: Cells = self._columns.value.take(self._rows, axis=0)
+        return value.ravel()
 
-    def _numbers(self, length: int, width: int) -> Words:
-        return words(self._columns.seq[self._rows] + self._record, length, width=width)
+    def single(self, width: int) -> Cells:
+        """Give the values, rounded; (records,)."""
+        return self.double(width).astype("<f4")
+
+    def timestamp(self, width: int) -> Cells:
+        """Give the payload's time stamps; (records,)."""
+        return self._each(words(steps(self._columns.event_us[self._rows], self._owner.step_us), width))
+
+    def seq(self, width: int) -> Cells:
+        """Give the numbers; (records,)."""
+        return words(self._numbered(self._columns.seq[self._rows]), width, width=width)
+
+    def quality(self, _: int) -> Cells:
+        """Give the quality's byte; (records,)."""
+        cells: Cells = self._owner.symbols[self._columns.quality.take(self._rows, axis=0)]
+        return cells.ravel()
+
+    def _each(self, of_scan: Words) -> Words:
+        """Repeat what a scan has for each of its records."""
+        return np.repeat(of_scan, len(self._owner.sensors))
+
+    def _numbered(self, first: Ints) -> Words:
+        """Count on from the number of each scan's *first* record; no number is negative."""
+        small = self._shape.seq <= 4 and self._shape.offset <= 4
+        first_word: Words = first.astype(np.uint32 if small else np.uint64)
+        within: Words = np.arange(len(self._owner.sensors)).astype(first_word.dtype)
+        return (first_word[:, None] + within).ravel()
 
 
-_SOURCES: dict[str, Callable[[_Scans, Patch], Cells]] = {
-    "delta": _Scans.delta,
-    "text": _Scans.text,
-    "value": _Scans.value,
+_COLUMNS: dict[str, Callable[[_Scans, int], Cells]] = {
+    "delta_ms": _Scans.delta_ms,
+    "offset": _Scans.offset,
+    "double": _Scans.double,
+    "single": _Scans.single,
     "timestamp": _Scans.timestamp,
     "seq": _Scans.seq,
     "quality": _Scans.quality,
-    "seq_quality": _Scans.seq_quality,
 }
-_NATIVE = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8"}
-
-
-def _cells(word: Words, width: int) -> Cells:
-    """See the low *width* bytes of each word as one cell."""
-    if width in _NATIVE:
-        return word.astype(_NATIVE[width], copy=False)
-    return np.ndarray(word.shape, f"V{width}", buffer=word, strides=word.strides)

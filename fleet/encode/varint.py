@@ -16,6 +16,22 @@ LENGTH_MAX = 8
 """Longest varint handled here: values below 2**55, which are microseconds until the year 3111."""
 
 
+_SPREAD = (
+    (4, 15, 0x00FF_FFFF_F000_0000),
+    (2, 3, 0x0FFF_C000_0FFF_C000),
+    (1, 1, 0x3F80_3F80_3F80_3F80),
+)
+"""How groups of seven bits are moved apart, by halves: varints longer than so many bytes add so many times these bits.
+
+The upper 28 bits move up by four places (they are added another 2**4 - 1 times), then the upper 14 of each half by
+two, then the upper 7 of each quarter by one.
+"""
+
+_ALL: dict[type, int] = {np.uint32: 0xFFFF_FFFF, np.uint64: 0xFFFF_FFFF_FFFF_FFFF}
+_MORE = [sum(0x80 << (8 * place) for place in range(length - 1)) for length in range(LENGTH_MAX + 1)]
+"""The bits that say that another byte follows, by the length of the varint."""
+
+
 def zigzag(value: int) -> int:
     """Fold the sign of *value* into its last bit."""
     return (value << 1) ^ (value >> 63)
@@ -43,22 +59,28 @@ def lengths(values: Ints) -> Ints:
     return length
 
 
-def words(values: Ints, length: int, *, width: int = LENGTH_MAX) -> Words:
+def word_bytes(width: int) -> int:
+    """Give the size of the words that *width* bytes are made in."""
+    return 4 if width <= 4 else LENGTH_MAX
+
+
+def words(values: Ints | Words, length: int, *, width: int = LENGTH_MAX) -> Words:
     """Write each of *values*, whose varints have exactly *length* bytes, into the low bytes of a word; same shape.
 
-    Words have four bytes where *width*, what is to be put into them, is at most four, else eight.
+    Words are of the size that *width*, the bytes to be put into them, asks for. Unsigned values need no sign.
     """
     assert length <= LENGTH_MAX, "a word has eight bytes"
-    folded = (values << 1) ^ (values >> 63)
-    kind: type[np.unsignedinteger[Any]] = np.uint32 if width <= 4 else np.uint64
-    rest: Words = folded.astype(kind)
-    if length == 1:
-        return rest
-    out: Words = rest & kind(0x7F)
-    for place in range(1, length):
-        out |= kind(0x80 << (8 * place - 8))
-        out |= ((rest >> kind(7 * place)) & kind(0x7F)) << kind(8 * place)
-    return out
+    kind: type[np.unsignedinteger[Any]] = np.uint32 if word_bytes(width) == 4 else np.uint64
+    if values.dtype.kind == "u":
+        rest: Words = values.astype(kind)
+        rest <<= kind(1)
+    else:
+        rest = ((values << 1) ^ (values >> 63)).astype(kind)
+    for above, factor, groups in _SPREAD:
+        if length > above:
+            rest += (rest & kind(groups & _ALL[kind])) * kind(factor)
+    rest |= kind(_MORE[length])
+    return rest
 
 
 def byte_table(values: Ints) -> tuple[NDArray[np.uint8], Ints]:

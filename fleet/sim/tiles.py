@@ -195,10 +195,16 @@ def _columns(model: Model, code: int, parts: list[_Part]) -> KindColumns:
         event_us=clock_readings(model.controllers, machine, scan_us),
         due_us=scan_us,
         seq=readings_before(tick, model.cohort.stagger[machine], multiples),
-        value=np.concatenate([part.value for part in parts], axis=1).T,
-        quality=np.concatenate([part.quality for part in parts], axis=1).T,
-        truth=np.concatenate(truths, axis=1).T if truths else None,
+        value=_side_by_side([part.value for part in parts]),
+        quality=_side_by_side([part.quality for part in parts]),
+        truth=_side_by_side(truths) if truths else None,
     )
+
+
+def _side_by_side(parts: list[NDArray[Cell]]) -> NDArray[Cell]:
+    """Join tiles' (sensors, scans) so that the readings of a scan lie side by side; (scans, sensors)."""
+    out = np.empty((sum(part.shape[1] for part in parts), len(parts[0])), parts[0].dtype)
+    return np.concatenate([part.T for part in parts], out=out)
 
 
 # ---- signals on a rectangle
