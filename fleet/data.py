@@ -85,9 +85,9 @@ class KindColumns:
     """The scans of one cohort in one block that read the same set of sensors.
 
     Rows are scans, machine by machine in order of ticks.
-    ``value`` and ``quality`` are shaped (scans, sensors), scan after scan in memory, all else (scans,); ``sensors`` gives
-    the indices into ``cohort.sensors`` of the value columns, ascending. Reading ``j`` of a scan
-    has the number ``seq + j``.
+    ``value`` and ``quality`` are shaped (scans, sensors), scan after scan in memory, all else
+    (scans,); ``sensors`` gives the indices into ``cohort.sensors`` of the value columns,
+    ascending. Reading ``j`` of a scan has the number ``seq + j``.
     """
 
     cohort: Cohort
