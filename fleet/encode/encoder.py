@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from fleet.data import Batch, Block, Cohort, Equipment, Event, Record, RecordBatch
+from fleet.data import Batch, Block, Cohort, Equipment, Event, Ints, Record, RecordBatch, Words
 from fleet.encode.avro import frame
-from fleet.encode.digest import MachineDigest, add_bytes
+from fleet.encode.digest import MachineDigest, placed, word_of_record, words_of
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, EventFormat, made
 from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, Layout
-from fleet.encode.order import Places, topic_of
+from fleet.encode.order import Places, places_in_log, topics_for
 from fleet.encode.own import own_program, slow_notices
 from fleet.encode.packed import Headers, Packer
 from fleet.encode.program import Fixed, Program, joined, json_program, packable
@@ -65,7 +65,8 @@ def ids_of(streams: Mapping[str, StreamPlan]) -> dict[str, int]:
 
 def topics_of(plan: StreamPlan, machines: Iterable[Equipment]) -> dict[str, str]:
     """Give each machine's topic under *plan*, by machine id; RequestError where a name cannot be one."""
-    return {machine.id: topic_of(plan.topic, machine) for machine in machines}
+    listed = list(machines)
+    return dict(zip((machine.id for machine in listed), topics_for(plan.topic, listed), strict=True))
 
 
 class Encoder:
@@ -170,7 +171,8 @@ class _Events:
         self._stream = stream
         self._places = Places(plan.topic, partitions)
         self._record_time = record_time
-        self._logs: dict[int, tuple[int, int]] = {}  # by machine: digest and count
+        self._digests = np.zeros(0, np.uint64)  # by machine: of its log
+        self._released = np.zeros(0, np.int64)  # by machine: events in its log
 
     def of(self, events: tuple[Event, ...], streams: Mapping[str, _Events]) -> list[Event]:
         """Pick the *events* of this stream, given which *streams* there are."""
@@ -180,32 +182,40 @@ class _Events:
 
     def release(self, events: list[Event], wall_ms: int) -> list[RecordBatch]:
         """Encode *events*, which are in order of time."""
+        if not events:
+            return []
+        numbers = self._places.numbers([event.machine for event in events])
+        places, group_of = self._places.places, self._places.group_of
         records: dict[int, list[Record]] = {}
         due: dict[int, int] = {}
-        for event in events:
-            number = self._places.number(event.machine)
-            group = self._places.group_of[number]
+        contents: list[int] = []
+        for number, event in zip(numbers, events, strict=True):
+            group = group_of[number]
             key, value = self._encode(event)
             stamp = wall_ms if self._record_time == "wall" else event.time_us // 1000
             records.setdefault(group, []).append(Record(key, value, stamp))
             due[group] = event.time_us
-            self._count(number, key, value, stamp if self._record_time == "scan" else 0)
-        places = self._places.places
+            kept = stamp if self._record_time == "scan" else 0
+            contents.append(word_of_record(places[group].partition, kept, key, value))
+        self._count(np.array(numbers, np.int64), np.array(contents, np.uint64))
         return [RecordBatch(self._stream, *places[group], rows, due[group]) for group, rows in records.items()]
 
-    def _count(self, number: int, key: bytes, value: bytes, stamp_ms: int) -> None:
-        digest, n = self._logs.get(number, (0, 0))
-        partition = self._places.places[self._places.group_of[number]].partition
-        digest = add_bytes(digest, n=n, partition=partition, stamp_ms=stamp_ms, key=key, value=value)
-        self._logs[number] = digest, n + 1
+    def _count(self, number: Ints, contents: Words) -> None:
+        """Add records with these *contents* to their machines' logs."""
+        more = len(self._places.names) - len(self._released)
+        self._digests, self._released = np.pad(self._digests, (0, more)), np.pad(self._released, (0, more))
+        one = np.ones(len(number), np.int64)
+        n = places_in_log(number, one, self._released)
+        np.add.at(self._digests, number, placed(contents, words_of(n)))
+        np.add.at(self._released, number, one)
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""
+        places, group = self._places.places, self._places.group_of
+        logs = zip(self._places.names, self._digests.tolist(), self._released.tolist(), strict=True)
         return {
-            self._places.names[number]: MachineDigest(
-                *self._places.places[self._places.group_of[number]], *self._logs.get(number, (0, 0))
-            )
-            for number in range(len(self._places.names))
+            name: MachineDigest(*places[group[number]], digest, count)
+            for number, (name, digest, count) in enumerate(logs)
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from string import Formatter
 from typing import NamedTuple
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Block, Cohort, Equipment, Ints, KindColumns, Words
-from fleet.encode.digest import sensor_word, word_of
-from fleet.encode.partition import partition_of
+from fleet.encode.digest import sensor_word, words_of_texts
+from fleet.encode.partition import partitions_of
 from fleet.errors import RequestError
 
 TOPIC_FIELDS = ("site", "area", "line", "kind")
@@ -48,6 +48,17 @@ def topic_of(template: str, machine: Equipment) -> str:
     return name
 
 
+def topics_for(template: str, machines: Sequence[Equipment]) -> list[str]:
+    """Fill in a topic's *template* for each of *machines*, once for all that stand in one place."""
+    if "{" not in template:
+        return [topic_of(template, machine) for machine in machines[:1]] * len(machines)
+    known: dict[tuple[str, ...], str] = {}
+    for machine in machines:
+        if machine[1:] not in known:
+            known[machine[1:]] = topic_of(template, machine)
+    return [known[machine[1:]] for machine in machines]
+
+
 class Places:
     """Numbers machines and the partitions they write to, and remembers both for one stream.
 
@@ -58,26 +69,37 @@ class Places:
         self._template = template
         self._partitions = partitions
         self._numbers: dict[str, int] = {}
-        self._place_numbers: dict[Place, int] = {}
+        self._place_numbers: dict[tuple[str, int], int] = {}
         self.names: list[str] = []
         self.group_of: list[int] = []
         self.places: list[Place] = []
 
-    def number(self, machine: Equipment) -> int:
-        """Give the number of a *machine*, a new one where it was not seen before."""
-        known = self._numbers.get(machine.id)
-        if known is not None:
-            return known
-        topic = topic_of(self._template, machine)
-        assert topic in self._partitions, f"nobody said how many partitions {topic!r} has"
-        place = Place(topic, partition_of(machine.id.encode(), self._partitions[topic]))
-        if place not in self._place_numbers:
-            self._place_numbers[place] = len(self.places)
-            self.places.append(place)
-        self._numbers[machine.id] = len(self.names)
-        self.names.append(machine.id)
-        self.group_of.append(self._place_numbers[place])
-        return len(self.names) - 1
+    def numbers(self, machines: Sequence[Equipment]) -> list[int]:
+        """Give the numbers of *machines*: those that were not seen before are hashed together."""
+        known = self._numbers
+        new = list({machine.id: machine for machine in machines if machine.id not in known}.values())
+        if new:
+            self._add(new)
+        return [known[machine.id] for machine in machines]
+
+    def _add(self, machines: Sequence[Equipment]) -> None:
+        """Give numbers to *machines* that were not seen before, and to their places."""
+        ids = [machine.id for machine in machines]
+        keys = [name.encode() for name in ids]
+        topics = topics_for(self._template, machines)
+        partition = np.zeros(len(ids), np.int64)
+        for topic in set(topics):
+            assert topic in self._partitions, f"nobody said how many partitions {topic!r} has"
+            here = [at for at, name in enumerate(topics) if name == topic]
+            partition[here] = partitions_of([keys[at] for at in here], self._partitions[topic])
+        numbers = self._place_numbers
+        for place in dict.fromkeys(zip(topics, partition.tolist(), strict=True)):
+            if place not in numbers:
+                numbers[place] = len(self.places)
+                self.places.append(Place(*place))
+        self._numbers.update(zip(ids, range(len(self.names), len(self.names) + len(ids)), strict=True))
+        self.names += ids
+        self.group_of += [numbers[place] for place in zip(topics, partition.tolist(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,16 +117,16 @@ class CohortPlaces:
 
 def cohort_places(cohort: Cohort, places: Places) -> CohortPlaces:
     """Look up all machines of a *cohort*."""
-    numbers = [places.number(machine) for machine in cohort.machines]
-    groups = [places.group_of[number] for number in numbers]
+    numbers = places.numbers(cohort.machines)
+    group = np.array([places.group_of[number] for number in numbers], np.int64)
     keys = [machine.id.encode() for machine in cohort.machines]
     return CohortPlaces(
         cohort=cohort,
         number=np.array(numbers, np.int64),
-        group=np.array(groups, np.int64),
-        partition=np.array([places.places[group].partition for group in groups], np.int64),
+        group=group,
+        partition=np.array([place.partition for place in places.places], np.int64)[group],
         keys=keys,
-        machine_words=np.array([word_of(key) for key in keys], np.uint64),
+        machine_words=words_of_texts(keys),
         sensor_words=np.array([sensor_word(s.name, s.units) for s in cohort.sensors], np.uint64),
     )
 

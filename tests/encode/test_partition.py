@@ -8,7 +8,7 @@ from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.encode.partition import murmur2, partition_of
+from fleet.encode.partition import murmur2, partition_of, partitions_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_a_key_goes_to_the_partition_that_aiokafka_would_choose(key: bytes, part
     everywhere = list(range(partitions))
 
     assert partition_of(key, partitions) == DefaultPartitioner()(key, everywhere, everywhere)
+
+
+@given(keys=st.lists(st.binary(max_size=40), max_size=50), partitions=st.integers(1, 200))
+def test_keys_together_go_where_each_goes_alone(keys: list[bytes], partitions: int) -> None:
+    assert partitions_of(keys, partitions).tolist() == [partition_of(key, partitions) for key in keys]
