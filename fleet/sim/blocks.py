@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 
 import numpy as np
 
@@ -108,7 +110,7 @@ class Simulation:
             kinds.extend(scans_of(running.model, spans, running.rest, air, cut))
             events.extend(_events(running.model, rows))
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
-        events.sort(key=lambda event: (event.time_us, event.machine.id, event.seq))
+        events.sort(key=_IN_ORDER)
         return Block(start_us, stop_us, tuple(kinds), tuple(events))
 
     def plant_only(self) -> Callable[[int], int]:
@@ -177,18 +179,26 @@ def _plant(roster: Roster, built: list[Model], *, start_us: int) -> Plant:
     )
 
 
+_IN_ORDER = itemgetter(*(Event._fields.index(name) for name in ("time_us", "machine", "seq")))
+"""By time, then by the machine's id: the first field of a machine, and no two have the same."""
+
+
 def _events(model: Model, rows: Ints) -> Iterator[Event]:
     """Turn the rows at which a state begins into events."""
     causes = (*CAUSES, *(mode.name for mode in model.rules.modes))
     states = [state.name.lower() for state in State]
-    for cells in rows.tolist():
-        if cells[row.CAUSE] != row.SETPOINT:
-            yield Event(
-                machine=model.cohort.machines[cells[row.MACHINE]],
-                seq=cells[row.ORDINAL],
-                time_us=cells[row.TIME],
-                type="state",
-                state=states[cells[row.STATE]],
-                cause=causes[cells[row.CAUSE]],
-                parts=cells[row.DONE],
-            )
+    machines = model.cohort.machines
+    begins = rows[rows[:, row.CAUSE] != row.SETPOINT]
+    machine, seq, time_us, state, cause, parts = (
+        begins[:, column].tolist() for column in (row.MACHINE, row.ORDINAL, row.TIME, row.STATE, row.CAUSE, row.DONE)
+    )
+    fields = zip(
+        [machines[index] for index in machine],
+        seq,
+        time_us,
+        repeat("state"),
+        [states[index] for index in state],
+        [causes[index] for index in cause],
+        parts,
+    )
+    return map(Event._make, fields)
