@@ -200,5 +200,7 @@ async def beginning_offsets(connection: Connection, partitions: Mapping[str, int
 async def _offsets(connection: Connection, partitions: Mapping[str, int], which: str) -> dict[str, list[int]]:
     places = [TopicPartition(topic, p) for topic, count in partitions.items() for p in range(count)]
     async with consuming(connection) as consumer:
+        # Left to find out by itself which topics there are, it learns of one at a time and waits between them.
+        await consumer._client.set_topics(list(partitions))
         found = await getattr(consumer, which)(places) if places else {}
     return {topic: [found[TopicPartition(topic, p)] for p in range(n)] for topic, n in partitions.items()}
