@@ -18,6 +18,7 @@ from fleet.sinks.connection import Connection
 from fleet.sinks.logs import log_sparingly
 from fleet.sinks.prebuilt import PrebuiltBatch
 from fleet.sinks.settings import ProducerSettings
+from fleet.sinks.unjoined import write_unjoined
 
 START_TIMEOUT_S = 10.0
 STOP_AGAIN_S = 2.0  # for a producer whose orderly stop did not end
@@ -46,6 +47,7 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
     error = starting.exception() if done else None
     if done and error is None:
         _let_it_die(producer)
+        write_unjoined(producer)
         return producer
     starting.cancel()  # ours: aiokafka starts its own tasks last
     await asyncio.wait({starting}, timeout=1.0)
