@@ -67,7 +67,7 @@ class Ticket:
     part: Part
     taken_ns: int  # when the sink took it over
     fate: Fate = Fate.OPEN
-    timer: asyncio.TimerHandle | None = None
+    due_s: float | None = None  # by the event loop's clock, when it has to be answered; None: not handed over yet
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +102,7 @@ class KafkaSink:
         self._deadline_s = deadline_s
         self._pumps: dict[Place, Pump] = {}
         self._on_way: dict[asyncio.Future[Any], Ticket] = {}
+        self._watch: asyncio.TimerHandle | None = None  # one for everything that is on its way
         self._handing = 0  # pumps inside aiokafka's send_batch
         self._ready = asyncio.Event()
         self._ready.set()
@@ -135,8 +136,11 @@ class KafkaSink:
             raise RunError(self._hopeless)
         pump = self._pump(Place(batch.topic, batch.partition))
         try:
-            async with asyncio.timeout(self._deadline_s):
-                await pump.queue.put((batch, taken_ns))
+            if pump.queue.full():
+                async with asyncio.timeout(self._deadline_s):
+                    await pump.queue.put((batch, taken_ns))
+            else:
+                pump.queue.put_nowait((batch, taken_ns))
         except TimeoutError:
             row.failed += len(batch)
             self._hopeless = f"kafka: {self._connection.bootstrap} took nothing for {self._deadline_s:.0f} s"
@@ -175,7 +179,7 @@ class KafkaSink:
                     await self._hand_over(ticket)
             except asyncio.CancelledError:  # close() has given up on what the producer did not take
                 for ticket in tickets:
-                    if ticket.timer is None:
+                    if ticket.due_s is None:
                         self._settle(ticket, "failed")
                 raise
 
@@ -220,7 +224,9 @@ class KafkaSink:
             self._handing -= 1
         self._on_way[future] = ticket
         loop = asyncio.get_running_loop()
-        ticket.timer = loop.call_later(self._deadline_s, self._expire, ticket)
+        ticket.due_s = loop.time() + self._deadline_s
+        if self._watch is None:
+            self._watch = loop.call_at(ticket.due_s, self._look)
         future.add_done_callback(self._answered)
         return True
 
@@ -229,8 +235,6 @@ class KafkaSink:
     def _answered(self, future: asyncio.Future[Any]) -> None:
         """Take note of the answer to a batch."""
         ticket = self._on_way.pop(future)
-        if ticket.timer is not None:
-            ticket.timer.cancel()
         error = kafka_errors.ProducerClosed() if future.cancelled() else future.exception()
         if error is None:
             self.latency.add((monotonic_ns() - ticket.taken_ns) // 1000, len(ticket.part))
@@ -260,10 +264,20 @@ class KafkaSink:
         topic = ticket.place.topic
         self._hopeless = f"kafka: may not write to topic {topic!r} ({error_name(error)})"
 
+    def _look(self) -> None:
+        """Look for what should have been answered by now, and again when the next answer is due."""
+        loop = asyncio.get_running_loop()
+        self._watch = None
+        for ticket in self._on_way.values():  # in the order in which they are due: all have the same time
+            assert ticket.due_s is not None, "it was handed over"
+            if ticket.fate is Fate.OPEN and ticket.due_s > loop.time():
+                self._watch = loop.call_at(ticket.due_s, self._look)
+                return
+            if ticket.fate is Fate.OPEN:
+                self._expire(ticket)
+
     def _expire(self, ticket: Ticket) -> None:
         """Count a *ticket* without an answer as in doubt, for now."""
-        if ticket.fate is not Fate.OPEN:
-            return
         ticket.fate = Fate.IN_DOUBT
         row = self.delivery[ticket.stream]
         row.pending -= len(ticket.part)
@@ -348,6 +362,8 @@ class KafkaSink:
             await asyncio.wait(waiting, timeout=until - monotonic(), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)  # lets the answers be noted
         self._ending = True
+        if self._watch is not None:
+            self._watch.cancel()
         await self._cancelled(tasks)
         for ticket in [*self._on_way.values()]:
             self._settle(ticket, "in_doubt")
