@@ -76,8 +76,8 @@ class Discard:
             topic = fields.text() or ""
             rows = []
             for _ in fields.array() or ():
-                partition, time_ms = fields.number("i"), fields.number("q")
-                offset = 0 if time_ms == -2 else self.ledger.end(topic, partition)
+                partition, _ = fields.number("i"), fields.number("q")
+                offset = self.ledger.end(topic, partition)  # also of the beginning: nothing is left to be fetched
                 rows.append(struct.pack(">ihqq", partition, Error.NONE, -1, offset))
             topics.append(wire.text(topic) + wire.array(rows))
         return (struct.pack(">i", 0) if version >= 2 else b"") + wire.array(topics)

@@ -21,9 +21,9 @@ from typing import Any
 
 import crc32c
 
-CRC, SOCKET, REST = "crc", "socket", "requests and event loop"
+VALUES, CRC, SOCKET, REST = "values", "crc", "socket", "requests and event loop"
 SEAMS = {
-    "values": ("fleet.sim.blocks:Simulation.advance",),
+    VALUES: ("fleet.sim.blocks:Simulation.advance",),
     "encode": ("fleet.encode.encoder:Encoder.prepare", "fleet.encode.encoder:Prepared.release"),
     "account": ("fleet.run.targets:Due.__init__", "fleet.run.targets:Due.between"),
 }
@@ -43,8 +43,9 @@ class Stopwatches:
 
         @functools.wraps(function, assigned=("__name__", "__doc__"), updated=())
         def watched(*arguments: Any, **options: Any) -> Any:
-            if self.begun_s is None:
+            if self.begun_s is None and part == VALUES:  # connecting is none of it
                 self.begun_s = time.process_time()
+                self.spent_s.clear()
             outside = getattr(self._own, "inner_s", 0.0)
             self._own.inner_s = 0.0
             begun_s = time.thread_time()
