@@ -96,7 +96,8 @@ def run(
         str | None, typer.Option(metavar="20ms", help="How long a record may wait for company: a longer window.")
     ] = None,
     window: Annotated[
-        str | None, typer.Option(metavar="50ms", help="Wall time between two releases of a paced run.")
+        str | None,
+        typer.Option(metavar="50ms", help="Wall time between two releases of a paced run [from 10,000/s on: 100ms]."),
     ] = None,
     set_producer: Annotated[
         list[str] | None,

@@ -15,7 +15,7 @@ from fleet.data import SECOND_US, Block, Event
 from fleet.errors import FleetError
 from fleet.run import records
 from fleet.run.clock import Clock
-from fleet.run.plan import WINDOW_S, RunPlan
+from fleet.run.plan import RunPlan, window_s
 from fleet.run.targets import Due, Ready, Target, tell_all, worse
 from fleet.sim.blocks import Simulation
 from fleet.sinks.sink import Latency
@@ -171,7 +171,8 @@ class Pipeline:
     async def _release_paced(self, made: Made) -> None:
         """Release a block window by window, at the wall time that its due time maps to."""
         speed, block = self._plan.request.speed, made.block
-        window_us = max(1, round((self._plan.request.window_s or WINDOW_S) * speed * SECOND_US))
+        rate = self._simulation.readings_per_second * speed
+        window_us = max(1, round((self._plan.request.window_s or window_s(rate)) * speed * SECOND_US))
         while self.progress.simulated_us < block.stop_us:
             now_us = self._plan.start_us + int((self._clock.now_s() - self._wall_start_s) * speed * SECOND_US)
             behind_s = (now_us - self.progress.simulated_us) / SECOND_US / speed

@@ -31,11 +31,19 @@ RUNS_TOPIC = "factory.runs"
 EMBEDDED = "embedded:"
 """The target where nothing was named: a broker of the run's own."""
 
-WINDOW_S = 0.05
+WINDOW_S, WIDE_WINDOW_S = 0.05, 0.1
 """Wall time between two releases of a paced run."""
+
+WIDE_FROM = 10_000
+"""Readings a second of wall time from which windows are wide: a release costs some milliseconds, however few it has."""
 
 SKEW_MAX_US = 60 * SECOND_US
 """At full speed no record is more than this much due time behind one before it."""
+
+
+def window_s(readings_per_s: float) -> float:
+    """Choose the wall time between two releases of a paced run."""
+    return WINDOW_S if readings_per_s < WIDE_FROM else WIDE_WINDOW_S
 
 
 @dataclass(frozen=True, slots=True)
