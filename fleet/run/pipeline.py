@@ -29,9 +29,8 @@ CHUNK_READINGS = 150_000
 LATE_S = 1.0
 """A run that is this far behind its schedule is late: it says so, or skips."""
 
-BLOCK_GROWTH = 4
-"""Each block may span so many times the one before: a large plant needs more wall time for a block than the
-first one lasts."""
+BLOCK_GROWTH = 2
+"""Each block may span so many times the one before: while that one is released this one is made, beside it."""
 
 EVENTS_KEPT = 6
 NOTICES_MAX = 20
@@ -152,6 +151,9 @@ class Pipeline:
         try:
             made = await ahead.take()
             self._wall_start_s = self._clock.now_s()
+            if paced and made is not None:  # with every machine's first state a large plant would begin late
+                await self._release(made, self._plan.start_us + 1)
+                self._wall_start_s = self._clock.now_s()
             while made is not None and not self._stop.is_set():
                 await (self._release_paced(made) if paced else self._release_all(made))
                 made = None if self._stop.is_set() else await ahead.take()

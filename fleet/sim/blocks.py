@@ -27,7 +27,7 @@ from fleet.sim.nodes import rests
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.tiles import AirOver, Cut, scans_of
 
-TICKS_MIN, TICKS_MAX = 16, 64
+TICKS_MIN, TICKS_MAX = 8, 64
 """How many base periods a block spans: enough to spread the cost of calls, few enough to start early."""
 
 BLOCK_BYTES_MAX = 256 << 20

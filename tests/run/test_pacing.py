@@ -112,6 +112,18 @@ def test_what_is_overdue_is_caught_up_with_and_said(pause: int, pause_s: float, 
     assert read_back(sink.batches).verdict(scenario()).proven
 
 
+def test_the_clock_starts_when_the_first_states_are_out() -> None:
+    clock = FakeClock()
+    sink = FakeSink(clock, costs_s=2.0, slow_sends=range(1, 2))
+
+    with sinks(sink) as urls:
+        result = carried_out(planned(*urls, speed=60.0, length_s=600), clock)
+
+    assert clock.passed_s == pytest.approx(12.0, abs=0.01)
+    assert result.progress.lateness.max_us == 0
+    assert not result.progress.notices
+
+
 def test_after_catching_up_the_schedule_is_the_one_it_would_have_been() -> None:
     clock = FakeClock()
     sink = FakeSink(clock, costs_s=5.0, slow_sends=range(40, 41))
