@@ -34,6 +34,7 @@ from fleet.sim.rules import (
 )
 
 _STATES = tuple(State)
+_AWAKE = NEVER_US + 1
 
 
 class Line(NamedTuple):
@@ -367,7 +368,7 @@ class Plant:
         self._wake_us[met] = np.minimum(self._wake_us[met], meeting_us)
         rouse_us = np.full(stations.island.max(initial=0) + 1, NEVER_US)
         np.minimum.at(rouse_us, stations.island, self._wake_us)
-        self._rouse_us = rouse_us[stations.island]  # NEVER_US from when the island is awake
+        self._rouse_us = rouse_us[stations.island]
 
     def advance(self, stop_us: int) -> list[Ints]:
         """Run to just before *stop_us* and hand over each cohort's new rows, in order of time."""
@@ -375,14 +376,15 @@ class Plant:
         self._env.run(until=stop_us)
         return [journal.take() for journal in self._journals]
 
-    def rouse(self, before_us: int) -> tuple[list[Machine], list[Buffer]]:
-        """Wake the islands in which something is decided before *before_us*: machines in order, chained by buffers.
+    def rouse(self, until_us: int) -> tuple[list[Machine], list[Buffer]]:
+        """Wake the islands in which something is decided at *until_us* at the latest; machines and buffers in order.
 
-        All machines of an island wake at once and in order, so that what they decide for the same instant happens
-        in the same order whenever that was.
+        A first decision is always yet to come when its machine wakes, also where one advance ends with it. All
+        machines of an island wake at once and in order, so that what they decide for the same instant happens in
+        the same order whenever that was.
         """
-        roused = np.flatnonzero(self._rouse_us < before_us)
-        self._rouse_us[roused] = NEVER_US
+        roused = np.flatnonzero(self._rouse_us <= until_us)
+        self._rouse_us[roused] = _AWAKE
         machines: list[Machine] = []
         buffers: list[Buffer] = []
         before: tuple[int, Machine] | None = None

@@ -231,7 +231,11 @@ def test_the_parts_that_state_changes_tell_of_are_those_that_cycles_have_made(ca
         assert machine.counts.done_at(900 * SECOND_US - 1) == made
 
 
-@given(lines(), st.lists(st.integers(1, 899_999_999), max_size=20, unique=True))
+anywhere = st.lists(st.integers(1, 899_999_999), max_size=20, unique=True)
+at_decisions = st.just([at_s * SECOND_US for at_s in range(1, 900)])  # most are at whole seconds
+
+
+@given(lines(), st.one_of(anywhere, at_decisions))
 @settings(max_examples=40)
 def test_a_plant_decides_the_same_wherever_it_is_halted(case: LineCase, halts: list[int]) -> None:
     whole = build(case).advance(900 * SECOND_US)
