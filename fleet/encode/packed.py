@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,11 @@ from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, Pa
 from fleet.encode.order import Merged, Place, order_of
 from fleet.encode.pieces import Cutter, Pieces, Rare
 from fleet.encode.program import Program
-from fleet.encode.rows import Rows, Shape, steps
+from fleet.encode.rows import Lengths, Rows, Scans, Shape, steps
 from fleet.encode.varint import lengths, varint
 from fleet.errors import RequestError
 
-ROWS_MIN = 32
+ROWS_MIN = 24
 """Scans of one shape for which a template pays; fewer are put together piece by piece."""
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -89,15 +90,15 @@ class Packer:
         deltas = self._deltas(block, chosen, stamp_ms)
         parts: list[_Part | Pieces] = []
         rare: list[Ints] = []
-        for shape, source, members in _shapes(chosen, deltas):
-            if shape is None or len(members) < ROWS_MIN:
-                rare.append(members)
-                continue
-            columns = block.kinds[source]
-            encoded = self.rows_of(columns).encode(
-                columns, chosen.row[members], shape, deltas.delta_ms[members], deltas.offset[members]
-            )
-            parts.append(_Part(members, encoded))
+        for source, order, code in _by_source(chosen, deltas):
+            first = np.flatnonzero(np.diff(code, prepend=-2)).tolist()
+            scans = self._scans(block, source, chosen, deltas, order, code) if source >= 0 else None
+            for start, stop in pairwise([*first, len(code)]):
+                if scans is None or stop - start < ROWS_MIN:
+                    rare.append(order[start:stop])
+                else:
+                    encoded = scans.encode(slice(start, stop), _shape(int(code[start])))
+                    parts.append(_Part(order[start:stop], encoded))
         if rare:
             parts.append(self._cutter.cut(self._rare(block, chosen, deltas, np.concatenate(rare))))
         size = np.empty(len(chosen.row), np.int64)
@@ -108,6 +109,14 @@ class Packer:
         for part in parts:
             part.write(out, end[part.where] - part.size)
         return _batches(chosen, deltas, places, memoryview(out.data), end)
+
+    def _scans(self, block: Block, source: int, chosen: Merged, deltas: _Deltas, order: Ints, code: Ints) -> Scans:
+        """Take the scans *order* of one kind, whose shapes *code* says."""
+        columns = block.kinds[source]
+        lengths = Lengths(code >> _DELTA & 15, code >> _OFFSET & 15, code & 15, code >> _SEQ & 15)
+        return Scans(
+            self.rows_of(columns), columns, chosen.row[order], lengths, deltas.delta_ms[order], deltas.offset[order]
+        )
 
     def _deltas(self, block: Block, chosen: Merged, stamp_ms: Ints) -> _Deltas:
         """Cut the scans into batches below the limit, and number records and stamps within each."""
@@ -161,18 +170,21 @@ class _Part:
 _SEQ, _DELTA, _OFFSET, _TEXTS, _SOURCE = 4, 8, 12, 16, 40
 
 
-def _shapes(chosen: Merged, deltas: _Deltas) -> Iterator[tuple[Shape | None, int, Ints]]:
-    """Sort scans by kind and shape; no shape for those in which a varint grows from one record to the next."""
+def _by_source(chosen: Merged, deltas: _Deltas) -> Iterator[tuple[int, Ints, Ints]]:
+    """Sort scans by kind and shape: for each kind which scans, and their shapes.
+
+    Those in which a varint grows from one record to the next have no shape; they come first, as kind -1.
+    """
     offset_bytes = lengths(deltas.offset)
     even = (offset_bytes == lengths(deltas.offset + chosen.readings - 1)) & (chosen.form != 0)
     code = chosen.form | lengths(deltas.delta_ms) << _DELTA | offset_bytes << _OFFSET | chosen.source << _SOURCE
     code[~even] = -1
     order = order_of(code)
     ordered = code[order]
-    first = np.flatnonzero(np.diff(ordered, prepend=-2))
-    stops = np.append(first[1:], len(ordered)).tolist()
-    for each, start, stop in zip(ordered[first].tolist(), first.tolist(), stops, strict=True):
-        yield (None if each < 0 else _shape(each)), each >> _SOURCE, order[start:stop]
+    source = ordered >> _SOURCE
+    first = np.flatnonzero(np.diff(source, prepend=-2)).tolist()
+    for start, stop in pairwise([*first, len(order)]):
+        yield int(source[start]), order[start:stop], ordered[start:stop]
 
 
 def _shape(code: int) -> Shape:

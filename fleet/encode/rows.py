@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from fleet.encode.program import (
     machine_name,
     most_bytes,
 )
-from fleet.encode.varint import LENGTH_MAX, Words, varint, words
+from fleet.encode.varint import LENGTH_MAX, Words, varint, word_bytes, words
 
 TEMPLATES_MAX = 256
 """Shapes remembered for one set of sensors, about 1 kB each; beyond it all are forgotten and made again."""
@@ -41,6 +41,7 @@ KEY = "machine"
 """The record's key is this text of the machine."""
 
 Cells = NDArray[Any]
+Cell = TypeVar("Cell", bound=np.generic)
 
 
 class Shape(NamedTuple):
@@ -83,7 +84,7 @@ class Template:
 
 
 class Rows:
-    """Encodes scans of one set of due sensors of one cohort by templates."""
+    """What is known of one set of due sensors of one cohort: the machines' texts, and templates."""
 
     def __init__(self, cohort: Cohort, sensors: Sequence[int], program: Program, headers: bytes) -> None:
         self.program, self.headers = program, headers
@@ -133,22 +134,6 @@ class Rows:
                 self._templates.clear()
             known = self._templates[shape] = make_template(self, shape)
         return known
-
-    def encode(self, columns: KindColumns, rows: Ints, shape: Shape, delta_ms: Ints, offset: Ints) -> NDArray[np.void]:
-        """Encode the scans *rows* of *columns*, all of one *shape*: an item of void bytes a scan; (scans,).
-
-        *delta_ms* and *offset* are the deltas of each scan's first record.
-        """
-        template = self.template(shape)
-        out: Cells = np.empty(len(rows), f"V{len(template.row)}")
-        out[:] = template.row.view(out.dtype)
-        scans = _Scans(self, columns, rows, shape, delta_ms, offset)
-        for patch in template.patches:
-            cells = scans.side_by_side(patch.columns) if patch.columns else scans.texts()
-            source: Cells = np.ndarray(len(rows), patch.source, buffer=cells)
-            target: Cells = np.ndarray(len(rows), patch.target, buffer=out)
-            target[...] = source
-        return out
 
 
 def steps(times_us: Ints, step_us: int) -> Ints:
@@ -267,83 +252,126 @@ def _bytes_side_by_side(columns: Sequence[Column]) -> int:
 # ---- what is patched
 
 
-class _Scans:
-    """The scans of one call, and what is patched into their rows: scan after scan, record after record."""
+class Lengths(NamedTuple):
+    """Bytes of each scan's varints, the same in all its records; (scans,)."""
+
+    delta_ms: Ints
+    offset: Ints
+    timestamp: Ints
+    seq: Ints
+
+
+class Scans:
+    """Scans of one set of sensors, and what is patched into their rows: scan after scan, record after record.
+
+    A column is made once for all of them, of whatever shape; scans of one shape, next to each other, take their part.
+    *rows* are the scans' places in *columns*; *delta_ms* and *offset* are the deltas of each scan's first record.
+    """
 
     def __init__(
-        self, owner: Rows, columns: KindColumns, rows: Ints, shape: Shape, delta_ms: Ints, offset: Ints
+        self, owner: Rows, columns: KindColumns, rows: Ints, lengths: Lengths, delta_ms: Ints, offset: Ints
     ) -> None:
-        self._owner, self._columns, self._rows, self._shape = owner, columns, rows, shape
+        self._owner, self._columns, self._rows, self._lengths = owner, columns, rows, lengths
         self._delta_ms, self._offset = delta_ms, offset
+        self._made: dict[str, Cells] = {}
+
+    def encode(self, span: slice, shape: Shape) -> NDArray[np.void]:
+        """Encode the scans of *span*, which have one *shape*: an item of void bytes a scan; (scans,)."""
+        template = self._owner.template(shape)
+        scans = span.stop - span.start
+        out: Cells = np.empty(scans, f"V{len(template.row)}")
+        out[:] = template.row.view(out.dtype)
+        for patch in template.patches:
+            cells = self._side_by_side(patch.columns, span) if patch.columns else self._column("texts")[span]
+            source: Cells = np.ndarray(scans, patch.source, buffer=cells)
+            target: Cells = np.ndarray(scans, patch.target, buffer=out)
+            target[...] = source
+        return out
+
+    def _side_by_side(self, columns: Sequence[Column], span: slice) -> Bytes:
+        """Put *columns* of the scans of *span* side by side; (records, bytes).
+
+        Whole words are copied, from left to right: what is too long of one is overwritten by the next.
+        """
+        sensors = len(self._owner.sensors)
+        records = slice(span.start * sensors, span.stop * sensors)
+        many = records.stop - records.start
+        out = np.empty((many, _bytes_side_by_side(columns)), np.uint8)
+        at = 0
+        for column in columns:
+            cells = self._column(column.what)
+            hole: Cells = np.ndarray(many, cells.dtype, buffer=out, offset=at, strides=out.strides[:1])
+            hole[...] = cells[records]
+            at += column.width
+        return out
+
+    def _column(self, what: str) -> Cells:
+        """Give a column, made when it is first asked for."""
+        known = self._made.get(what)
+        if known is None:
+            known = self._made[what] = _COLUMNS[what](self)
+        return known
 
     def texts(self) -> Cells:
         """Give all texts of the machine; (scans,)."""
         cells: Cells = self._owner.texts_of.take(self._columns.machine[self._rows])
         return cells
 
-    def side_by_side(self, columns: Sequence[Column]) -> Bytes:
-        """Put *columns* side by side; (records, bytes).
-
-        Whole words are copied, from left to right: what is too long of one is overwritten by the next.
-        """
-        records = len(self._rows) * len(self._owner.sensors)
-        out = np.empty((records, _bytes_side_by_side(columns)), np.uint8)
-        at = 0
-        for column in columns:
-            cells = _COLUMNS[column.what](self, column.width)
-            hole: Cells = np.ndarray(records, cells.dtype, buffer=out, offset=at, strides=out.strides[:1])
-            hole[...] = cells
-            at += column.width
-        return out
-
-    def delta_ms(self, width: int) -> Cells:
+    def delta_ms(self) -> Cells:
         """Give the time deltas; (records,)."""
-        return self._each(words(self._delta_ms, width, width=width))
+        return self._each(_varints(self._delta_ms, self._lengths.delta_ms))
 
-    def offset(self, width: int) -> Cells:
+    def offset(self) -> Cells:
         """Give the offset deltas; (records,)."""
-        return words(self._numbered(self._offset), width, width=width)
+        return self._numbered(self._offset, self._lengths.offset)
 
-    def double(self, _: int) -> Cells:
+    def double(self) -> Cells:
         """Give the values; (records,)."""
         value: Cells = self._columns.value.take(self._rows, axis=0)
         return value.ravel()
 
-    def single(self, width: int) -> Cells:
+    def single(self) -> Cells:
         """Give the values, rounded; (records,)."""
-        return self.double(width).astype("<f4")
+        return self.double().astype("<f4")
 
-    def timestamp(self, width: int) -> Cells:
+    def timestamp(self) -> Cells:
         """Give the payload's time stamps; (records,)."""
-        return self._each(words(steps(self._columns.event_us[self._rows], self._owner.step_us), width))
+        event = steps(self._columns.event_us[self._rows], self._owner.step_us)
+        return self._each(_varints(event, self._lengths.timestamp))
 
-    def seq(self, width: int) -> Cells:
+    def seq(self) -> Cells:
         """Give the numbers; (records,)."""
-        return words(self._numbered(self._columns.seq[self._rows]), width, width=width)
+        return self._numbered(self._columns.seq[self._rows], self._lengths.seq)
 
-    def quality(self, _: int) -> Cells:
+    def quality(self) -> Cells:
         """Give the quality's byte; (records,)."""
         cells: Cells = self._owner.symbols[self._columns.quality.take(self._rows, axis=0)]
         return cells.ravel()
 
-    def _each(self, of_scan: Words) -> Words:
+    def _each(self, of_scan: NDArray[Cell]) -> NDArray[Cell]:
         """Repeat what a scan has for each of its records."""
         return np.repeat(of_scan, len(self._owner.sensors))
 
-    def _numbered(self, first: Ints) -> Words:
-        """Count on from the number of each scan's *first* record; no number is negative."""
-        small = self._shape.seq <= 4 and self._shape.offset <= 4
-        first_word: Words = first.astype(np.uint32 if small else np.uint64)
-        within: Words = np.arange(len(self._owner.sensors)).astype(first_word.dtype)
-        return (first_word[:, None] + within).ravel()
+    def _numbered(self, first: Ints, length: Ints) -> Words:
+        """Count on from the number of each scan's *first* record, which is not negative, in varints of *length*."""
+        low, high = int(length.min()), int(length.max())
+        words_of: Words = first.astype(np.uint32 if word_bytes(high) == 4 else np.uint64)
+        within: Words = np.arange(len(self._owner.sensors)).astype(words_of.dtype)
+        return words((words_of[:, None] + within).ravel(), low if low == high else self._each(length), width=high)
 
 
-_COLUMNS: dict[str, Callable[[_Scans, int], Cells]] = {
-    "delta_ms": _Scans.delta_ms,
-    "offset": _Scans.offset,
-    "double": _Scans.double,
-    "single": _Scans.single,
-    "timestamp": _Scans.timestamp,
-    "seq": _Scans.seq,
-    "quality": _Scans.quality,
+def _varints(values: Ints, length: Ints) -> Words:
+    low, high = int(length.min()), int(length.max())
+    return words(values, low if low == high else length, width=high)
+
+
+_COLUMNS: dict[str, Callable[[Scans], Cells]] = {
+    "texts": Scans.texts,
+    "delta_ms": Scans.delta_ms,
+    "offset": Scans.offset,
+    "double": Scans.double,
+    "single": Scans.single,
+    "timestamp": Scans.timestamp,
+    "seq": Scans.seq,
+    "quality": Scans.quality,
 }

@@ -30,6 +30,7 @@ two, then the upper 7 of each quarter by one.
 _ALL: dict[type, int] = {np.uint32: 0xFFFF_FFFF, np.uint64: 0xFFFF_FFFF_FFFF_FFFF}
 _MORE = [sum(0x80 << (8 * place) for place in range(length - 1)) for length in range(LENGTH_MAX + 1)]
 """The bits that say that another byte follows, by the length of the varint."""
+_MORE_OF: dict[type, Words] = {kind: np.array([more & _ALL[kind] for more in _MORE], kind) for kind in _ALL}
 
 
 def zigzag(value: int) -> int:
@@ -64,12 +65,13 @@ def word_bytes(width: int) -> int:
     return 4 if width <= 4 else LENGTH_MAX
 
 
-def words(values: Ints | Words, length: int, *, width: int = LENGTH_MAX) -> Words:
-    """Write each of *values*, whose varints have exactly *length* bytes, into the low bytes of a word; same shape.
+def words(values: Ints | Words, length: int | Ints, *, width: int = LENGTH_MAX) -> Words:
+    """Write *values*, whose varints have exactly *length* bytes, into the low bytes of a word each; same shape.
 
     Words are of the size that *width*, the bytes to be put into them, asks for. Unsigned values need no sign.
     """
-    assert length <= LENGTH_MAX, "a word has eight bytes"
+    longest = length if isinstance(length, int) else int(length.max(initial=1))
+    assert longest <= LENGTH_MAX, "a word has eight bytes"
     kind: type[np.unsignedinteger[Any]] = np.uint32 if word_bytes(width) == 4 else np.uint64
     if values.dtype.kind == "u":
         rest: Words = values.astype(kind)
@@ -77,18 +79,13 @@ def words(values: Ints | Words, length: int, *, width: int = LENGTH_MAX) -> Word
     else:
         rest = ((values << 1) ^ (values >> 63)).astype(kind)
     for above, factor, groups in _SPREAD:
-        if length > above:
+        if longest > above:
             rest += (rest & kind(groups & _ALL[kind])) * kind(factor)
-    rest |= kind(_MORE[length])
+    rest |= kind(_MORE[length]) if isinstance(length, int) else _MORE_OF[kind].take(length)
     return rest
 
 
 def byte_table(values: Ints) -> tuple[NDArray[np.uint8], Ints]:
     """Write varints of any lengths: (values, 8) bytes of which the first *lengths* count, and the lengths."""
     length = lengths(values)
-    out = np.empty(len(values), np.uint64)
-    sizes = np.flatnonzero(np.bincount(length)).tolist()
-    for size in sizes:
-        here = slice(None) if len(sizes) == 1 else length == size
-        out[here] = words(values[here], size)
-    return out.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8), length
+    return words(values, length).astype("<u8", copy=False).view(np.uint8).reshape(-1, 8), length

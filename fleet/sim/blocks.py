@@ -14,7 +14,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from fleet.data import Block, Bools, Cohort, Event, Floats, Ints, KindColumns, State
+from fleet.data import HOUR_US, SECOND_US, Block, Bools, Cohort, Event, Floats, Ints, KindColumns, State
 from fleet.scenario.model import Shifts
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
@@ -29,6 +29,9 @@ from fleet.sim.tiles import AirOver, Cut, scans_of
 
 TICKS_MIN, TICKS_MAX = 8, 64
 """How many base periods a block spans: enough to spread the cost of calls, few enough to start early."""
+
+BLOCK_READINGS = 500_000
+"""A block of few machines spans more, up to so many readings: calls cost the same for ten machines as for many."""
 
 BLOCK_BYTES_MAX = 256 << 20
 """Bound on the columns of one block."""
@@ -87,14 +90,15 @@ class Simulation:
         return sum(_rate(running.model) for running in self._running)
 
     def span_us(self) -> int:
-        """Choose how long a block should be: TICKS_MAX of the slowest controller, if that fits the bytes.
+        """Choose how long a block should be: TICKS_MAX of the slowest controller and more, if that fits the bytes.
 
         Never less than TICKS_MIN of the fastest one, below which calls cost more than readings.
         """
         bases = [running.model.cohort.base_period_us for running in self._running] or [1_000_000]
         bytes_a_us = self.readings_per_second * BYTES_A_READING / 1e6
         fitting = round(BLOCK_BYTES_MAX / max(bytes_a_us, 1e-6))
-        return max(min(fitting, TICKS_MAX * max(bases)), TICKS_MIN * min(bases))
+        enough = round(BLOCK_READINGS / max(self.readings_per_second, 1e-3) * SECOND_US)
+        return max(min(fitting, max(TICKS_MAX * max(bases), min(enough, HOUR_US))), TICKS_MIN * min(bases))
 
     def advance(self, stop_us: int) -> Block:
         """Compute everything that is due from where the last block ended to *stop_us*."""
