@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_VARIABLE = "FLEET_KAFKA_BOOTSTRAP"
 SPEED_MAX = 1e6
-BATCH_SIZE = "256 KiB"
+BATCH_SIZE = "1000 KiB"
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """All that can be wrong with arguments; typer has no public name for it."""
 

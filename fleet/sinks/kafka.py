@@ -30,6 +30,7 @@ from fleet.sinks.settings import ProducerSettings, max_message_bytes
 from fleet.sinks.sink import Latency, delivery_of
 
 QUEUED_MAX = 2  # batches waiting for a partition's pump
+AT_ONCE_BYTES = 16 * 1024  # compressed sooner than handed to a thread and back
 STOP_TIMEOUT_S = 5.0  # for a producer with nothing left to send
 RETRY_S = 0.1
 NOTICES_MAX = 100
@@ -184,12 +185,16 @@ class KafkaSink:
                 raise
 
     async def _packed(self, batch: PackedBatch) -> Packed:
-        """Compress a packed *batch*, in a thread: the event loop has other batches to see to."""
-        if self._settings.codec.compress is None:
+        """Compress a packed *batch*, a large one in a thread: the event loop has other batches to see to."""
+        codec = self._settings.codec
+        if codec.compress is None:
             return Packed(batch, 0)
-        data = await asyncio.to_thread(compressed, self._settings.codec, batch.data)
+        if len(batch.data) <= AT_ONCE_BYTES:
+            data = compressed(codec, batch.data)
+        else:
+            data = await asyncio.to_thread(compressed, codec, batch.data)
         # The whole release stands behind a batch's view: it is let go as soon as there is a copy.
-        return Packed(replace(batch, data=data), self._settings.codec.attributes)
+        return Packed(replace(batch, data=data), codec.attributes)
 
     def _wire_bytes(self, topic: str) -> int:
         seen = self._topics.get(topic)

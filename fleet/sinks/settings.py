@@ -11,8 +11,9 @@ from fleet.data import TopicSeen
 from fleet.errors import RequestError
 from fleet.sinks.codecs import NONE, Codec, codec
 
-BATCH_BYTES = 262_144
-"""Large, because one batch a partition and request is all aiokafka sends; just below what Kafka allows by default."""
+BATCH_BYTES = 1000 * 1024
+"""Large, because one batch a partition and request is all aiokafka sends, and every batch costs client and broker the
+same; just below what Kafka allows by default."""
 
 BATCH_BYTES_MIN = 1024
 BATCH_BYTES_MAX = 64 << 20
