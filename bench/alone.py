@@ -41,6 +41,7 @@ def cpu_s() -> float:
 
 def values(machines: int) -> Figures:
     """Make readings, encode nothing: readings a core-second, after the first block."""
+    keep_memory()  # as a run does
     simulation = plant.simulation(machines)
     span_us = simulation.span_us()
     simulation.advance(simulation.now_us + span_us)

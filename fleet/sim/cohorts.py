@@ -40,6 +40,7 @@ class RateGroup:
     sensors: tuple[int, ...]
     nodes: tuple[int, ...]
     signals: tuple[str, ...]
+    needed: frozenset[str]  # everything by name that goes into them
     chain: Chain
 
 
@@ -226,7 +227,7 @@ def _groups(kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], wo
                 needed |= {value for value in kind.signals[name].inputs.values() if isinstance(value, str)}
         used = tuple(place for place, node in enumerate(nodes) if node.name in needed)
         chain = chain_of({sensors[place].name: kind.sensors[sensors[place].name] for place in chosen}, words)
-        groups.append(RateGroup(multiple, chosen, used, tuple(signals), chain))
+        groups.append(RateGroup(multiple, chosen, used, tuple(signals), frozenset(needed), chain))
     return tuple(groups)
 
 

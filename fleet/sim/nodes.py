@@ -7,6 +7,8 @@ all machines in rounds (everyone's first change, then everyone's second, ...).
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,13 +82,31 @@ def phases(time_us: Ints, start_us: Ints, period_us: Ints, done: Ints, cycle: Cy
     """
     at = (time_us - start_us) / period_us
     nearest = np.rint(at)
-    begin = nearest + _errors(nearest, done, cycle, stream)
+    errors: Callable[[Floats], Floats] = functools.partial(_errors, done=done, cycle=cycle, stream=stream)
+    if at.ndim == 2 and start_us.shape[1] == 1:  # a row is one machine, in one cycle after the other
+        first, last = nearest[:, :1] - 1.0, nearest[:, -1:] + 1.0
+        cycles = int((last - first).max()) + 1
+        if cycles < at.shape[1]:  # many instants share a cycle
+            errors = _tabulated(errors, first, cycles)
+    begin = nearest + errors(nearest)
     past = at - begin
     other = nearest + np.where(past >= 0.0, 1.0, -1.0)
-    width = np.abs(other + _errors(other, done, cycle, stream) - begin)
+    width = np.abs(other + errors(other) - begin)
     phase = past / width
     phase += phase < 0.0
     return np.minimum((phase * PHASES).astype(np.int64), PHASES - 1)
+
+
+def _tabulated(errors: Callable[[Floats], Floats], first: Floats, cycles: int) -> Callable[[Floats], Floats]:
+    """Draw the *errors* of so many *cycles* from each row's *first* on (rows, 1), to be looked up by number."""
+    table = errors(first + np.arange(cycles)).ravel()
+    shift = np.arange(len(first))[:, None] * cycles - first
+
+    def look_up(number: Floats) -> Floats:
+        found: Floats = table[(number + shift).astype(np.int64)]
+        return found
+
+    return look_up
 
 
 def _errors(number: Floats, done: Ints, cycle: Cycle, stream: Words) -> Floats:

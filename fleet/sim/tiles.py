@@ -21,8 +21,12 @@ from fleet.sim.sensors import TRUTH_STEPS, quantise, report
 
 Cell = TypeVar("Cell", bound=np.generic)
 
-TILE_CELLS = 16_384
-"""Cells (machine, tick) of a tile: about 128 kB an array, so that a dozen of them stay in the cache."""
+TILE_CELLS = 131_072
+"""Cells (machine, tick) of a tile: about 1 MB an array. Smaller ones stay closer to the processor, but their calls
+cost more than that brings."""
+
+GONE = 746.0
+"""Time constants after which nothing is left of a rest: ``exp`` of less than -745.2 is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +114,35 @@ def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGro
         own = np.arange(first, stop, dtype=np.int64)[None, :] * multiple - shift[:, None]
         time_us = np.take_along_axis(time_us, np.clip(own - ticks.first, 0, count - 1), axis=1)
     ambient = air.at(model.hall[ticks.machines], time_us)
-    values = signals(model, spans, rest, ambient, group, ticks.machines, time_us)
-    truth = np.empty((len(group.sensors), *time_us.shape))
-    for place, sensor in enumerate(group.sensors):
-        truth[place] = values[model.kind.sensors[model.cohort.sensors[sensor].name].signal]
+    truth = _truth(model, spans, rest, ambient, group, ticks.machines, time_us)
     value, quality = report(group.chain, ticks.machines, truth, ambient, first)
     if cut.truth:
         quantise(truth, group.chain.step, group.chain.per_unit * TRUTH_STEPS)
     return _Grid(first, shift, value, quality, truth if cut.truth else None)
+
+
+def _truth(
+    model: Model, spans: Spans, rest: Floats, ambient: Floats, group: RateGroup, machines: slice, time_us: Ints
+) -> Floats:
+    """Compute the signals of the sensors of *group*; (sensors, machines, ordinals).
+
+    Few machines change within a block. All are computed as if none did, by columns of one element a machine, and
+    those that do once more.
+    """
+    truth = np.empty((len(group.sensors), *time_us.shape))
+    signal_of = [model.kind.sensors[model.cohort.sensors[sensor].name].signal for sensor in group.sensors]
+    first = spans.first[machines.start : machines.stop + 1]
+    values = signals(model, spans, rest, ambient, group, machines, first[:-1, None], time_us)
+    for row_of, signal in zip(truth, signal_of, strict=True):
+        row_of[...] = values[signal]
+    changing = np.flatnonzero(np.diff(first) > 1)
+    if len(changing):
+        which, when = changing + machines.start, time_us[changing]
+        place = _places(spans, which, when)
+        values = signals(model, spans, rest, ambient[changing], group, which, place, when)
+        for row_of, signal in zip(truth, signal_of, strict=True):
+            row_of[changing] = values[signal]
+    return truth
 
 
 def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[int, _Part]]:
@@ -216,25 +241,30 @@ def signals(
     rest: Floats,
     ambient: Floats,
     group: RateGroup,
-    machines: slice,
+    machines: slice | Ints,
+    place: Ints,
     time_us: Ints,
 ) -> Mapping[str, Floats]:
-    """Evaluate the part of the kind's graph that *group* needs on the rectangle *time_us* (machines, scans)."""
-    place = _places(spans, machines, time_us)
+    """Evaluate the part of the kind's graph that *group* needs on the rectangle *time_us* (machines, scans).
+
+    *place* is the span in force at each instant, (machines, scans), or (machines, 1) where nothing changes.
+    """
     age_us = (time_us - spans.rows[:, row.TIME][place]).astype(np.float64)
     executing = (spans.rows[:, row.STATE] == State.EXECUTE)[place]
     phase = _phase(model, spans, place, machines, time_us)
     values: dict[str, Floats] = {
         "ambient": ambient,
         "level": (spans.rows[:, row.LEVEL].astype(np.float64) / PPM)[place],
-        "time": (time_us - model.controllers.start_us).astype(np.float64) * 1e-6,
     }
+    if "time" in group.needed:
+        values["time"] = (time_us - model.controllers.start_us).astype(np.float64) * 1e-6
     for name, drawn in model.parameters.items():
         values[name] = drawn[machines, None]
     for index in group.nodes:
         values[model.nodes[index].name] = _node(model.nodes[index], spans, rest[index], place, age_us, executing, phase)
     for mode, (name, wear) in enumerate(model.kind.wear.items()):
-        values[f"damage.{name}"] = _damage(spans, mode, place, age_us, executing, wear.exponent)
+        if f"damage.{name}" in group.needed:
+            values[f"damage.{name}"] = _damage(spans, mode, place, age_us, executing, wear.exponent)
     for name in group.signals:
         law, inputs = law_inputs(model.kind, name)
         values[name] = LAWS[law](
@@ -243,24 +273,18 @@ def signals(
     return values
 
 
-def _places(spans: Spans, machines: slice, time_us: Ints) -> Ints:
-    """Find the span in force at each instant; (machines, scans), or (machines, 1) where nothing changes."""
-    first = spans.first[machines.start : machines.stop + 1]
-    place = first[:-1, None]
-    later = np.ones(first[-1] - first[0], bool)
-    later[first[:-1] - first[0]] = False
-    extra = np.flatnonzero(later) + first[0]
-    if not len(extra):
-        return place
-    owner = spans.rows[extra, row.MACHINE] - machines.start
-    begun = time_us[owner] >= spans.rows[extra, row.TIME][:, None]
-    starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    place = np.repeat(place, time_us.shape[1], axis=1)
-    place[owner[starts]] += np.add.reduceat(begun.astype(np.int64), starts, axis=0)
-    return place
+def _places(spans: Spans, machines: Ints, time_us: Ints) -> Ints:
+    """Find the span in force at each instant for *machines* that have more than one; (machines, scans)."""
+    first, count = spans.first[machines], spans.first[machines + 1] - spans.first[machines]
+    starts = np.cumsum(count) - count
+    owner = np.repeat(np.arange(len(machines)), count)
+    each = np.arange(len(owner)) + (first - starts)[owner]
+    begun = time_us[owner] >= spans.rows[each, row.TIME][:, None]
+    begun[starts] = False  # the first was in force before
+    return first[:, None] + np.add.reduceat(begun.astype(np.int64), starts, axis=0)
 
 
-def _phase(model: Model, spans: Spans, place: Ints, machines: slice, time_us: Ints) -> Ints | None:
+def _phase(model: Model, spans: Spans, place: Ints, machines: slice | Ints, time_us: Ints) -> Ints | None:
     if model.cycle is None:
         return None
     stream = model.cycle.stream[machines, None]
@@ -278,15 +302,29 @@ def _node(
     if node.profile is not None and phase is not None:
         period = spans.rows[:, row.PERIOD][place]
         answer = np.where(executing, profile_answer(node, node.profile, phase, period) * scale[place], answer)
-    return np.asarray(answer + rest[place] * decay(age_us, node.tau_us[state][place], node.lag_us))
+    left, tau_us = rest[place], node.tau_us[state][place]
+    since_us = age_us if place.shape == age_us.shape else age_us[:, :1]
+    is_left = (left != 0.0) & (since_us <= GONE * np.maximum(tau_us, node.lag_us))
+    moving = np.flatnonzero(is_left.any(axis=1))
+    if len(moving) == len(left):
+        return np.asarray(answer + left * decay(age_us, tau_us, node.lag_us))
+    if len(moving):  # most machines have long been settled
+        answer = np.array(np.broadcast_to(answer, age_us.shape))
+        answer[moving] += left[moving] * decay(age_us[moving], tau_us[moving], node.lag_us)
+    return answer
 
 
 def _damage(spans: Spans, mode: int, place: Ints, age_us: Floats, executing: Bools, exponent: float) -> Floats:
-    """Give the damage of a failure mode, 0 before its onset, 1 at failure."""
+    """Give the damage of a failure mode, 0 before its onset, 1 at failure; (machines, 1) where there is none."""
     age, life, onset = (spans.mode(mode, column).astype(np.float64) for column in (row.AGE, row.LIFE, row.ONSET))
-    past = age[place] - onset[place] + np.where(executing, age_us, 0.0)
-    share = np.clip(past / np.maximum(life - onset, 1.0)[place], 0.0, 1.0)
+    before = (age - onset)[place]
+    past_onset = np.flatnonzero((before + age_us.max(axis=1, keepdims=True) > 0.0).any(axis=1))
+    if not len(past_onset):
+        return np.zeros((len(place), 1))
+    past = before[past_onset] + np.where(executing[past_onset], age_us[past_onset], 0.0)
+    share = np.clip(past / np.maximum(life - onset, 1.0)[place[past_onset]], 0.0, 1.0)
     worn = share > 0.0
-    damage = np.zeros(share.shape)
-    damage[worn] = share[worn] ** exponent
+    share[worn] **= exponent
+    damage = np.zeros(age_us.shape)
+    damage[past_onset] = share
     return damage
