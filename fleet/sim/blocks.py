@@ -47,12 +47,14 @@ class _Running:
     model: Model
     rows: Ints
     rest: Floats
+    wanted: tuple[slice, ...]  # the machines whose readings are computed
 
 
 class Simulation:
     """A scenario's plant and readings, advanced one block at a time; the same wherever it is cut.
 
-    *islands* (share, of) keeps only every of-th island, as one of *of* workers does.
+    *islands* (share, of) keeps only every of-th island, as one of *of* workers does. With *readings_of*
+    (indices into the roster) the readings of these machines alone are computed, and the events of all.
     """
 
     def __init__(
@@ -63,13 +65,16 @@ class Simulation:
         start_us: int,
         islands: tuple[int, int] = (0, 1),
         truth: bool = False,
+        readings_of: Ints | None = None,
     ) -> None:
         share, workers = islands
         keep = np.flatnonzero(roster.island % workers == share)
         self._roster, self._truth = roster, truth
         self.now_us = start_us
         built = models(roster, seed=seed, start_us=start_us, keep=keep)
-        self._running = [_fresh(model) for model in built]
+        self._running = [_fresh(model, readings_of) for model in built]
+        self._quiet = not any(running.wanted for running in self._running)
+        self._decided: list[Ints] = []
         self._plant = _plant(roster, built, start_us=start_us)
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
@@ -78,6 +83,11 @@ class Simulation:
     def cohorts(self) -> list[Cohort]:
         """The machines that are computed, by what they share."""
         return [running.model.cohort for running in self._running]
+
+    @property
+    def decided(self) -> list[Ints]:
+        """What the plant decided in the last block: each cohort's state changes, rows as in fleet.sim.changes."""
+        return self._decided
 
     @property
     def machines(self) -> int:
@@ -104,15 +114,17 @@ class Simulation:
         """Compute everything that is due from where the last block ended to *stop_us*."""
         assert stop_us > self.now_us, "a block has a length"
         start_us, self.now_us = self.now_us, stop_us
-        fresh = self._plant.advance(stop_us)
+        self._decided = fresh = self._plant.advance(stop_us)
         air = self._air_over(start_us, stop_us)
         kinds: list[KindColumns] = []
         events: list[Event] = list(self._doors.between(start_us, stop_us))
         for running, rows in zip(self._running, fresh, strict=True):
+            events.extend(_events(running.model, rows))
+            if self._quiet:
+                continue
             spans = self._enter(running, rows)
             cut = Cut(start_us, stop_us, truth=self._truth)
-            kinds.extend(scans_of(running.model, spans, running.rest, air, cut))
-            events.extend(_events(running.model, rows))
+            kinds.extend(scans_of(running.model, spans, running.rest, air, cut, running.wanted))
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
         events.sort(key=_IN_ORDER)
         return Block(start_us, stop_us, tuple(kinds), tuple(events))
@@ -148,9 +160,18 @@ _WANDER_K = 0.5
 """Slow wander of a hall's air, K (1 sigma): doors, sun, people."""
 
 
-def _fresh(model: Model) -> _Running:
+def _fresh(model: Model, readings_of: Ints | None) -> _Running:
     width = Journal(len(model.rules.modes)).width
-    return _Running(model, np.zeros((0, width), np.int64), np.zeros((len(model.nodes), 0)))
+    return _Running(model, np.zeros((0, width), np.int64), np.zeros((len(model.nodes), 0)), _wanted(model, readings_of))
+
+
+def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:
+    """Give the stretches of a cohort whose readings are computed: all of it, or where *readings_of* lie."""
+    if readings_of is None:
+        return (slice(0, len(model.members)),)
+    at = np.flatnonzero(np.isin(model.members, readings_of))
+    breaks = np.flatnonzero(np.diff(at) > 1) + 1
+    return tuple(slice(int(run[0]), int(run[-1]) + 1) for run in np.split(at, breaks) if len(run))
 
 
 def _rate(model: Model) -> float:

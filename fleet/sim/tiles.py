@@ -83,16 +83,16 @@ class _Part:
     truth: Floats | None
 
 
-def scans_of(model: Model, spans: Spans, rest: Floats, air: AirOver, cut: Cut) -> Iterator[KindColumns]:
-    """Compute all scans of a cohort that are due in *cut*, one KindColumns for each set of due sensors."""
+def scans_of(
+    model: Model, spans: Spans, rest: Floats, air: AirOver, cut: Cut, wanted: tuple[slice, ...]
+) -> Iterator[KindColumns]:
+    """Compute the scans of the *wanted* machines that are due in *cut*, one KindColumns for each set of due sensors."""
     if not model.groups:
         return
     first, stop = ticks_between(model.controllers, cut.start_us, cut.stop_us)
-    machines = len(model.members)
     per_tile = max(1, TILE_CELLS // max(1, stop - first))
     parts: dict[int, list[_Part]] = {}
-    for begin in range(0, machines, per_tile):
-        chosen = slice(begin, min(machines, begin + per_tile))
+    for chosen in _tiles(wanted, per_tile):
         time_us = instants(model.controllers, chosen, first, stop)
         due = (time_us >= cut.start_us) & (time_us < cut.stop_us)
         ticks = _Ticks(chosen, first, time_us, due)
@@ -101,6 +101,13 @@ def scans_of(model: Model, spans: Spans, rest: Floats, air: AirOver, cut: Cut) -
             parts.setdefault(code, []).append(part)
     for code, listed in sorted(parts.items()):
         yield _columns(model, code, listed)
+
+
+def _tiles(wanted: tuple[slice, ...], per_tile: int) -> Iterator[slice]:
+    """Cut each of the *wanted* stretches of machines into tiles of at most *per_tile*."""
+    for stretch in wanted:
+        for begin in range(stretch.start, stretch.stop, per_tile):
+            yield slice(begin, min(stretch.stop, begin + per_tile))
 
 
 def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut) -> _Grid:

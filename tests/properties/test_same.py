@@ -47,6 +47,23 @@ def test_workers_together_compute_what_one_alone_does(lines: list[dict[str, Any]
         assert events_of(alone) == {name: of for share in shares for name, of in events_of(share).items()}
 
 
+@given(plans(), seeds, cuts_us, st.sets(st.integers(0, 5)))
+@settings(max_examples=20)
+def test_readings_of_some_are_those_they_have_among_all(
+    lines: list[dict[str, Any]], seed: int, cuts: list[int], wanted: set[int]
+) -> None:
+    roster = roster_of(*lines)
+    places = np.array(sorted(wanted & set(range(len(roster.machines)))), np.int64)
+
+    everything = blocks_of(roster, SECONDS, seed=seed)
+    some = blocks_of(roster, SECONDS, seed=seed, cuts_us=cuts, readings_of=places)
+
+    ours, theirs = logs_of(everything), logs_of(some)
+    assert set(theirs) == {roster.machines[place].id for place in places.tolist()} & set(ours)
+    assert all(same(log, ours[name]) for name, log in theirs.items())
+    assert events_of(some) == events_of(everything)
+
+
 @given(plans(), machine_entries(), seeds, st.integers(0, 2), st.booleans())
 @settings(max_examples=25)
 def test_one_more_machine_changes_nothing_outside_its_island(

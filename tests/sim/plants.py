@@ -89,9 +89,10 @@ def blocks_of(
     cuts_us: Iterable[int] = (),
     islands: tuple[int, int] = (0, 1),
     truth: bool = False,
+    readings_of: Ints | None = None,
 ) -> list[Block]:
     """Simulate *seconds*, a new block at each of *cuts_us* after the start."""
-    simulation = Simulation(roster, seed=seed, start_us=START_US, islands=islands, truth=truth)
+    simulation = Simulation(roster, seed=seed, start_us=START_US, islands=islands, truth=truth, readings_of=readings_of)
     stop_us = round(seconds * SECOND_US)
     edges = [*sorted({cut for cut in cuts_us if 0 < cut < stop_us}), stop_us]
     return [simulation.advance(START_US + edge) for edge in edges]
