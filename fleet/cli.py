@@ -108,8 +108,9 @@ def run(
 ) -> None:
     """Run a scenario: send what its factory says, then say what became of every record."""
     from fleet.run.clock import RealClock
-    from fleet.run.plan import EMBEDDED, RunRequest, make_plan, moment
+    from fleet.run.plan import EMBEDDED, RunRequest, make_plan
     from fleet.scenario.load import with_arguments
+    from fleet.scenario.times import moment
     from fleet.sinks.settings import producer_settings
 
     if start == "now":  # said on the command line, it is the first reading's time whatever the speed

@@ -22,10 +22,11 @@ from fleet.run.clock import RealClock
 from fleet.run.execute import Proof, Result, Running, execute
 from fleet.run.live import say, show
 from fleet.run.memory import keep_memory
-from fleet.run.plan import EMBEDDED, RunPlan, moment
+from fleet.run.plan import EMBEDDED, RunPlan
 from fleet.run.report import as_json as report_fields
 from fleet.run.report import summary
 from fleet.scenario.model import Scenario
+from fleet.scenario.times import moment
 from fleet.sinks.connection import Connection
 from fleet.sinks.properties import connection
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from fleet.data import RecordBatch
 from fleet.encode.encoder import Encoder
 from fleet.run.clock import RealClock
-from fleet.run.plan import RunPlan, RunRequest, make_plan, moment, span_text, target_plan
+from fleet.run.plan import RunPlan, RunRequest, make_plan, target_plan
 from fleet.scenario.model import Scenario
+from fleet.scenario.times import moment, span_text
 from fleet.sim.blocks import Simulation
 
 BATCH_OVERHEAD_BYTES = 9

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fleet.run.execute import Running
-from fleet.run.plan import moment
 from fleet.run.report import shown
+from fleet.scenario.times import moment
 
 REFRESH_S = 0.25
 LINE_EVERY = 20  # refreshes

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
-from fleet.data import HOUR_US, SECOND_US, TopicPlan
+from fleet.data import SECOND_US, TopicPlan
 from fleet.encode.encoder import StreamPlan, topics_of
 from fleet.encode.layouts import Layout
 from fleet.encode.own import own_layout
@@ -21,6 +21,7 @@ from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster, expand
+from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS
 from fleet.sinks.open import SinkKind, format_for, sink_kind
 from fleet.sinks.settings import ProducerSettings
@@ -239,19 +240,3 @@ def record_time(plan: RunPlan, target: TargetPlan) -> RecordTime:
     if not target.kind.keeps_stamps:
         return "none"
     return "wall" if plan.request.record_time == "wall" else "scan"
-
-
-def moment(time_us: int) -> str:
-    """Write an instant as RFC 3339 text in UTC, without a fraction where it has none."""
-    whole, rest = divmod(time_us, SECOND_US)
-    text = f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}"
-    return f"{text}.{rest:06d}Z" if rest else f"{text}Z"
-
-
-def span_text(span_us: int) -> str:
-    """Write a length as the command line takes it: ``10min``, ``8h``, ``90s``."""
-    for size, unit in ((HOUR_US, "h"), (60 * SECOND_US, "min"), (SECOND_US, "s")):
-        if span_us >= size and span_us % size == 0:
-            return f"{span_us // size}{unit}"
-    whole, rest = divmod(span_us, SECOND_US)
-    return f"{whole}.{rest:06d}".rstrip("0") + "s"

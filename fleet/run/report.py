@@ -7,8 +7,9 @@ import shlex
 from typing import Any
 
 from fleet.run.execute import Result
-from fleet.run.plan import EMBEDDED, RunPlan, moment, span_text
+from fleet.run.plan import EMBEDDED, RunPlan
 from fleet.run.targets import Target
+from fleet.scenario.times import moment, span_text
 
 
 def summary(result: Result) -> list[str]:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.errors import RequestError, ScenarioError
-from fleet.run.plan import EMBEDDED, moment, span_text
+from fleet.run.plan import EMBEDDED
 from fleet.run.report import as_json, repeat_command, summary
 from fleet.scenario.load import with_arguments
 from fleet.scenario.quantities import DURATION, bounded
+from fleet.scenario.times import moment, span_text
 from tests.run.runs import START_US, carried_out, planned, scenario
 from tests.run.sinks import WALL_US, FakeClock, FakeSink, GoneSink, sinks
 
