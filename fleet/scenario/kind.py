@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from fleet.data import State
-from fleet.scenario.fields import DayHours, Hours, Model, Name, Term, flag, number
+from fleet.scenario.fields import DayHours, Hours, Model, Name, Term, flag, number, one_of
 from fleet.scenario.quantities import (
     DURATION,
     RATIO,
@@ -106,6 +106,11 @@ Input = Annotated[str | float, BeforeValidator(_name_or_number)]
 Period = Annotated[str | float, BeforeValidator(_name_or_duration)]
 Levels = Annotated[Any, BeforeValidator(_level)]
 Flag = Annotated[bool, BeforeValidator(flag)]
+LifeLaw = Annotated[str, BeforeValidator(one_of("weibull", "exponential", "lognormal"))]
+Growth = Annotated[str, BeforeValidator(one_of("power", "gamma", "wiener", "flank"))]
+Ending = Annotated[str, BeforeValidator(one_of("failure", "change"))]
+Portion = Annotated[float, BeforeValidator(bounded(RATIO, least=0.001, most=1))]
+Roughness = Annotated[float, BeforeValidator(bounded(RATIO, least=0.01, most=1))]
 
 
 class Parameter(Model):
@@ -141,13 +146,30 @@ class MicroStop(Model):
     sigma: PlainOrZero = 0.8
 
 
+_LATE_ONSET, _NO_ONSET = (0.7, 0.97), (0.0, 0.0)
+
+
 class Wear(Model):
-    """A failure mode: a Weibull life of running time, damage that grows late, a repair."""
+    """A way to wear out: a life of running time, damage that grows to 1 at its end, and a repair."""
 
     life: Period
-    shape: Positive
-    onset: Onset = (0.7, 0.97)
+    """The scale of its law: Weibull's characteristic life, the exponential's mean, the lognormal's median."""
+    law: LifeLaw = "weibull"
+    shape: Positive | None = None
+    """Weibull's shape, or the standard deviation of the lognormal's logarithm; the exponential has none."""
+    growth: Growth = "power"
+    onset: Onset = Field(default_factory=lambda data: _NO_ONSET if data.get("growth") == "flank" else _LATE_ONSET)
+    """Shares of the life between which damage begins to grow."""
     exponent: Positive = 2.5
+    """Damage grows as this power of the time since its onset; a rough path does so in the mean."""
+    roughness: Roughness = 0.2
+    """How rough a gamma or Wiener path is: the spread of its end, had nothing been known of it."""
+    share: Portion = 1.0
+    """Of the running time in which it wears: a tool's cutting time."""
+    taylor: Portion | None = None
+    """Taylor's exponent n, by which a higher load shortens the life: `v T^n = C`. Absent: it does not."""
+    ends: Ending = "failure"
+    """Whether its end is a failure, or a change in passing as of a tool or a filter."""
     repair: Period
     sigma: PlainOrZero = 0.8
 

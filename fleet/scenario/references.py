@@ -27,6 +27,7 @@ def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
         *_shape(kind),
         *_levels(kind),
         *_motion(kind),
+        *_wear(kind),
         *_nodes(kind),
         *_signals(kind, laws),
         *_sensors(kind),
@@ -117,6 +118,21 @@ def _motion(kind: dict[str, Any]) -> Iterator[Fault]:
     low, high = split(setpoint.get("from")), split(setpoint.get("to"))
     if low is not None and high is not None and low[1] == high[1] and low[0] > high[0]:
         yield ("setpoint", "to"), f"must be at least 'from', {low[0]:g}{low[1]}, got {high[0]:g}{high[1]}"
+
+
+def _wear(kind: dict[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong between a failure mode's keys."""
+    for mode, wear in _parts(kind, "wear").items():
+        path: Path = ("wear", mode)
+        law, growth = wear.get("law", "weibull"), wear.get("growth", "power")
+        if law in ("weibull", "lognormal") and "shape" not in wear:
+            yield (*path, "shape"), f"must be given: a {law} life has one"
+        if law == "exponential" and "shape" in wear:
+            yield (*path, "shape"), "must be absent: an exponential life has none"
+        if growth == "flank" and "exponent" in wear:
+            yield (*path, "exponent"), "must be absent: flank wear has its own three stages"
+        if growth in ("power", "flank") and "roughness" in wear:
+            yield (*path, "roughness"), f"must be absent: the growth '{growth}' is smooth; gamma and wiener are rough"
 
 
 def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:

@@ -16,7 +16,8 @@ from fleet.data import SECOND_US, Bools, Floats, Ints, State, Words
 from fleet.sim import changes as row
 from fleet.sim.address import firsts
 from fleet.sim.calendar import NEVER_US
-from fleet.sim.changes import FIXED, PPM
+from fleet.sim.changes import FIXED, PER_MODE, PPM
+from fleet.sim.lives import life_of
 from fleet.sim.rules import (
     MILLISECOND_US,
     SET_GAP,
@@ -50,7 +51,7 @@ class Beginning:
 def begin(rules: Rules, words: Words, *, on: Bools, until_us: Ints, start_us: int) -> Beginning:
     """Draw how the machines with *words* are met at *start_us*, their lines *on* or off *until_us*."""
     machines = len(words)
-    rows = np.zeros((machines, FIXED + 3 * len(rules.modes)), np.int64)
+    rows = np.zeros((machines, FIXED + PER_MODE * len(rules.modes)), np.int64)
     rows[:, row.MACHINE] = np.arange(machines)
     rows[:, row.TIME] = rows[:, row.START] = start_us
     rows[:, row.STATE] = np.where(on, State.EXECUTE, State.STOPPED)
@@ -69,22 +70,36 @@ def begin(rules: Rules, words: Words, *, on: Bools, until_us: Ints, start_us: in
         set_us[on] = start_us + _rounded(rules.set_every_us * gap, SECOND_US)[on]
         decision_us = np.minimum(decision_us, set_us)
     for place, mode in enumerate(rules.modes):
-        wear = slice(FIXED + 3 * place, FIXED + 3 * place + 3)
-        rows[:, wear] = _first_life(mode, words)
-        decision_us = np.minimum(decision_us, start_us + rows[:, wear.start + row.LIFE] - rows[:, wear.start + row.AGE])
+        wear = rows[:, FIXED + PER_MODE * place :][:, :PER_MODE]
+        wear[:, : row.RATE] = _first_life(mode, words)
+        wear[:, row.RATE] = _rates(mode, rows[:, row.LEVEL])
+        decision_us = np.minimum(decision_us, start_us + _ages_in(wear))
     return Beginning(rows, stop_left_us, set_us, until_us, np.where(on, decision_us, until_us))
 
 
 def _first_life(mode: Mode, words: Words) -> Ints:
     """Draw AGE, LIFE and ONSET of each machine's first life; (machines, 3)."""
-    power = 1.0 / mode.shape
-    drawn = np.array([math.pow(each, power) for each in _exponentials(words, mode.life_word).tolist()])
+    drawn = np.array([life_of(mode.law, mode.shape, each) for each in firsts(words, mode.life_word).tolist()])
     life_us = _rounded(np.array(mode.life_us) * drawn, SECOND_US)
     low, high = mode.onset
     onset_us = _rounded(life_us * (low + (high - low) * firsts(words, mode.onset_word)), SECOND_US)
     used = firsts(words, mode.used_word) * USED_UP_MAX
     age_us = _rounded(used * life_us, SECOND_US) - SECOND_US
     return np.stack([age_us, life_us, np.minimum(onset_us, life_us)], axis=1)
+
+
+def _rates(mode: Mode, level_ppm: Ints) -> Ints:
+    """Say how fast running ages each machine at its first load, ppm."""
+    if not mode.taylor:
+        return np.full(len(level_ppm), mode.rate_ppm(PPM))
+    return np.array([mode.rate_ppm(level) for level in level_ppm.tolist()], np.int64)
+
+
+def _ages_in(wear: Ints) -> Ints:
+    """Say in how much running time each machine's life ends, rounded up."""
+    left, rate = wear[:, row.LIFE] - wear[:, row.AGE], wear[:, row.RATE]
+    whole, rest = np.divmod(left, rate)
+    return np.minimum(whole, NEVER_US // PPM) * PPM + -(-rest * PPM // rate)
 
 
 def _exponentials(words: Words, purpose: int) -> Floats:

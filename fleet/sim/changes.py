@@ -20,9 +20,12 @@ MACHINE, TIME, STATE, CAUSE, LEVEL, START, PERIOD, DONE, ORDINAL = range(9)
 began, number of the event."""
 
 FIXED = 9
-AGE, LIFE, ONSET = range(3)
-"""Columns a failure mode adds: running time since it was last repaired, the drawn life, and
-the age at which damage begins to show (all us)."""
+AGE, LIFE, ONSET, RATE, LEFT, NUMBER = range(6)
+"""Columns a failure mode adds: running time since it was last repaired, the drawn life, the age at which damage
+begins to grow (all us), how fast running ages it (ppm), the damage that the last repair left (ppm), and the
+number of the life."""
+
+PER_MODE = 6
 
 PPM = 1_000_000
 
@@ -37,7 +40,7 @@ class Journal:
     __slots__ = ("_cells", "width")
 
     def __init__(self, modes: int) -> None:
-        self.width = FIXED + 3 * modes
+        self.width = FIXED + PER_MODE * modes
         self._cells = array("q")
 
     def append(self, row: tuple[int, ...]) -> None:
@@ -67,8 +70,8 @@ class Spans:
     first: Ints
 
     def mode(self, mode: int, index: int) -> Ints:
-        """Give the AGE, LIFE or ONSET column of failure *mode*; (rows,)."""
-        return np.ascontiguousarray(self.rows[:, FIXED + 3 * mode + index])
+        """Give the AGE, LIFE, ... column of failure *mode*; (rows,)."""
+        return np.ascontiguousarray(self.rows[:, FIXED + PER_MODE * mode + index])
 
     @property
     def last(self) -> Ints:

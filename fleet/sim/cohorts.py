@@ -184,7 +184,7 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
             Mode(
                 name=name,
                 life_us=_spans_us(wear.life, parameters, len(words)),
-                shape=wear.shape,
+                shape=wear.shape or 1.0,
                 onset=wear.onset,
                 repair_us=_spans_us(wear.repair, parameters, len(words)),
                 repair_sigma=wear.sigma,
@@ -192,6 +192,14 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
                 onset_word=word_of(f"wear.{name}.onset"),
                 repair_word=word_of(f"wear.{name}.repair"),
                 used_word=word_of(f"wear.{name}.used"),
+                law=wear.law,
+                growth=wear.growth,
+                exponent=wear.exponent,
+                roughness=wear.roughness,
+                path_word=word_of(f"wear.{name}.path"),
+                share=wear.share,
+                taylor=0.0 if wear.taylor is None else 1.0 / wear.taylor,
+                fails=wear.ends == "failure",
             )
             for name, wear in kind.wear.items()
         ),

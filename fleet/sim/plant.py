@@ -19,8 +19,9 @@ from fleet.sim import changes as row
 from fleet.sim.address import Draws
 from fleet.sim.beginning import Beginning, begin, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar
-from fleet.sim.changes import FIXED, PPM, Journal
+from fleet.sim.changes import FIXED, PER_MODE, PPM, Journal
 from fleet.sim.flow import Buffer, Counts, blocked_us, has_room_us, holds_us, starved_us
+from fleet.sim.lives import life_of
 from fleet.sim.rules import (
     SET_GAP,
     SET_GAP_MIN,
@@ -69,8 +70,8 @@ class Machine:
     """One machine and its process."""
 
     __slots__ = (
-        "_act", "_ages", "_calendar", "_cause", "_crew", "_draws", "_elapsed_us", "_env", "_fail_us", "_failing",
-        "_index", "_journal", "_level_ppm", "_lives", "_mode", "_off_us", "_on_us", "_onsets", "_ordinal", "_process",
+        "_act", "_calendar", "_cause", "_changing", "_crew", "_draws", "_elapsed_us", "_env", "_fail_us",
+        "_failing", "_index", "_journal", "_level_ppm", "_lives", "_mode", "_off_us", "_on_us", "_ordinal", "_process",
         "_rules", "_set_count", "_set_us", "_since_us", "_state", "_stop_count", "_stop_left_us", "_stop_us",
         "_until_us", "_wake_us", "above", "below", "counts",
     )  # fmt: skip
@@ -95,6 +96,7 @@ class Machine:
         self._lives = [0] * len(rules.modes)
         self._mode = cells[FIXED:]
         self._elapsed_us = self._until_us = self._on_us = self._failing = self._stop_count = 0
+        self._changing = -1
         self._off_us = self._stop_us = self._fail_us = NEVER_US
         self._stop_left_us, self._set_us, self._set_count = met.stop_left_us, met.set_us, int(met.set_us < NEVER_US)
         self._since_us = begun_us
@@ -116,10 +118,13 @@ class Machine:
     def _draw_life(self, mode: int) -> None:
         """Draw a new life for failure *mode*, and when its damage begins to show."""
         law, life = self._rules.modes[mode], self._lives[mode]
-        life_us = to_second(law.life_us[self._index] * self._draws.weibull(law.life_word, life, law.shape))
+        drawn = life_of(law.law, law.shape, self._draws.uniform(law.life_word, life))
+        life_us = to_second(law.life_us[self._index] * drawn)
         low, high = law.onset
         onset_us = to_second(life_us * (low + (high - low) * self._draws.uniform(law.onset_word, life)))
-        self._mode[3 * mode : 3 * mode + 3] = [0, life_us, min(onset_us, life_us)]
+        rate = law.rate_ppm(self._level_ppm)
+        first = PER_MODE * mode
+        self._mode[first : first + PER_MODE] = [0, life_us, min(onset_us, life_us), rate, 0, life]
 
     def _follow_setpoint(self) -> None:
         """Take the setpoint that the schedule has reached by now."""
@@ -135,6 +140,8 @@ class Machine:
             gap = SET_GAP_MIN + SET_GAP_RANGE * self._draws.uniform(SET_GAP, self._set_count)
             self._set_us += to_second(rules.set_every_us * gap)
             self._set_count += 1
+        for mode, law in enumerate(rules.modes):
+            self._mode[PER_MODE * mode + row.RATE] = law.rate_ppm(self._level_ppm)
 
     # ---- the process
 
@@ -213,6 +220,9 @@ class Machine:
         now = int(self._env.now)
         if self._state == State.EXECUTE:
             self._leave_execute(inside=1)
+        if self._changing >= 0:
+            self._renew(self._changing)
+            self._changing = -1
         on, until = self._calendar.at(now)
         if not on:
             self._on_us = until
@@ -237,14 +247,27 @@ class Machine:
         self._since_us = now
         self._stop_us = now + self._stop_left_us
         self._fail_us = NEVER_US
-        for mode in range(len(self._lives)):
-            age, life, _ = self._mode[3 * mode : 3 * mode + 3]
-            if now + life - age < self._fail_us:
-                self._fail_us, self._failing = now + life - age, mode
+        self._foresee_failure(now)
         if self._rules.period_us is not None:
             counts = self.counts
             counts.running, counts.inside = True, 1
             counts.start_us, self._elapsed_us = now - self._elapsed_us, 0
+
+    def _foresee_failure(self, now: int) -> None:
+        """Find which mode's life ends first, and when, if the machine ran on as it does."""
+        self._fail_us, cells = NEVER_US, self._mode
+        for mode in range(len(self._lives)):
+            first = PER_MODE * mode
+            left = cells[first + row.LIFE] - cells[first + row.AGE]
+            fail_us = now - (-left * PPM // cells[first + row.RATE])
+            if fail_us < self._fail_us:
+                self._fail_us, self._failing = fail_us, mode
+
+    def _grow_older(self, ran_us: int) -> None:
+        """Let all that wears age by a running time of *ran_us*."""
+        cells = self._mode
+        for first in range(0, len(cells), PER_MODE):
+            cells[first + row.AGE] += ran_us * cells[first + row.RATE] // PPM
 
     def _leave_execute(self, *, inside: int) -> None:
         """Freeze what runs only while executing: wear, the time to the next micro-stop, the cycle."""
@@ -252,8 +275,7 @@ class Machine:
         ran = now - self._since_us
         self._since_us = now
         self._stop_left_us -= ran if self._rules.stop_every_us else 0
-        for mode in range(len(self._lives)):
-            self._mode[3 * mode] += ran
+        self._grow_older(ran)
         counts = self.counts
         if counts.running:
             self._elapsed_us = (now - counts.start_us) % counts.period_us
@@ -269,7 +291,13 @@ class Machine:
 
     def _fail(self) -> None:
         self._leave_execute(inside=1)
-        self._change(State.ABORTED, len(row.CAUSES) + self._failing)
+        law = self._rules.modes[self._failing]
+        if law.fails:
+            self._change(State.ABORTED, len(row.CAUSES) + self._failing)
+            return
+        self._changing = self._failing
+        self._until_us = int(self._env.now) + self._repair_us(self._failing)
+        self._change(State.HELD, len(row.CAUSES) + self._failing)
 
     def _starve(self) -> None:
         self._leave_execute(inside=0)
@@ -281,32 +309,39 @@ class Machine:
         self._change(State.SUSPENDED, row.BLOCKED)
 
     def _change_level(self) -> None:
-        self._follow_setpoint()
         now = int(self._env.now)
-        for mode in range(len(self._lives)):
-            self._mode[3 * mode] += now - self._since_us
+        self._grow_older(now - self._since_us)
+        self._follow_setpoint()
         if self._rules.stop_every_us:
             self._stop_left_us -= now - self._since_us
         self._since_us = now
+        self._foresee_failure(now)
         self._write(now, row.SETPOINT)
 
     def _be_repaired(self) -> Generator[simpy.Event, object, None]:
         """Queue for the crew, be repaired, go on with a new life."""
         mode = self._failing
-        law = self._rules.modes[mode]
-        factor = self._draws.lognormal(law.repair_word, self._lives[mode], law.repair_sigma)
         repair = self._env.timeout
         if self._crew is None:
             self._change(State.ABORTED, row.REPAIR)
-            yield repair(to_second(law.repair_us[self._index] * factor))
+            yield repair(self._repair_us(mode))
         else:
             with self._crew.request() as turn:
                 yield turn
                 self._change(State.ABORTED, row.REPAIR)
-                yield repair(to_second(law.repair_us[self._index] * factor))
+                yield repair(self._repair_us(mode))
+        self._renew(mode)
+        self._go_on()
+
+    def _repair_us(self, mode: int) -> int:
+        """Draw how long the work at the end of this life takes."""
+        law = self._rules.modes[mode]
+        factor = self._draws.lognormal(law.repair_word, self._lives[mode], law.repair_sigma)
+        return to_second(law.repair_us[self._index] * factor)
+
+    def _renew(self, mode: int) -> None:
         self._lives[mode] += 1
         self._draw_life(mode)
-        self._go_on()
 
     # ---- what is left behind
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleet.data import SECOND_US
 from fleet.sim.address import word_of
+from fleet.sim.changes import PPM
 
 STOP_GAP, STOP_SPAN = word_of("plant.micro_stop.gap"), word_of("plant.micro_stop.span")
 SET_GAP, SET_LEVEL = word_of("plant.setpoint.gap"), word_of("plant.setpoint.level")
@@ -21,10 +23,10 @@ SPAN_MAX_US = 10**18
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A way to fail by wear: its life is drawn (Weibull, running time), then repaired for good."""
+    """A way to wear out: a life of running time is drawn, damage grows to 1 at its end, a repair begins a new one."""
 
     name: str
-    life_us: Sequence[int]  # characteristic life, one a machine
+    life_us: Sequence[int]  # the life law's scale, one a machine
     shape: float
     onset: tuple[float, float]  # share of the life at which damage begins, drawn between these
     repair_us: Sequence[int]  # median, one a machine
@@ -33,6 +35,20 @@ class Mode:
     onset_word: int
     repair_word: int
     used_word: int
+    law: str = "weibull"
+    growth: str = "power"
+    exponent: float = 1.0
+    roughness: float = 0.2
+    path_word: int = 0
+    share: float = 1.0  # of the running time in which it wears
+    taylor: float = 0.0  # it wears as this power of the load's level; 0: whatever the load
+    fails: bool = True  # False: what wears is changed in passing, as a tool or a filter is
+
+    def rate_ppm(self, level_ppm: int) -> int:
+        """Say how fast running ages it under a load of *level_ppm*."""
+        if not self.taylor:
+            return max(1, round(self.share * PPM))
+        return max(1, round(self.share * math.pow(level_ppm / PPM, self.taylor) * PPM))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, State
 from fleet.sim import changes as row
 from fleet.sim.changes import PPM, Spans
 from fleet.sim.cohorts import Model, RateGroup, law_inputs
+from fleet.sim.damage import damage
 from fleet.sim.hall import read_off
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Node, decay, phases, profile_answer, scale_of
@@ -269,9 +270,9 @@ def signals(
         values[name] = drawn[machines, None]
     for index in group.nodes:
         values[model.nodes[index].name] = _node(model.nodes[index], spans, rest[index], place, age_us, executing, phase)
-    for mode, (name, wear) in enumerate(model.kind.wear.items()):
-        if f"damage.{name}" in group.needed:
-            values[f"damage.{name}"] = _damage(spans, mode, place, age_us, executing, wear.exponent)
+    for number, mode in enumerate(model.rules.modes):
+        if f"damage.{mode.name}" in group.needed:
+            values[f"damage.{mode.name}"] = damage(mode, model.words, spans, number, place, age_us, executing)
     for name in group.signals:
         law, inputs = law_inputs(model.kind, name)
         values[name] = LAWS[law](
@@ -319,19 +320,3 @@ def _node(
         answer = np.array(np.broadcast_to(answer, age_us.shape))
         answer[moving] += left[moving] * decay(age_us[moving], tau_us[moving], node.lag_us)
     return answer
-
-
-def _damage(spans: Spans, mode: int, place: Ints, age_us: Floats, executing: Bools, exponent: float) -> Floats:
-    """Give the damage of a failure mode, 0 before its onset, 1 at failure; (machines, 1) where there is none."""
-    age, life, onset = (spans.mode(mode, column).astype(np.float64) for column in (row.AGE, row.LIFE, row.ONSET))
-    before = (age - onset)[place]
-    past_onset = np.flatnonzero((before + age_us.max(axis=1, keepdims=True) > 0.0).any(axis=1))
-    if not len(past_onset):
-        return np.zeros((len(place), 1))
-    past = before[past_onset] + np.where(executing[past_onset], age_us[past_onset], 0.0)
-    share = np.clip(past / np.maximum(life - onset, 1.0)[place[past_onset]], 0.0, 1.0)
-    worn = share > 0.0
-    share[worn] **= exponent
-    damage = np.zeros(age_us.shape)
-    damage[past_onset] = share
-    return damage
