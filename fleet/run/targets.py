@@ -20,7 +20,7 @@ from fleet.run.account import Account
 from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
 from fleet.sinks.connection import Connection
 from fleet.sinks.open import SinkSetup, open_sink
-from fleet.sinks.settings import max_message_bytes
+from fleet.sinks.settings import batch_bytes
 from fleet.sinks.sink import Sink, SinkClosed
 
 
@@ -236,14 +236,15 @@ def _encoder(plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen])
     """Make the encoder of *target*; packed batches fit into the smallest of its topics."""
     if not target.kind.encodes:
         return None
-    batch_bytes = None
+    packed_bytes = None
     if target.kind.packs:
-        allowed = (max_message_bytes(topics[name]) for name in target.stream_topics["readings"])
-        batch_bytes = min(plan.request.producer.batch_bytes, *allowed)
+        packed_bytes = batch_bytes(
+            plan.request.producer.batch_bytes, [topics[name] for name in target.stream_topics["readings"]]
+        )
     return Encoder(
         target.streams,
         {name: topic.partitions for name, topic in topics.items()},
         record_time=record_time(plan, target),
         headers=(("fleet-run", plan.run_id.encode()),) if plan.request.run_header else (),
-        batch_bytes=batch_bytes,
+        batch_bytes=packed_bytes,
     )

@@ -33,9 +33,22 @@ MAX_MESSAGE_BYTES = 1_048_588
 """What Kafka allows where a topic says nothing else."""
 
 
+REQUEST_BYTES = 64 << 20
+"""A request has a batch of every partition, and a broker takes 100 MiB where nobody says otherwise."""
+
+SHARE_BYTES_MIN = 64 * 1024
+"""However many partitions there are, of which no more are full at once than a second of readings can fill."""
+
+
 def max_message_bytes(seen: TopicSeen) -> int:
     """Give the largest batch a topic takes."""
     return int(seen.settings.get("max.message.bytes", MAX_MESSAGE_BYTES))
+
+
+def batch_bytes(asked: int, topics: Sequence[TopicSeen]) -> int:
+    """Choose the size of a full batch: as *asked*, as *topics* take it, and so that a request has room for all."""
+    share = max(SHARE_BYTES_MIN, REQUEST_BYTES // max(1, sum(topic.partitions for topic in topics)))
+    return min(asked, share, *map(max_message_bytes, topics))
 
 
 @dataclass(frozen=True, slots=True)
