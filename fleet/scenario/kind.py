@@ -226,6 +226,8 @@ class Sensor(Model):
     span: Span
     resolution: Step
     period: Duration = 1.0
+    tau: DurationOrZero = 0.0
+    """The time constant of the sensor itself: how it lags behind the signal."""
     noise: PlainOrZero = 0.0
     noise_share: Ratio = 0.0
     flicker: PlainOrZero = 0.0

@@ -7,6 +7,7 @@ may end anywhere, and nothing loops over machines in Python.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
@@ -23,6 +24,7 @@ from fleet.sim.changes import CAUSES, Journal, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
 from fleet.sim.hall import KNOT_US, Air
+from fleet.sim.lags import lag_rests
 from fleet.sim.nodes import rests
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.tiles import AirOver, Cut, scans_of
@@ -143,15 +145,19 @@ class Simulation:
         spans, order = arrange(running.rows, rows, len(model.members))
         carried = len(running.rows)
         is_known: Bools = order < carried
-        known = np.zeros((len(model.nodes), len(order)))
+        nodes = len(model.nodes)
+        known = np.zeros((nodes + len(model.lags), len(order)))
         known[:, is_known] = running.rest[:, order[is_known]]
-        running.rest = rests(model.nodes, spans, known, is_known, model.cycle)
+        rest = rests(model.nodes, spans, known[:nodes], is_known, model.cycle)
+        lagging = lag_rests(model.lags, spans, rest, known[nodes:], is_known, model.cycle)
+        running.rest = np.concatenate([rest, lagging]) if model.lags else rest
         return spans
 
     def _air_over(self, start_us: int, stop_us: int) -> AirOver:
         """Compute every hall's air over the block and the ticks around it that a rectangle may touch."""
         reach = max((4 * running.model.cohort.base_period_us for running in self._running), default=0)
-        first = (start_us - reach) // KNOT_US
+        lag = max((math.ceil(lag.tau_us) for running in self._running for lag in running.model.lags), default=0)
+        first = (start_us - reach - lag) // KNOT_US
         stop = (stop_us + reach) // KNOT_US + 2
         return AirOver(np.stack([air.knots(first, stop) for air in self._air]), first)
 
@@ -162,7 +168,8 @@ _WANDER_K = 0.5
 
 def _fresh(model: Model, readings_of: Ints | None) -> _Running:
     width = Journal(len(model.rules.modes)).width
-    return _Running(model, np.zeros((0, width), np.int64), np.zeros((len(model.nodes), 0)), _wanted(model, readings_of))
+    rest = np.zeros((len(model.nodes) + len(model.lags), 0))
+    return _Running(model, np.zeros((0, width), np.int64), rest, _wanted(model, readings_of))
 
 
 def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:

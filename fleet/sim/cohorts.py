@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fleet.scenario.kind import Drive, Kind
 from fleet.scenario.kind import Node as NodeModel
 from fleet.scenario.roster import Roster
 from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
+from fleet.sim.lags import NO_REST, Lag, stepping
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Cycle, Node, profile
 from fleet.sim.rules import Mode, Rules
@@ -33,14 +34,28 @@ SYNC_MIN_US = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RateGroup:
-    """Sensors of a cohort with the same multiple, and what must be computed for them, in order."""
+class Graph:
+    """What must be computed, in order, for the sensors of a rate group that lag alike."""
 
-    multiple: int
-    sensors: tuple[int, ...]
+    tau_us: float  # their own time constant
+    sensors: tuple[int, ...]  # places in the group
     nodes: tuple[int, ...]
     signals: tuple[str, ...]
     needed: frozenset[str]  # everything by name that goes into them
+    lags: Mapping[str, int]  # index into the model's lags, by the input's name; empty where they do not lag
+
+    def unlagged(self) -> Graph:
+        """Give the same as it is before the sensors."""
+        return replace(self, tau_us=0.0, lags={})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RateGroup:
+    """Sensors of a cohort with the same multiple, and what must be computed for them."""
+
+    multiple: int
+    sensors: tuple[int, ...]
+    graphs: tuple[Graph, ...]
     chain: Chain
 
 
@@ -58,6 +73,7 @@ class Model:
     rules: Rules
     controllers: Controllers
     groups: tuple[RateGroup, ...]
+    lags: tuple[Lag, ...]
     hall: Ints
 
 
@@ -86,6 +102,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
     sensors = tuple(Sensor(name, model.units, kind.multiple(name)) for name, model in kind.sensors.items())
     hall_of_line = np.array([line.hall for line in roster.lines], np.int64)
     nodes = _nodes(kind, parameters, len(members))
+    lags: list[Lag] = []
     return Model(
         cohort=Cohort(kind.kind, machines, sensors, base_us, stagger),
         kind=kind,
@@ -96,7 +113,8 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         cycle=None if kind.cycle is None else Cycle(kind.cycle.jitter, keys(words, "cycle.begin")),
         rules=_rules(kind, parameters, words),
         controllers=_controllers(kind, words, base_us, start_us),
-        groups=_groups(kind, sensors, nodes, words),
+        groups=_groups(kind, sensors, nodes, words, lags),
+        lags=tuple(lags),
         hall=hall_of_line[roster.line[members]],
     )
 
@@ -222,21 +240,40 @@ def _controllers(kind: Kind, words: Words, base_us: int, start_us: int) -> Contr
     )
 
 
-def _groups(kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], words: Words) -> tuple[RateGroup, ...]:
-    """Put sensors of equal multiple together, each group with the part of the graph it needs."""
+def _groups(
+    kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], words: Words, lags: list[Lag]
+) -> tuple[RateGroup, ...]:
+    """Put sensors of equal multiple together, each group with what it needs; *lags* grows by what lags."""
     groups = []
     for multiple in sorted({sensor.multiple for sensor in sensors}):
         chosen = tuple(place for place, sensor in enumerate(sensors) if sensor.multiple == multiple)
-        needed = {kind.sensors[sensors[place].name].signal for place in chosen}
-        signals: list[str] = []
-        for name in reversed(kind.signals):
-            if name in needed:
-                signals.insert(0, name)
-                needed |= {value for value in kind.signals[name].inputs.values() if isinstance(value, str)}
-        used = tuple(place for place, node in enumerate(nodes) if node.name in needed)
-        chain = chain_of({sensors[place].name: kind.sensors[sensors[place].name] for place in chosen}, words)
-        groups.append(RateGroup(multiple, chosen, used, tuple(signals), frozenset(needed), chain))
+        models = {sensors[place].name: kind.sensors[sensors[place].name] for place in chosen}
+        taus = [model.tau for model in models.values()]
+        graphs = [
+            _graph(kind, [place for place, other in enumerate(taus) if other == tau], list(models), nodes, lags)
+            for tau in dict.fromkeys(taus)
+        ]
+        groups.append(RateGroup(multiple, chosen, tuple(graphs), chain_of(models, words)))
     return tuple(groups)
+
+
+def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, ...], lags: list[Lag]) -> Graph:
+    """Find the part of the kind's graph that the sensors at *places* of *names*, which lag alike, need."""
+    needed = {kind.sensors[names[place]].signal for place in places}
+    signals: list[str] = []
+    for name in reversed(kind.signals):
+        if name in needed:
+            signals.insert(0, name)
+            needed |= {value for value in kind.signals[name].inputs.values() if isinstance(value, str)}
+    used = tuple(place for place, node in enumerate(nodes) if node.name in needed)
+    tau_us = kind.sensors[names[places[0]]].tau * SECOND_US
+    found: dict[str, int] = {}
+    if tau_us:
+        own = [Lag(nodes[place], place, tau_us) for place in used]
+        own += [Lag(stepping("level", len(nodes[0].gain)), NO_REST, tau_us)] if "level" in needed and nodes else []
+        found = {lag.node.name: len(lags) + number for number, lag in enumerate(own)}
+        lags += own
+    return Graph(tau_us, tuple(places), used, tuple(signals), frozenset(needed), found)
 
 
 def law_inputs(kind: Kind, signal: str) -> tuple[str, Mapping[str, str | float]]:

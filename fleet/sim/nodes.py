@@ -36,6 +36,8 @@ class Profile:
     level: Floats
     swing: Floats
     mean: float
+    knots: Floats  # phases of the corners, from 0 to 1
+    heights: Floats  # levels there
 
 
 def profile(points: tuple[tuple[float, float], ...]) -> Profile:
@@ -44,7 +46,8 @@ def profile(points: tuple[tuple[float, float], ...]) -> Profile:
     level = np.interp(phase, [p for p, _ in points], [v for _, v in points])
     mean = float(level.mean())
     swing = np.cumsum(level - mean) / PHASES
-    return Profile(level, swing - swing.mean(), mean)
+    knots, heights = np.array(points, np.float64).T.copy()
+    return Profile(level, swing - swing.mean(), mean, knots, heights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, State
 from fleet.sim import changes as row
 from fleet.sim.changes import PPM, Spans
-from fleet.sim.cohorts import Model, RateGroup, law_inputs
+from fleet.sim.cohorts import Graph, Model, RateGroup, law_inputs
 from fleet.sim.damage import damage
 from fleet.sim.hall import read_off
+from fleet.sim.lags import NO_REST, on_grid
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Node, decay, phases, profile_answer, scale_of
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
@@ -122,35 +123,55 @@ def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGro
         own = np.arange(first, stop, dtype=np.int64)[None, :] * multiple - shift[:, None]
         time_us = np.take_along_axis(time_us, np.clip(own - ticks.first, 0, count - 1), axis=1)
     ambient = air.at(model.hall[ticks.machines], time_us)
-    truth = _truth(model, spans, rest, ambient, group, ticks.machines, time_us)
-    value, quality = report(group.chain, ticks.machines, truth, ambient, first)
+    over = _Over(model, spans, rest, air, ambient)
+    seen = np.empty((len(group.sensors), *time_us.shape))
+    for graph in group.graphs:
+        _see(over, graph, group, ticks.machines, time_us, out=seen)
+    truth = seen
+    if cut.truth and any(graph.tau_us for graph in group.graphs):
+        truth = seen.copy()
+        for graph in group.graphs:
+            if graph.tau_us:
+                _see(over, graph.unlagged(), group, ticks.machines, time_us, out=truth)
+    value, quality = report(group.chain, ticks.machines, seen, ambient, first)
     if cut.truth:
         quantise(truth, group.chain.step, group.chain.per_unit * TRUTH_STEPS)
     return _Grid(first, shift, value, quality, truth if cut.truth else None)
 
 
-def _truth(
-    model: Model, spans: Spans, rest: Floats, ambient: Floats, group: RateGroup, machines: slice, time_us: Ints
-) -> Floats:
-    """Compute the signals of the sensors of *group*; (sensors, machines, ordinals).
+@dataclass(frozen=True, slots=True, eq=False)
+class _Over:
+    """What is in force over a tile: state changes, the slow nodes' rests, and the air of the halls."""
+
+    model: Model
+    spans: Spans
+    rest: Floats
+    air: AirOver
+    ambient: Floats  # (machines, ordinals) of the tile
+
+
+def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: Ints, *, out: Floats) -> None:
+    """Put what the sensors of *graph* see into their places of *out*, (sensors of the group, machines, ordinals).
 
     Few machines change within a block. All are computed as if none did, by columns of one element a machine, and
     those that do once more.
     """
-    truth = np.empty((len(group.sensors), *time_us.shape))
-    signal_of = [model.kind.sensors[model.cohort.sensors[sensor].name].signal for sensor in group.sensors]
+    model, spans = over.model, over.spans
+    names = [model.cohort.sensors[group.sensors[place]].name for place in graph.sensors]
+    signal_of = [(place, model.kind.sensors[name].signal) for place, name in zip(graph.sensors, names, strict=True)]
+    # The air moves so slowly that lagging behind it is seeing it as it was a time constant ago.
+    ambient = over.air.at(model.hall[machines], time_us - round(graph.tau_us)) if graph.tau_us else over.ambient
     first = spans.first[machines.start : machines.stop + 1]
-    values = signals(model, spans, rest, ambient, group, machines, first[:-1, None], time_us)
-    for row_of, signal in zip(truth, signal_of, strict=True):
-        row_of[...] = values[signal]
+    values = signals(model, spans, over.rest, ambient, graph, machines, first[:-1, None], time_us)
+    for at, signal in signal_of:
+        out[at] = values[signal]
     changing = np.flatnonzero(np.diff(first) > 1)
     if len(changing):
         which, when = changing + machines.start, time_us[changing]
         place = _places(spans, which, when)
-        values = signals(model, spans, rest, ambient[changing], group, which, place, when)
-        for row_of, signal in zip(truth, signal_of, strict=True):
-            row_of[changing] = values[signal]
-    return truth
+        values = signals(model, spans, over.rest, ambient[changing], graph, which, place, when)
+        for at, signal in signal_of:
+            out[at][changing] = values[signal]
 
 
 def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[int, _Part]]:
@@ -248,12 +269,12 @@ def signals(
     spans: Spans,
     rest: Floats,
     ambient: Floats,
-    group: RateGroup,
+    graph: Graph,
     machines: slice | Ints,
     place: Ints,
     time_us: Ints,
 ) -> Mapping[str, Floats]:
-    """Evaluate the part of the kind's graph that *group* needs on the rectangle *time_us* (machines, scans).
+    """Evaluate *graph*, a part of the kind's, on the rectangle *time_us* (machines, scans).
 
     *place* is the span in force at each instant, (machines, scans), or (machines, 1) where nothing changes.
     """
@@ -264,16 +285,20 @@ def signals(
         "ambient": ambient,
         "level": (spans.rows[:, row.LEVEL].astype(np.float64) / PPM)[place],
     }
-    if "time" in group.needed:
-        values["time"] = (time_us - model.controllers.start_us).astype(np.float64) * 1e-6
+    if "time" in graph.needed:
+        values["time"] = (time_us - model.controllers.start_us - round(graph.tau_us)).astype(np.float64) * 1e-6
     for name, drawn in model.parameters.items():
         values[name] = drawn[machines, None]
-    for index in group.nodes:
+    for index in () if graph.lags else graph.nodes:
         values[model.nodes[index].name] = _node(model.nodes[index], spans, rest[index], place, age_us, executing, phase)
+    for name, number in graph.lags.items():
+        lag = model.lags[number]
+        own = np.zeros(len(spans.rows)) if lag.place == NO_REST else rest[lag.place]
+        values[name] = on_grid(lag, spans.rows, own, rest[len(model.nodes) + number], place, age_us, phase)
     for number, mode in enumerate(model.rules.modes):
-        if f"damage.{mode.name}" in group.needed:
+        if f"damage.{mode.name}" in graph.needed:
             values[f"damage.{mode.name}"] = damage(mode, model.words, spans, number, place, age_us, executing)
-    for name in group.signals:
+    for name in graph.signals:
         law, inputs = law_inputs(model.kind, name)
         values[name] = LAWS[law](
             **{key: values[value] if isinstance(value, str) else value for key, value in inputs.items()}

@@ -138,7 +138,7 @@ def test_a_kind_in_the_scenarios_folder_may_have_one_sensor_more(tmp_path: Path)
 
     for kind in (
         RIG,
-        RIG.replace("  temperature: {signal: temperature", added + "  temperature: {signal: temperature"),
+        RIG.replace("  temperature:\n    {signal: temperature", added + "  temperature:\n    {signal: temperature"),
     ):
         (tmp_path / "rig.yaml").write_text(kind)
         logs.append(logs_of(list(simulate(load(tmp_path / "t.yaml"))))["a-rig-001"])

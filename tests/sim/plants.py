@@ -48,8 +48,9 @@ sensors:
   current:
     {signal: current, units: A, period: 1 s, span: [0, 18], noise: 0.05, noise_share: 0.5 %, flicker: 0.02,
      resolution: 0.01, gain: 0.5 %, offset: 0.1}
-  temperature: {signal: temperature, units: degC, period: 3 s, span: [-20, 150], noise: 0.05, resolution: 0.0625}
-  vibration: {signal: vibration, units: mm/s, period: 1 s, span: [0, 25], noise_share: 2 %, resolution: 0.01}
+  temperature:
+    {signal: temperature, units: degC, period: 3 s, span: [-20, 150], tau: 5 s, noise: 0.05, resolution: 0.0625}
+  vibration: {signal: vibration, units: mm/s, period: 1 s, span: [0, 25], tau: 1 s, noise_share: 2 %, resolution: 0.01}
   speed: {signal: current, units: "%", period: 2 s, span: [0, 100], noise: 1, temperature: 0.1, resolution: 1}
 """
 

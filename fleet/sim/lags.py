@@ -1,0 +1,153 @@
+"""What a sensor's own lag makes of the inputs of its signal, in closed form.
+
+A sensor that answers with the time constant s, ``s dy/dt = x - y``, is given the inputs of its signal lagged by s. That
+is exact where the signal is linear in them, and first order in s where it is not: the lag of a product is not the
+product of lags, but differs only while both are moving. An input follows ``x(t) = P(phi(t)) + r exp(-(t - t0) / tau)``
+between two state changes, so its lag is a third exponential beside the lagged parts, which meets what was before:
+
+    y(t) = Q(phi(t)) + r tau / (tau - s) exp(-(t - t0) / tau) + c exp(-(t - t0) / s)
+
+The periodic answer Q of a profile of straight pieces is exact for any ratio of the cycle's period to s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleet.data import Bools, Floats, Ints, State
+from fleet.sim import changes as row
+from fleet.sim.changes import Spans
+from fleet.sim.nodes import PHASES, Cycle, Node, Profile, scale_of, span_phases
+
+APART = 1e-5
+"""Two time constants are never closer than this share: in partial fractions they would divide by 0."""
+
+NO_REST = -1
+"""The place of an input that has no settling of its own: it steps."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lag:
+    """An input of a signal, lagged by a sensor's *tau_us*; *place* is where the rest of its own is kept."""
+
+    node: Node
+    place: int
+    tau_us: float
+
+
+def stepping(name: str, machines: int) -> Node:
+    """Make the input that is the setpoint itself: it steps at its changes."""
+    ones = np.ones(len(State))
+    return Node(name, ones, None, follows_setpoint=True, gain=np.ones(machines), tau_us=ones, slow=False)
+
+
+def lag_rests(
+    lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, cycle: Cycle | None
+) -> Floats:
+    """Compute what each of *lags* starts with at every span, the factor c; (lags, spans).
+
+    *rest* (nodes, spans) is complete; *known* (lags, spans) holds the factor where *is_known*. A machine's very
+    first span starts settled.
+    """
+    found = np.where(is_known, known, 0.0)
+    if not lags:
+        return found
+    rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
+    for turn in range(1, int(rank.max(initial=0)) + 1):
+        which = np.flatnonzero(rank == turn)
+        before = which - 1
+        time = spans.rows[which, row.TIME]
+        phase_end = span_phases(spans, before, time, cycle)
+        phase_start = span_phases(spans, which, time, cycle)
+        lasted = (time - spans.rows[before, row.TIME]).astype(np.float64)
+        for number, lag in enumerate(lags):
+            end = lagged(lag, spans.rows[before], _rest(lag, rest, before), found[number, before], lasted, phase_end)
+            zero = np.zeros(len(which))
+            start = lagged(lag, spans.rows[which], _rest(lag, rest, which), zero, zero, phase_start)
+            found[number, which] = end - start
+    return found
+
+
+def _rest(lag: Lag, rest: Floats, which: Ints) -> Floats:
+    return np.zeros(len(which)) if lag.place == NO_REST else np.asarray(rest[lag.place, which])
+
+
+def lagged(lag: Lag, rows: Ints, rest: Floats, start: Floats, age_us: Floats, phase: Ints | None) -> Floats:
+    """Give an input lagged: at *age_us* after the state changes *rows*, whose *rest* and factor *start* these are."""
+    return on_grid(lag, rows, rest, start, np.arange(len(rows)), age_us, phase)
+
+
+def on_grid(
+    lag: Lag, rows: Ints, rest: Floats, start: Floats, place: Ints, age_us: Floats, phase: Ints | None
+) -> Floats:
+    """Give an input lagged on a rectangle: *place* says which of *rows* is in force at each cell."""
+    node, own_us = lag.node, lag.tau_us
+    value = _answer(lag, rows, place, phase) + start[place] * np.exp(-age_us / own_us)
+    if lag.place != NO_REST:
+        for tau_us, share in _poles(node, node.tau_us[rows[:, row.STATE]]):
+            moved_us = apart(tau_us, own_us)
+            factor = rest * share * (moved_us / (moved_us - own_us))
+            value = value + factor[place] * np.exp(-age_us / moved_us[place])
+    return np.asarray(value)
+
+
+def apart(tau_us: Floats, own_us: float) -> Floats:
+    """Give the time constant of an input, moved a little where it is that of the sensor."""
+    return np.where(np.abs(tau_us - own_us) < APART * own_us, own_us * (1.0 + APART), tau_us)
+
+
+def _poles(node: Node, tau_us: Floats) -> Iterator[tuple[Floats, Floats | float]]:
+    """Give the exponentials by which a node's rest decays, each with its share of it."""
+    if not node.lag_us:
+        yield tau_us, 1.0
+        return
+    yield tau_us, tau_us / (tau_us - node.lag_us)
+    yield np.full_like(tau_us, node.lag_us), -node.lag_us / (tau_us - node.lag_us)
+
+
+def _answer(lag: Lag, rows: Ints, place: Ints, phase: Ints | None) -> Floats:
+    """Give the lagged periodic answer: the level in force, or in EXECUTE the lag of the profile."""
+    node = lag.node
+    scale = scale_of(node, rows)
+    state = rows[:, row.STATE]
+    level = (node.levels[state] * scale)[place]
+    if node.profile is None or phase is None:
+        return np.asarray(level)
+    period_us = np.maximum(rows[:, row.PERIOD], 1)
+    answer = periodic(node.profile, period_us / lag.tau_us, place, phase)
+    if node.slow:  # two lags in series are a difference of two lags
+        tau_us = float(apart(node.tau_us[State.EXECUTE : State.EXECUTE + 1], lag.tau_us)[0])
+        slow = periodic(node.profile, period_us / tau_us, place, phase)
+        answer = (tau_us * slow - lag.tau_us * answer) / (tau_us - lag.tau_us)
+    return np.where((state == State.EXECUTE)[place], answer * scale[place], level)
+
+
+def periodic(over: Profile, ratio: Floats, place: Ints, phase: Ints) -> Floats:
+    """Give what a first-order lag makes of a profile that repeats itself, at table places *phase*.
+
+    *ratio* w is the period over the time constant, one for each row that *place* names. On the straight piece i
+    from p to q, ``y = x - slope / w + A_i exp(-w (phi - p))``; the A_i follow from one another, and the first from
+    the last because the profile repeats itself.
+    """
+    knots, heights = over.knots, over.heights
+    width = np.diff(knots)
+    slope = np.diff(heights) / width
+    fade = np.exp(-ratio * width[:, None])
+    kink = np.diff(slope, prepend=slope[-1:])[:, None] / ratio
+    kink[0] += heights[-1] - heights[0]
+    turn = np.zeros(len(ratio))
+    for number in range(1, len(width)):  # from a first factor of 0 to what it would be one period later
+        turn = (turn + kink[number]) * fade[number]
+    factors = np.empty((len(width), len(ratio)))
+    factors[0] = (turn + kink[0]) / -np.expm1(-ratio)
+    for number in range(1, len(width)):
+        factors[number] = factors[number - 1] * fade[number - 1] + kink[number]
+    at = (np.arange(PHASES) + 0.5) / PHASES
+    piece_of = np.minimum(np.searchsorted(knots, at, side="right") - 1, len(width) - 1)
+    piece = piece_of[phase]
+    into = (at - knots[piece_of])[phase]
+    own = ratio[place]
+    return np.asarray(over.level[phase] - slope[piece] / own + factors[piece, place] * np.exp(-own * into))
