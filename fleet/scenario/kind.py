@@ -234,6 +234,14 @@ class Sensor(Model):
     offset: PlainOrZero = 0.0
     gain: Ratio = 0.0
     temperature: Plain = 0.0
+    drift: PlainOrZero = 0.0
+    """How far it wanders and comes back, in units (1 sigma)."""
+    drift_tau: Duration = 60 * 86_400.0
+    """The time constant of that; each sensor draws its own within a half of it."""
+    walk: PlainOrZero = 0.0
+    """How far it wanders without coming back, in units a square root of a day."""
+    ageing: Ratio = 0.0
+    """How far it creeps in a year at a steady rate, as a share of the span (1 sigma, drawn once a sensor)."""
 
 
 class Door(Model):

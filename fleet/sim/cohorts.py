@@ -113,7 +113,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         cycle=None if kind.cycle is None else Cycle(kind.cycle.jitter, keys(words, "cycle.begin")),
         rules=_rules(kind, parameters, words),
         controllers=_controllers(kind, words, base_us, start_us),
-        groups=_groups(kind, sensors, nodes, words, lags),
+        groups=_groups(kind, sensors, nodes, words, lags, start_us),
         lags=tuple(lags),
         hall=hall_of_line[roster.line[members]],
     )
@@ -241,7 +241,7 @@ def _controllers(kind: Kind, words: Words, base_us: int, start_us: int) -> Contr
 
 
 def _groups(
-    kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], words: Words, lags: list[Lag]
+    kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], words: Words, lags: list[Lag], start_us: int
 ) -> tuple[RateGroup, ...]:
     """Put sensors of equal multiple together, each group with what it needs; *lags* grows by what lags."""
     groups = []
@@ -253,7 +253,7 @@ def _groups(
             _graph(kind, [place for place, other in enumerate(taus) if other == tau], list(models), nodes, lags)
             for tau in dict.fromkeys(taus)
         ]
-        groups.append(RateGroup(multiple, chosen, tuple(graphs), chain_of(models, words)))
+        groups.append(RateGroup(multiple, chosen, tuple(graphs), chain_of(models, words, start_us)))
     return tuple(groups)
 
 

@@ -1,7 +1,8 @@
 """The sensor chain: from the true signal to what a real sensor would report.
 
-``y = Q(clip(g x + b + b_T (T_air - 25) + (sigma + s x) w + f))``: gain and offset drawn per sensor, white
-noise w (absolute and as a share of the signal), 1/f noise f, the rails of the span, the step of the resolution.
+``y = Q(clip(g x + b + b_T (T_air - 25) + (sigma + s x) w + f + r))``: gain and offset drawn per sensor, white
+noise w (absolute and as a share of the signal), 1/f noise f, drift r, the rails of the span, the step of the
+resolution.
 All sensors of a rate group go through it at once, as (sensors, machines, ordinals).
 """
 
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleet.data import Bytes, Floats, Quality, Singles, Words
+from fleet.data import Bytes, Floats, Ints, Quality, Singles, Words
 from fleet.scenario.kind import Sensor
 from fleet.sim.address import keys, normals
+from fleet.sim.drift import Drift, drifts_of
 from fleet.sim.noise import OCTAVES, flicker, white
 
 REFERENCE_AIR = 25.0
@@ -45,10 +47,11 @@ class Chain:
     per_unit: Floats  # steps in a unit for resolutions below 1, else 1
     white_streams: Words
     flicker_streams: tuple[Words, ...]
+    drifts: tuple[Drift, ...]
 
 
-def chain_of(sensors: Mapping[str, Sensor], words: Words) -> Chain:
-    """Draw the chain of *sensors* for the machines with *words*."""
+def chain_of(sensors: Mapping[str, Sensor], words: Words, start_us: int) -> Chain:
+    """Draw the chain of *sensors* for the machines with *words*; they were set to rights at *start_us*."""
 
     def by_sensor(values: Sequence[float]) -> Floats:
         return np.array(values, np.float64)[:, None, None]
@@ -77,11 +80,17 @@ def chain_of(sensors: Mapping[str, Sensor], words: Words) -> Chain:
         per_unit=by_sensor([max(1.0, float(round(1.0 / sensor.resolution))) for sensor in listed]),
         white_streams=streams("noise"),
         flicker_streams=tuple(streams(f"flicker.{octave}") for octave in range(OCTAVES)) if flickers else (),
+        drifts=drifts_of(list(sensors), listed, words, start_us),
     )
 
 
-def report(chain: Chain, machines: slice, truth: Floats, air: Floats, first: int) -> tuple[Floats, Bytes]:
-    """Turn *truth* (sensors, machines, ordinals from *first* on) into readings and their quality, same shape."""
+def report(
+    chain: Chain, machines: slice, truth: Floats, air: Floats, first: int, time_us: Ints
+) -> tuple[Floats, Bytes]:
+    """Turn *truth* (sensors, machines, ordinals from *first* on) into readings and their quality, same shape.
+
+    *air* and *time_us* are (machines, ordinals).
+    """
     stop = first + truth.shape[2]
     value = truth * chain.gain[:, machines, None]
     value += chain.offset[:, machines, None]
@@ -95,6 +104,8 @@ def report(chain: Chain, machines: slice, truth: Floats, air: Floats, first: int
         slow = flicker(tuple(stream[:, machines] for stream in chain.flicker_streams), first, stop)
         slow *= chain.flicker
         value += slow
+    for drift in chain.drifts:
+        drift.add(value, machines, time_us)
     clipped = np.clip(value, chain.low, chain.high, out=scatter)
     value -= clipped
     beyond = np.abs(value, out=value) > chain.margin

@@ -133,7 +133,7 @@ def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGro
         for graph in group.graphs:
             if graph.tau_us:
                 _see(over, graph.unlagged(), group, ticks.machines, time_us, out=truth)
-    value, quality = report(group.chain, ticks.machines, seen, ambient, first)
+    value, quality = report(group.chain, ticks.machines, seen, ambient, first, time_us)
     if cut.truth:
         quantise(truth, group.chain.step, group.chain.per_unit * TRUTH_STEPS)
     return _Grid(first, shift, value, quality, truth if cut.truth else None)

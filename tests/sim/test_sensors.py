@@ -11,7 +11,7 @@ from fleet.data import Bytes, Floats, Quality
 from fleet.scenario.kind import Sensor
 from fleet.sim.address import machine_words
 from fleet.sim.sensors import REFERENCE_AIR, Chain, chain_of, quantise, report
-from tests.sim.plants import blocks_of, line, logs_of, roster_of
+from tests.sim.plants import START_US, blocks_of, line, logs_of, roster_of
 
 MACHINES = 40
 
@@ -21,13 +21,14 @@ def sensor(**fields: Any) -> Sensor:
 
 
 def chain(**sensors: Sensor) -> Chain:
-    return chain_of(sensors, machine_words(1, [f"m{number}" for number in range(MACHINES)]))
+    return chain_of(sensors, machine_words(1, [f"m{number}" for number in range(MACHINES)]), START_US)
 
 
 def reported(of: Chain, truth: float, *, air: float = REFERENCE_AIR, count: int = 500, first: int = 0) -> Floats:
     sensors = len(of.gain)
     level = np.full((sensors, MACHINES, count), truth)
-    return report(of, slice(0, MACHINES), level, np.full((MACHINES, count), air), first)[0]
+    time_us = np.broadcast_to(START_US + np.arange(first, first + count) * 1_000_000, (MACHINES, count))
+    return report(of, slice(0, MACHINES), level, np.full((MACHINES, count), air), first, time_us)[0]
 
 
 @given(
@@ -59,7 +60,8 @@ def test_every_reading_of_a_shipped_kind_is_a_whole_number_of_steps(kind: str) -
 
 def qualities(of: Chain, truth: float) -> tuple[Floats, Bytes]:
     level = np.full((1, MACHINES, 200), truth)
-    return report(of, slice(0, MACHINES), level, np.full((MACHINES, 200), REFERENCE_AIR), 0)
+    time_us = np.full((MACHINES, 200), START_US)
+    return report(of, slice(0, MACHINES), level, np.full((MACHINES, 200), REFERENCE_AIR), 0, time_us)
 
 
 @pytest.mark.parametrize(("truth", "rail"), [(130.0, 100.0), (-20.0, 0.0)])
@@ -115,7 +117,7 @@ def test_what_is_reported_does_not_depend_on_the_sensors_beside() -> None:
 
 
 def test_what_is_reported_does_not_depend_on_where_it_is_cut() -> None:
-    of = chain(a=sensor(noise=0.3, noise_share=0.01, flicker=0.1))
+    of = chain(a=sensor(noise=0.3, noise_share=0.01, flicker=0.1, drift=1, drift_tau="40 min", walk=1, ageing="9 %"))
 
     whole = reported(of, 10.0, count=500)
 
