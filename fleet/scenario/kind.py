@@ -2,7 +2,8 @@
 
 Everything is in canonical units (durations in seconds, shares 0..1). A name in a law's inputs
 means, in this order: a drive, a node, an earlier signal, a parameter; or it is one of the
-built-in ``ambient``, ``level``, ``time`` (s) and ``damage.<mode>``.
+built-in ``ambient``, ``dew_point``, ``level``, ``time`` (s), ``damage.<mode>``, ``rising.<drive>`` (how far a drive
+is below what it heads for), and in a kind with a cycle ``phase``, ``parts``, ``last_cycle`` (s) and ``part_scatter``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from fleet.scenario.quantities import (
 )
 from fleet.scenario.wording import Path, shown
 
-BUILT_IN = ("ambient", "level", "time")  # and damage.<mode>
+BUILT_IN = ("ambient", "dew_point", "level", "time")  # and damage.<mode>, rising.<drive>
+OF_CYCLES = ("phase", "parts", "last_cycle", "part_scatter")
+RISING = "rising."
 BASE_PERIOD_MIN_S = 1e-4
 PERIODS_MAX = 8  # different ones in a kind: a scan's set of due sensors is a bit each in a byte
 
@@ -58,6 +61,15 @@ def _pair(value: object) -> tuple[float, float]:
     if low >= high:
         raise refused(f"must ascend, got [{low:g}, {high:g}]")
     return low, high
+
+
+def _zones(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise refused(f"must be three numbers like [0.71, 1.8, 4.5], where A, B and C end, got {shown(value)}")
+    ends = tuple(number(above=0)(each) for each in value)
+    if sorted(set(ends)) != list(ends):
+        raise refused(f"must ascend, got {shown(value)}")
+    return ends
 
 
 def _onset(value: object) -> tuple[float, float]:
@@ -101,6 +113,7 @@ Positive = Annotated[float, BeforeValidator(number(above=0))]
 Step = Annotated[float, BeforeValidator(_step)]
 Value = Annotated[Measure, BeforeValidator(measure)]
 Span = Annotated[tuple[float, float], BeforeValidator(_pair)]
+Zones = Annotated[tuple[float, ...], BeforeValidator(_zones)]
 Onset = Annotated[tuple[float, float], BeforeValidator(_onset)]
 Input = Annotated[str | float, BeforeValidator(_name_or_number)]
 Period = Annotated[str | float, BeforeValidator(_name_or_duration)]
@@ -242,6 +255,10 @@ class Sensor(Model):
     """How far it wanders without coming back, in units a square root of a day."""
     ageing: Ratio = 0.0
     """How far it creeps in a year at a steady rate, as a share of the span (1 sigma, drawn once a sensor)."""
+    normal: Span | None = None
+    """Between which readings a healthy machine at work has it, nearly always."""
+    zones: Zones | None = None
+    """Where the zones A, B and C of ISO 20816 end; only for a vibration."""
 
 
 class Door(Model):
@@ -272,6 +289,10 @@ class Kind(Model):
     clock_error: DurationOrZero = 0.02
     sync_every: Duration = 600.0
     door: Door | None = None
+    always_on: Flag = False
+    """Runs round the clock, whatever the shifts of its line."""
+    electrical: str | None = None
+    """The signal that is the electrical power it takes, kW: what the meter of its line counts."""
 
     @property
     def base_period(self) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.data import State
-from fleet.scenario.kind import BUILT_IN, Sensor, period_faults
+from fleet.scenario.kind import BUILT_IN, OF_CYCLES, RISING, Sensor, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
 from fleet.scenario.wording import Path, unknown
 
@@ -31,6 +31,7 @@ def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
         *_nodes(kind),
         *_signals(kind, laws),
         *_sensors(kind),
+        *_electrical(kind),
     ]
 
 
@@ -155,6 +156,9 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
 def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
     signals = _parts(kind, "signals")
     known = {*BUILT_IN, *(f"damage.{mode}" for mode in _parts(kind, "wear"))}
+    known |= {f"{RISING}{drive}" for drive in _parts(kind, "drives")}
+    if kind.get("cycle"):
+        known |= set(OF_CYCLES)
     for section in ("drives", "nodes", "parameters"):
         known |= _parts(kind, section).keys()
     for name, signal in signals.items():
@@ -199,6 +203,12 @@ def _sensors(kind: dict[str, Any]) -> Iterator[Fault]:
             continue
     if all(period > 0 for period in periods.values()):
         yield from period_faults(periods)
+
+
+def _electrical(kind: dict[str, Any]) -> Iterator[Fault]:
+    signals, name = _parts(kind, "signals"), kind.get("electrical")
+    if isinstance(name, str) and name not in signals:
+        yield ("electrical",), unknown("signal", name, signals)
 
 
 _PERIOD: float = Sensor.model_fields["period"].default

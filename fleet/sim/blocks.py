@@ -23,7 +23,7 @@ from fleet.sim.calendar import DAY_S, Calendar, weekly
 from fleet.sim.changes import CAUSES, Journal, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
-from fleet.sim.hall import KNOT_US, Air
+from fleet.sim.hall import KNOT_US, Air, dew_point
 from fleet.sim.lags import lag_rests
 from fleet.sim.nodes import rests
 from fleet.sim.plant import Line, Plant, Stations
@@ -79,6 +79,7 @@ class Simulation:
         self._decided: list[Ints] = []
         self._plant = _plant(roster, built, start_us=start_us)
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
+        self._dew = [dew_point(seed, hall.name) for hall in roster.halls if any(map(_feels_dew, built))]
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
 
     @property
@@ -159,7 +160,8 @@ class Simulation:
         lag = max((math.ceil(lag.tau_us) for running in self._running for lag in running.model.lags), default=0)
         first = (start_us - reach - lag) // KNOT_US
         stop = (stop_us + reach) // KNOT_US + 2
-        return AirOver(np.stack([air.knots(first, stop) for air in self._air]), first)
+        dew = [air.knots(first, stop) for air in self._dew]
+        return AirOver(np.stack([air.knots(first, stop) for air in self._air]), first, np.array(dew))
 
 
 _WANDER_K = 0.5
@@ -179,6 +181,10 @@ def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:
     at = np.flatnonzero(np.isin(model.members, readings_of))
     breaks = np.flatnonzero(np.diff(at) > 1) + 1
     return tuple(slice(int(run[0]), int(run[-1]) + 1) for run in np.split(at, breaks) if len(run))
+
+
+def _feels_dew(model: Model) -> bool:
+    return any("dew_point" in graph.needed for group in model.groups for graph in group.graphs)
 
 
 def _rate(model: Model) -> float:
@@ -202,11 +208,13 @@ def _plant(roster: Roster, built: list[Model], *, start_us: int) -> Plant:
     order = np.argsort(members)
     places = members[order]
     calendars = {shifts: calendar_of(shifts) for shifts in dict.fromkeys(line.shifts for line in roster.lines)}
+    always_on = np.array([model.kind.always_on for model in built], bool)[cohort[order]]
+    line = np.where(always_on, len(roster.lines), roster.line[places])  # as if on a line of their own
     return Plant(
         start_us,
         [(model.rules, model.words) for model in built],
-        Stations(cohort[order], index[order], roster.line[places], roster.island[places]),
-        [Line(calendars[line.shifts], line.crew, line.buffer) for line in roster.lines],
+        Stations(cohort[order], index[order], line, roster.island[places]),
+        [*(Line(calendars[line.shifts], line.crew, line.buffer) for line in roster.lines), Line(Calendar(), -1, 0)],
         [crew.size for crew in roster.crews],
     )
 

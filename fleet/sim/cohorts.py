@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fleet.data import SECOND_US, Cohort, Equipment, Floats, Ints, Sensor, State, Words
-from fleet.scenario.kind import Drive, Kind
+from fleet.scenario.kind import RISING, Drive, Kind
 from fleet.scenario.kind import Node as NodeModel
 from fleet.scenario.roster import Roster
 from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
 from fleet.sim.lags import NO_REST, Lag, stepping
 from fleet.sim.laws import LAWS
-from fleet.sim.nodes import Cycle, Node, profile
+from fleet.sim.nodes import Cycle, Node
+from fleet.sim.profiles import profile
 from fleet.sim.rules import Mode, Rules
 from fleet.sim.scans import CLOCK_STEP_MAX, Controllers
 from fleet.sim.sensors import Chain, chain_of
@@ -110,7 +111,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         words=words,
         parameters=parameters,
         nodes=nodes,
-        cycle=None if kind.cycle is None else Cycle(kind.cycle.jitter, keys(words, "cycle.begin")),
+        cycle=_cycle(kind, words),
         rules=_rules(kind, parameters, words),
         controllers=_controllers(kind, words, base_us, start_us),
         groups=_groups(kind, sensors, nodes, words, lags, start_us),
@@ -181,6 +182,12 @@ def _slow_node(name: str, node: NodeModel, kind: Kind, parameters: Mapping[str, 
         slow=True,
         lag_us=node.lag * SECOND_US,
     )
+
+
+def _cycle(kind: Kind, words: Words) -> Cycle | None:
+    if kind.cycle is None:
+        return None
+    return Cycle(kind.cycle.jitter, keys(words, "cycle.begin"), keys(words, "cycle.part"))
 
 
 def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
@@ -265,7 +272,9 @@ def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, .
         if name in needed:
             signals.insert(0, name)
             needed |= {value for value in kind.signals[name].inputs.values() if isinstance(value, str)}
-    used = tuple(place for place, node in enumerate(nodes) if node.name in needed)
+    used = tuple(
+        place for place, node in enumerate(nodes) if not needed.isdisjoint({node.name, f"{RISING}{node.name}"})
+    )
     tau_us = kind.sensors[names[places[0]]].tau * SECOND_US
     found: dict[str, int] = {}
     if tau_us:

@@ -20,7 +20,8 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, State
 from fleet.sim import changes as row
 from fleet.sim.changes import Spans
-from fleet.sim.nodes import PHASES, Cycle, Node, Profile, scale_of, span_phases
+from fleet.sim.nodes import Cycle, Node, scale_of, span_phases
+from fleet.sim.profiles import periodic
 
 APART = 1e-5
 """Two time constants are never closer than this share: in partial fractions they would divide by 0."""
@@ -99,6 +100,10 @@ def apart(tau_us: Floats, own_us: float) -> Floats:
     return np.where(np.abs(tau_us - own_us) < APART * own_us, own_us * (1.0 + APART), tau_us)
 
 
+def _lag_apart(node: Node, own_us: float) -> tuple[float, ...]:
+    return (float(apart(np.array([node.lag_us]), own_us)[0]),) if node.lag_us else ()
+
+
 def _poles(node: Node, tau_us: Floats) -> Iterator[tuple[Floats, Floats | float]]:
     """Give the exponentials by which a node's rest decays, each with its share of it."""
     if not node.lag_us:
@@ -116,38 +121,9 @@ def _answer(lag: Lag, rows: Ints, place: Ints, phase: Ints | None) -> Floats:
     level = (node.levels[state] * scale)[place]
     if node.profile is None or phase is None:
         return np.asarray(level)
-    period_us = np.maximum(rows[:, row.PERIOD], 1)
-    answer = periodic(node.profile, period_us / lag.tau_us, place, phase)
-    if node.slow:  # two lags in series are a difference of two lags
+    taus_us: tuple[float, ...] = (lag.tau_us,)
+    if node.slow:
         tau_us = float(apart(node.tau_us[State.EXECUTE : State.EXECUTE + 1], lag.tau_us)[0])
-        slow = periodic(node.profile, period_us / tau_us, place, phase)
-        answer = (tau_us * slow - lag.tau_us * answer) / (tau_us - lag.tau_us)
+        taus_us = (tau_us, *_lag_apart(node, lag.tau_us), lag.tau_us)
+    answer = periodic(node.profile, np.maximum(rows[:, row.PERIOD], 1), taus_us, place, phase)
     return np.where((state == State.EXECUTE)[place], answer * scale[place], level)
-
-
-def periodic(over: Profile, ratio: Floats, place: Ints, phase: Ints) -> Floats:
-    """Give what a first-order lag makes of a profile that repeats itself, at table places *phase*.
-
-    *ratio* w is the period over the time constant, one for each row that *place* names. On the straight piece i
-    from p to q, ``y = x - slope / w + A_i exp(-w (phi - p))``; the A_i follow from one another, and the first from
-    the last because the profile repeats itself.
-    """
-    knots, heights = over.knots, over.heights
-    width = np.diff(knots)
-    slope = np.diff(heights) / width
-    fade = np.exp(-ratio * width[:, None])
-    kink = np.diff(slope, prepend=slope[-1:])[:, None] / ratio
-    kink[0] += heights[-1] - heights[0]
-    turn = np.zeros(len(ratio))
-    for number in range(1, len(width)):  # from a first factor of 0 to what it would be one period later
-        turn = (turn + kink[number]) * fade[number]
-    factors = np.empty((len(width), len(ratio)))
-    factors[0] = (turn + kink[0]) / -np.expm1(-ratio)
-    for number in range(1, len(width)):
-        factors[number] = factors[number - 1] * fade[number - 1] + kink[number]
-    at = (np.arange(PHASES) + 0.5) / PHASES
-    piece_of = np.minimum(np.searchsorted(knots, at, side="right") - 1, len(width) - 1)
-    piece = piece_of[phase]
-    into = (at - knots[piece_of])[phase]
-    own = ratio[place]
-    return np.asarray(over.level[phase] - slope[piece] / own + factors[piece, place] * np.exp(-own * into))

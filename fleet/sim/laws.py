@@ -45,6 +45,15 @@ def motor_current(load: Floats, on: Floats, rated: Floats, idle_share: Floats) -
     return on * rated * (idle_share + (1.0 - idle_share) * load)
 
 
+def inrush(current: Floats, rising: Floats, rated: Floats, peak: Floats) -> Floats:
+    """Add what a motor draws while it comes up to speed, A: *peak* times its rated current at first.
+
+    *rising* is how far its speed is below what it heads for (``rising.DRIVE``), so the peak decays with the drive's
+    settling time: 0.3 to 1 s. *peak* is 5 to 7 started directly on line, 1.5 to 2 by an inverter.
+    """
+    return current + peak * rated * rising
+
+
 def three_phase_power(current: Floats, rated: Floats) -> Floats:
     """Give electrical power, kW: ``sqrt(3) * U * I * cos(phi)`` at 400 V.
 
@@ -54,6 +63,26 @@ def three_phase_power(current: Floats, rated: Floats) -> Floats:
     return (math.sqrt(3) * LINE_VOLTAGE_V / 1000.0) * current * (0.2 + 0.66 * share)
 
 
+def line_current(power: Floats, cosphi: Floats) -> Floats:
+    """Give the current of a three-phase line at 400 V, A, from active *power* (kW) and power factor."""
+    return power * (1000.0 / (math.sqrt(3) * LINE_VOLTAGE_V)) / cosphi
+
+
+def power_factor(load: Floats, idle: Floats, full: Floats) -> Floats:
+    """Give the power factor of many loads: *idle* with next to none of them on, *full* with all.
+
+    ``idle + (full - idle) (1 - (1 - load)**2)``: magnetising current, which does not fall with the load, weighs less
+    the more of them work.
+    """
+    spare = 1.0 - np.clip(load, 0.0, 1.0)
+    return idle + (full - idle) * (1.0 - spare * spare)
+
+
+def hydraulic_power(pressure: Floats, flow: Floats, efficiency: Floats) -> Floats:
+    """Give the power a hydraulic pump takes, kW: ``p Q / 600 / efficiency``, p in bar, Q in l/min."""
+    return pressure * flow / (600.0 * efficiency)
+
+
 def vibration(speed: Floats, load: Floats, healthy: Floats, exponent: Floats, damage: Floats, growth: Floats) -> Floats:
     """Give vibration velocity, mm/s RMS: ``v0 * s**p * (0.7 + 0.3 u) * (1 + k D)``.
 
@@ -61,6 +90,48 @@ def vibration(speed: Floats, load: Floats, healthy: Floats, exponent: Floats, da
     """
     turning = np.maximum(speed, 0.0) ** exponent
     return healthy * turning * (0.7 + 0.3 * load) * (1.0 + growth * damage)
+
+
+def resonance(of: Floats, speed: Floats, at: Floats, damping: Floats) -> Floats:
+    """Raise a vibration near the speed *at* which the machine's frame resonates.
+
+    An oscillator's amplification ``1 / sqrt((1 - r**2)**2 + (2 d r)**2)`` at r = speed / at (ISO 2041): 1 far below,
+    ``1 / (2 d)`` at the resonance.
+    """
+    ratio = speed / at
+    stiff, damped = 1.0 - ratio * ratio, 2.0 * damping * ratio
+    return of / np.sqrt(stiff * stiff + damped * damped)
+
+
+def two_node(air: Floats, frame: Floats, winding: Floats) -> Floats:
+    """Give a motor's winding temperature, degC: the air, the frame's rise over it, the winding's over the frame.
+
+    Two thermal nodes answer with two exponentials; here they are two slow nodes of the kind, added (Foster's form).
+    """
+    return air + frame + winding
+
+
+def relative_humidity(air: Floats, dew_point: Floats) -> Floats:
+    """Give relative humidity, %: the vapour pressure at *dew_point* over that at saturation, both degC.
+
+    Magnus' formula with the constants of Alduchov and Eskridge, 1996: 17.625 and 243.04 degC.
+    """
+    return 100.0 * np.exp(17.625 * (dew_point / (243.04 + dew_point) - air / (243.04 + air)))
+
+
+def receiver_pressure(phase: Floats, duty: Floats, unloaded: Floats, loaded: Floats) -> Floats:
+    """Give the pressure of an air receiver, bar: up from *loaded* to *unloaded* while air flows in, then down again.
+
+    A compressor runs loaded for the share *duty* of its turn and unloaded for the rest; *phase* is the place in it.
+    ``V dp/dt = R T (m_in - m_out)`` with constant flows: a sawtooth between the two pressures that switch it.
+    """
+    filled = np.where(phase < duty, phase / duty, (1.0 - phase) / (1.0 - duty))
+    return loaded + (unloaded - loaded) * filled
+
+
+def runs_loaded(phase: Floats, duty: Floats) -> Floats:
+    """Say whether a compressor runs loaded (1) or unloaded (0) at *phase* of its turn."""
+    return (phase < duty).astype(np.float64)
 
 
 def warmed(air: Floats, rise: Floats, damage: Floats, wear_rise: Floats, on: Floats) -> Floats:
@@ -96,9 +167,18 @@ LAWS: Mapping[str, Law] = {
     "total": total,
     "product": product,
     "motor_current": motor_current,
+    "inrush": inrush,
     "three_phase_power": three_phase_power,
+    "line_current": line_current,
+    "power_factor": power_factor,
+    "hydraulic_power": hydraulic_power,
     "vibration": vibration,
+    "resonance": resonance,
     "warmed": warmed,
+    "two_node": two_node,
+    "relative_humidity": relative_humidity,
+    "receiver_pressure": receiver_pressure,
+    "runs_loaded": runs_loaded,
     "pump_flow": pump_flow,
     "pump_pressure": pump_pressure,
     "ripple": ripple,

@@ -17,37 +17,10 @@ from fleet.data import Bools, Floats, Ints, State, Words
 from fleet.sim import changes as row
 from fleet.sim.address import normals
 from fleet.sim.changes import PPM, Spans
-
-PHASES = 4096
-"""Steps in which the profile of a cycle is tabulated."""
+from fleet.sim.profiles import PHASES, Profile, periodic
 
 CYCLE_ERROR_MAX = 0.12
 """Largest error of a cycle's beginning, in periods: below 1/8, so that cycles never overtake each other."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Profile:
-    """What a drive does over a cycle, tabulated at PHASES phases, and what a slow node makes of it.
-
-    ``swing`` is the integral of (level - mean) over the phase, with mean 0: a node of time
-    constant tau answers a cycle of period T << tau with ``mean + T / tau * swing`` (first order in T / tau).
-    """
-
-    level: Floats
-    swing: Floats
-    mean: float
-    knots: Floats  # phases of the corners, from 0 to 1
-    heights: Floats  # levels there
-
-
-def profile(points: tuple[tuple[float, float], ...]) -> Profile:
-    """Tabulate (phase, level) *points*, linear between them."""
-    phase = (np.arange(PHASES) + 0.5) / PHASES
-    level = np.interp(phase, [p for p, _ in points], [v for _, v in points])
-    mean = float(level.mean())
-    swing = np.cumsum(level - mean) / PHASES
-    knots, heights = np.array(points, np.float64).T.copy()
-    return Profile(level, swing - swing.mean(), mean, knots, heights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,10 +44,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cycle:
-    """How punctual the cycles of a cohort are: error in periods (1 sigma), and its streams (machines,)."""
+    """How punctual the cycles of a cohort are: error in periods (1 sigma), and its streams (machines,).
+
+    *part_stream* addresses what differs from part to part.
+    """
 
     jitter: float
     stream: Words
+    part_stream: Words
 
 
 def phases(time_us: Ints, start_us: Ints, period_us: Ints, done: Ints, cycle: Cycle, stream: Words) -> Ints:
@@ -112,6 +89,20 @@ def _tabulated(errors: Callable[[Floats], Floats], first: Floats, cycles: int) -
     return look_up
 
 
+def cycles(
+    time_us: Ints, start_us: Ints, period_us: Ints, done: Ints, cycle: Cycle, stream: Words
+) -> tuple[Floats, Floats]:
+    """Find how many cycles were completed since *start_us* at *time_us*, and how long the last one took, in periods.
+
+    The cycle that *phases* finds each instant in.
+    """
+    at = (time_us - start_us) / period_us
+    number = np.rint(at)
+    number -= at < number + _errors(number, done, cycle, stream)
+    late, before = (_errors(number - ago, done, cycle, stream) for ago in (0.0, 1.0))
+    return number, 1.0 + late - before
+
+
 def _errors(number: Floats, done: Ints, cycle: Cycle, stream: Words) -> Floats:
     """Draw how late cycle *number* begins, in periods; the one that a state change begins is punctual."""
     error = normals(stream, done + number.astype(np.int64)) * np.float32(cycle.jitter)
@@ -126,7 +117,8 @@ def answer(node: Node, spans: Spans, which: Ints, phase: Ints | None) -> Floats:
     level = node.levels[state]
     if node.profile is not None and phase is not None:
         running = state == State.EXECUTE
-        level = np.where(running, profile_answer(node, node.profile, phase, rows[:, row.PERIOD]), level)
+        place = np.arange(len(rows))
+        level = np.where(running, profile_answer(node, node.profile, rows[:, row.PERIOD], place, phase), level)
     return level * scale_of(node, rows)
 
 
@@ -138,13 +130,15 @@ def scale_of(node: Node, rows: Ints) -> Floats:
     return scale
 
 
-def profile_answer(node: Node, over: Profile, phase: Ints, period_us: Ints) -> Floats:
-    """Give the answer to a profile at *phase*: the profile itself, or a slow node's small swing about the mean."""
+def profile_answer(node: Node, over: Profile, period_us: Ints, place: Ints, phase: Ints) -> Floats:
+    """Give the answer to a profile at *phase*: the profile itself, or what a slow node makes of it.
+
+    *period_us* has the cycle's period for each row that *place* names.
+    """
     if not node.slow:
-        level: Floats = over.level[phase]
-        return level
-    swing: Floats = over.mean + (period_us / node.tau_us[State.EXECUTE]) * over.swing[phase]
-    return swing
+        return np.asarray(over.level.take(phase))
+    tau_us = float(node.tau_us[State.EXECUTE])
+    return periodic(over, period_us, (tau_us, node.lag_us) if node.lag_us else (tau_us,), place, phase)
 
 
 def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, State
+from fleet.scenario.kind import OF_CYCLES, RISING
 from fleet.sim import changes as row
+from fleet.sim.address import normals
 from fleet.sim.changes import PPM, Spans
 from fleet.sim.cohorts import Graph, Model, RateGroup, law_inputs
 from fleet.sim.damage import damage
 from fleet.sim.hall import read_off
 from fleet.sim.lags import NO_REST, on_grid
 from fleet.sim.laws import LAWS
-from fleet.sim.nodes import Node, decay, phases, profile_answer, scale_of
+from fleet.sim.nodes import Node, cycles, decay, phases, profile_answer, scale_of
+from fleet.sim.profiles import PHASES
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
 from fleet.sim.sensors import TRUTH_STEPS, quantise, report
 
@@ -42,14 +45,25 @@ class Cut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AirOver:
-    """The air of every hall at whole minutes from *first* on; (halls, minutes)."""
+    """The air of every hall at whole minutes from *first* on: temperature and dew point; (halls, minutes).
+
+    *dew* is empty where no machine feels it.
+    """
 
     knots: Floats
     first: int
+    dew: Floats
 
     def at(self, hall: Ints, time_us: Ints) -> Floats:
         """Give the air temperature of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
-        return read_off(self.knots.ravel(), self.first - hall[:, None] * self.knots.shape[1], time_us)
+        return self._read(self.knots, hall, time_us)
+
+    def dew_point(self, hall: Ints, time_us: Ints) -> Floats:
+        """Give the dew point of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
+        return self._read(self.dew, hall, time_us)
+
+    def _read(self, knots: Floats, hall: Ints, time_us: Ints) -> Floats:
+        return read_off(knots.ravel(), self.first - hall[:, None] * knots.shape[1], time_us)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,22 +170,33 @@ def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: 
     Few machines change within a block. All are computed as if none did, by columns of one element a machine, and
     those that do once more.
     """
-    model, spans = over.model, over.spans
+    model = over.model
     names = [model.cohort.sensors[group.sensors[place]].name for place in graph.sensors]
     signal_of = [(place, model.kind.sensors[name].signal) for place, name in zip(graph.sensors, names, strict=True)]
     # The air moves so slowly that lagging behind it is seeing it as it was a time constant ago.
-    ambient = over.air.at(model.hall[machines], time_us - round(graph.tau_us)) if graph.tau_us else over.ambient
-    first = spans.first[machines.start : machines.stop + 1]
-    values = signals(model, spans, over.rest, ambient, graph, machines, first[:-1, None], time_us)
+    air = {"ambient": over.ambient}
+    if graph.tau_us:
+        air["ambient"] = over.air.at(model.hall[machines], time_us - round(graph.tau_us))
+    if "dew_point" in graph.needed:
+        air["dew_point"] = over.air.dew_point(model.hall[machines], time_us - round(graph.tau_us))
+    spans, rest = _of_machines(over.spans, over.rest, machines)
+    values = signals(model, spans, rest, air, graph, machines, spans.first[:-1, None], time_us)
     for at, signal in signal_of:
         out[at] = values[signal]
-    changing = np.flatnonzero(np.diff(first) > 1)
+    changing = np.flatnonzero(np.diff(spans.first) > 1)
     if len(changing):
-        which, when = changing + machines.start, time_us[changing]
-        place = _places(spans, which, when)
-        values = signals(model, spans, over.rest, ambient[changing], graph, which, place, when)
+        when = time_us[changing]
+        place = _places(spans, changing, when)
+        air = {name: felt[changing] for name, felt in air.items()}
+        values = signals(model, spans, rest, air, graph, changing + machines.start, place, when)
         for at, signal in signal_of:
             out[at][changing] = values[signal]
+
+
+def _of_machines(spans: Spans, rest: Floats, machines: slice) -> tuple[Spans, Floats]:
+    """Take the spans of *machines* out of those of a cohort: what follows costs as much as the tile is large."""
+    first = spans.first[machines.start : machines.stop + 1]
+    return Spans(spans.rows[first[0] : first[-1]], first - first[0]), rest[:, first[0] : first[-1]]
 
 
 def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[int, _Part]]:
@@ -268,13 +293,13 @@ def signals(
     model: Model,
     spans: Spans,
     rest: Floats,
-    ambient: Floats,
+    air: Mapping[str, Floats],
     graph: Graph,
     machines: slice | Ints,
     place: Ints,
     time_us: Ints,
 ) -> Mapping[str, Floats]:
-    """Evaluate *graph*, a part of the kind's, on the rectangle *time_us* (machines, scans).
+    """Evaluate *graph*, a part of the kind's, on the rectangle *time_us* (machines, scans), given the *air*.
 
     *place* is the span in force at each instant, (machines, scans), or (machines, 1) where nothing changes.
     """
@@ -282,15 +307,20 @@ def signals(
     executing = (spans.rows[:, row.STATE] == State.EXECUTE)[place]
     phase = _phase(model, spans, place, machines, time_us)
     values: dict[str, Floats] = {
-        "ambient": ambient,
+        **air,
         "level": (spans.rows[:, row.LEVEL].astype(np.float64) / PPM)[place],
     }
     if "time" in graph.needed:
         values["time"] = (time_us - model.controllers.start_us - round(graph.tau_us)).astype(np.float64) * 1e-6
     for name, drawn in model.parameters.items():
         values[name] = drawn[machines, None]
-    for index in () if graph.lags else graph.nodes:
-        values[model.nodes[index].name] = _node(model.nodes[index], spans, rest[index], place, age_us, executing, phase)
+    for index in graph.nodes:
+        node = model.nodes[index]
+        left = _left(node, spans, rest[index], place, age_us)
+        if not graph.lags:
+            values[node.name] = _node(node, spans, left, place, executing, phase)
+        if f"{RISING}{node.name}" in graph.needed:
+            values[f"{RISING}{node.name}"] = _below(left, len(place))
     for name, number in graph.lags.items():
         lag = model.lags[number]
         own = np.zeros(len(spans.rows)) if lag.place == NO_REST else rest[lag.place]
@@ -298,6 +328,9 @@ def signals(
     for number, mode in enumerate(model.rules.modes):
         if f"damage.{mode.name}" in graph.needed:
             values[f"damage.{mode.name}"] = damage(mode, model.words, spans, number, place, age_us, executing)
+    if phase is not None and not graph.needed.isdisjoint(OF_CYCLES):
+        frozen_us = np.where(executing, time_us, spans.rows[:, row.TIME][place])
+        values |= _of_cycles(model, spans, place, machines, frozen_us, phase)
     for name in graph.signals:
         law, inputs = law_inputs(model.kind, name)
         values[name] = LAWS[law](
@@ -325,23 +358,58 @@ def _phase(model: Model, spans: Spans, place: Ints, machines: slice | Ints, time
     return phases(time_us, start, period, done, model.cycle, stream)
 
 
-def _node(
-    node: Node, spans: Spans, rest: Floats, place: Ints, age_us: Floats, executing: Bools, phase: Ints | None
-) -> Floats:
-    """Give a node's value: its periodic answer plus the decaying rest."""
-    scale = scale_of(node, spans.rows)
-    state = spans.rows[:, row.STATE]
-    answer = (node.levels[state] * scale)[place]
-    if node.profile is not None and phase is not None:
-        period = spans.rows[:, row.PERIOD][place]
-        answer = np.where(executing, profile_answer(node, node.profile, phase, period) * scale[place], answer)
-    left, tau_us = rest[place], node.tau_us[state][place]
+def _of_cycles(
+    model: Model, spans: Spans, place: Ints, machines: slice | Ints, time_us: Ints, phase: Ints
+) -> dict[str, Floats]:
+    """Give what is known of the cycles at *time_us*: the phase, parts made, the last one's time, its scatter."""
+    assert model.cycle is not None, "a phase is one of a cycle"
+    start, period, done = (spans.rows[:, column][place] for column in (row.START, row.PERIOD, row.DONE))
+    number, last = cycles(time_us, start, period, done, model.cycle, model.cycle.stream[machines, None])
+    parts = done + number.astype(np.int64)
+    turned = (phase.astype(np.float64) + 0.5) * (1.0 / PHASES)
+    return {
+        "phase": turned,
+        "parts": parts.astype(np.float64),
+        "last_cycle": last * period * 1e-6,
+        "part_scatter": normals(model.cycle.part_stream[machines, None], parts).astype(np.float64),
+    }
+
+
+class _Left(NamedTuple):
+    """What is left of a node's rests: of the machines *moving* only, (moving, scans); most have long been settled."""
+
+    moving: Ints
+    amount: Floats
+
+
+def _left(node: Node, spans: Spans, rest: Floats, place: Ints, age_us: Floats) -> _Left:
+    """Find which machines are still settling at a node, and by how much they are off."""
+    rests, tau_us = rest[place], node.tau_us[spans.rows[:, row.STATE]][place]
     since_us = age_us if place.shape == age_us.shape else age_us[:, :1]
-    is_left = (left != 0.0) & (since_us <= GONE * np.maximum(tau_us, node.lag_us))
+    is_left = (rests != 0.0) & (since_us <= GONE * np.maximum(tau_us, node.lag_us))
     moving = np.flatnonzero(is_left.any(axis=1))
-    if len(moving) == len(left):
-        return np.asarray(answer + left * decay(age_us, tau_us, node.lag_us))
-    if len(moving):  # most machines have long been settled
-        answer = np.array(np.broadcast_to(answer, age_us.shape))
-        answer[moving] += left[moving] * decay(age_us[moving], tau_us[moving], node.lag_us)
+    if len(moving) < len(rests):
+        rests, age_us, tau_us = rests[moving], age_us[moving], tau_us[moving]
+    return _Left(moving, rests * decay(age_us, tau_us, node.lag_us) if len(moving) else np.zeros((0, 1)))
+
+
+def _node(node: Node, spans: Spans, left: _Left, place: Ints, executing: Bools, phase: Ints | None) -> Floats:
+    """Give a node's value: its periodic answer plus what is *left* of its rest."""
+    scale = scale_of(node, spans.rows)
+    answer = (node.levels[spans.rows[:, row.STATE]] * scale)[place]
+    if node.profile is not None and phase is not None:
+        running = profile_answer(node, node.profile, spans.rows[:, row.PERIOD], place, phase)
+        answer = np.where(executing, running * scale[place], answer)
+    if len(left.moving) == len(answer):
+        return np.asarray(answer + left.amount)
+    if len(left.moving):
+        answer = np.array(np.broadcast_to(answer, (len(answer), left.amount.shape[1])))
+        answer[left.moving] += left.amount
     return answer
+
+
+def _below(left: _Left, machines: int) -> Floats:
+    """Give how far a drive is below what it heads for; (machines, scans), or (machines, 1) where it is nowhere."""
+    below = np.zeros((machines, left.amount.shape[1]))
+    below[left.moving] = np.maximum(-left.amount, 0.0)
+    return below

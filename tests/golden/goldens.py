@@ -7,7 +7,7 @@ A golden file changes only together with a line under "Readings changed" in the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def golden(name: str) -> dict[str, object]:
         "readings": sum(block.readings for block in blocks),
         "events": sum(len(block.events) for block in blocks),
         "digests": {"readings": digest_of_readings(blocks), "events": digest_of_events(blocks)},
+        "kinds": digests_by_kind(blocks),
         "first": first_readings(blocks[0], start_us),
     }
 
@@ -78,6 +79,16 @@ def digest_of_readings(blocks: Sequence[Block]) -> str:
         digest.update(log.value.astype("<f8").tobytes())
         digest.update(log.quality.tobytes())
     return digest.hexdigest()
+
+
+def digests_by_kind(blocks: Sequence[Block]) -> dict[str, str]:
+    """Digest the readings of each kind by itself: a change shows where it is."""
+    names = sorted({columns.kind for block in blocks for columns in block.kinds})
+    return {name: digest_of_readings([_only(block, name) for block in blocks]) for name in names}
+
+
+def _only(block: Block, kind: str) -> Block:
+    return replace(block, kinds=tuple(columns for columns in block.kinds if columns.kind == kind))
 
 
 def digest_of_events(blocks: Sequence[Block]) -> str:
