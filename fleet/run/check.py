@@ -30,10 +30,7 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
     plan = _plan(scenario, source)
     roster = plan.roster
     per_kind = Counter(machine.kind for machine in roster.machines)
-    rate = sum(
-        entry.count * entry.lines * sum(1.0 / sensor.period for sensor in entry.kind.sensors.values())
-        for entry in roster.entries
-    )
+    rate = roster.readings_per_second
     islands = Counter(roster.island.tolist())
     begins = "now" if scenario.start_us is None else moment(scenario.start_us)
     ends = "until interrupted" if plan.stop_us is None else f"for {span_text(plan.stop_us - plan.start_us)}"

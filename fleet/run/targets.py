@@ -202,6 +202,7 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
         connection=connection,
         topics=topics,
         producer=plan.request.producer,
+        readings_per_s=plan.roster.readings_per_second * plan.request.speed,
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
     encoder = _encoder(plan, target, topics)

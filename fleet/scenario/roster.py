@@ -59,6 +59,14 @@ class Roster:
     halls: tuple[Hall, ...]
     crews: tuple[Crew, ...]
 
+    @property
+    def readings_per_second(self) -> float:
+        """How many readings a second of simulated time are scheduled."""
+        return sum(
+            entry.count * entry.lines * sum(1.0 / sensor.period for sensor in entry.kind.sensors.values())
+            for entry in self.entries
+        )
+
 
 class _Pattern(NamedTuple):
     """What all lines of one template have in common; one item a station."""

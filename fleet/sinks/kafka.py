@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 
 import aiokafka.errors as kafka_errors
 
-from fleet.data import Batch, Delivery, PackedBatch, TopicSeen
+from fleet.data import Batch, PackedBatch, TopicSeen
 from fleet.errors import FleetError, RunError
 from fleet.sinks.codecs import compressed
 from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
 from fleet.sinks.producer import Packed, Part, build_batch, split, start_producer, stop_producer
 from fleet.sinks.settings import ProducerSettings, max_message_bytes
-from fleet.sinks.sink import Latency, delivery_of
+from fleet.sinks.sink import Books, delivery_of
 
 QUEUED_MAX = 2  # batches waiting for a partition's pump
 AT_ONCE_BYTES = 16 * 1024  # compressed sooner than handed to a thread and back
@@ -92,10 +92,10 @@ class KafkaSink:
         settings: ProducerSettings,
         *,
         deadline_s: float,
+        books: Books | None = None,
     ) -> None:
-        self.delivery: dict[str, Delivery] = {}
-        self.latency = Latency()
-        self.notices: list[str] = []
+        books = books or Books()
+        self.delivery, self.latency, self.notices = books.delivery, books.latency, books.notices
         self._connection = connection
         self._producer = producer
         self._topics = topics
@@ -110,7 +110,6 @@ class KafkaSink:
         self._replacing: asyncio.Task[None] | None = None
         self._hopeless = ""
         self._ending = False
-        self._said: set[str] = set()
 
     @classmethod
     async def start(
@@ -305,8 +304,7 @@ class KafkaSink:
 
     def _say(self, text: str) -> None:
         """Note a *text* for people, once."""
-        if text not in self._said and len(self.notices) < NOTICES_MAX:
-            self._said.add(text)
+        if text not in self.notices and len(self.notices) < NOTICES_MAX:
             self.notices.append(text)
 
     # ------------------------------------------------------------ another producer

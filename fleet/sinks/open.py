@@ -12,7 +12,7 @@ from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.sinks.files import FileSink
 from fleet.sinks.memory import MemorySink, NullSink
-from fleet.sinks.settings import ProducerSettings
+from fleet.sinks.settings import ProducerSettings, lanes
 from fleet.sinks.sink import Sink
 from fleet.sinks.stdout import StdoutSink
 
@@ -32,6 +32,7 @@ class SinkSetup:
     topics: Mapping[str, TopicSeen] = field(default_factory=dict)  # as prepared
     deadline_s: float = DELIVERY_DEADLINE_S
     producer: ProducerSettings = field(default_factory=ProducerSettings)
+    readings_per_s: float = 0.0  # of wall time, as planned
     descriptor: int = STDOUT
 
 
@@ -51,10 +52,16 @@ class SinkKind(NamedTuple):
 
 
 async def _kafka(_: str, setup: SinkSetup) -> Sink:
-    from fleet.sinks.kafka import KafkaSink  # aiokafka is heavy: only who needs it waits
+    from fleet.sinks.lanes import start_lanes  # aiokafka is heavy: only who needs it waits
 
     assert setup.connection is not None, "connect.py makes it"
-    return await KafkaSink.start(setup.connection, setup.topics, settings=setup.producer, deadline_s=setup.deadline_s)
+    return await start_lanes(
+        setup.connection,
+        setup.topics,
+        settings=setup.producer,
+        lanes=lanes(setup.readings_per_s),
+        deadline_s=setup.deadline_s,
+    )
 
 
 async def _container(rest: str, setup: SinkSetup) -> Sink:

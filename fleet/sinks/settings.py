@@ -17,6 +17,10 @@ same; just below what Kafka allows by default."""
 
 BATCH_BYTES_MIN = 1024
 BATCH_BYTES_MAX = 64 << 20
+LANES = 3
+LANES_FROM = 100_000
+"""Readings a second from which there are so many producers; a request more costs more than a broker that waits."""
+
 ACKS: Mapping[str, int | str] = {"all": "all", "-1": "all", "1": 1}
 """Not 0: without any answer nothing could be accounted for."""
 
@@ -49,6 +53,11 @@ def batch_bytes(asked: int, topics: Sequence[TopicSeen]) -> int:
     """Choose the size of a full batch: as *asked*, as *topics* take it, and so that a request has room for all."""
     share = max(SHARE_BYTES_MIN, REQUEST_BYTES // max(1, sum(topic.partitions for topic in topics)))
     return min(asked, share, *map(max_message_bytes, topics))
+
+
+def lanes(readings_per_s: float) -> int:
+    """Choose how many producers share the partitions, each with a request in flight to every broker."""
+    return LANES if readings_per_s >= LANES_FROM else 1
 
 
 @dataclass(frozen=True, slots=True)

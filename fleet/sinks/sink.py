@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from math import log2
 from typing import Protocol
 
@@ -53,6 +54,15 @@ class Latency:
         self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
         self.records += other.records
         self.max_us = max(self.max_us, other.max_us)
+
+
+@dataclass(slots=True, eq=False)
+class Books:
+    """What a sink tells of its work while it runs; several that work together may share them."""
+
+    delivery: dict[str, Delivery] = field(default_factory=dict)  # by stream
+    latency: Latency = field(default_factory=Latency)
+    notices: list[str] = field(default_factory=list)  # what a person should read, each said once
 
 
 class Sink(Protocol):
