@@ -70,7 +70,8 @@ class Cohort:
     """The machines of one kind that share sensors and periods.
 
     *stagger* (machines,) shifts each machine's slow sensors by whole ticks: a sensor is due at
-    the ticks where ``(tick + stagger) % multiple == 0``.
+    the ticks where ``(tick + stagger) % multiple == 0``. *gaps* says whether readings may be withheld by a sensor's
+    report policy: then a machine's log lacks their numbers.
     """
 
     kind: str
@@ -78,16 +79,18 @@ class Cohort:
     sensors: tuple[Sensor, ...]
     base_period_us: int
     stagger: Ints
+    gaps: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindColumns:
-    """The scans of one cohort in one block that read the same set of sensors.
+    """The scans of one cohort in one block that report the same set of sensors.
 
     Rows are scans, machine by machine in order of ticks.
     ``value`` and ``quality`` are shaped (scans, sensors), scan after scan in memory, all else
     (scans,); ``sensors`` gives the indices into ``cohort.sensors`` of the value columns,
-    ascending. Reading ``j`` of a scan has the number ``seq + j``.
+    ascending. Reading ``j`` of a scan has the number ``seq + within[j]``: of a scan's readings some may be withheld
+    by the sensors' report policies, and ``places`` has those of the others among all; empty where none is withheld.
     """
 
     cohort: Cohort
@@ -101,6 +104,8 @@ class KindColumns:
     value: Floats
     quality: Bytes
     truth: Floats | None = None  # the signal before the sensor, (scans, sensors); only when asked for
+    places: tuple[int, ...] = ()
+    scheduled: int = 0  # readings by the plan in each of these scans; 0: as many as there are
 
     @property
     def kind(self) -> str:
@@ -111,6 +116,24 @@ class KindColumns:
     def readings(self) -> int:
         """How many readings these scans hold."""
         return int(self.value.size)
+
+    @property
+    def within(self) -> Ints:
+        """What each reading of a scan has as its number beyond the scan's; (sensors,)."""
+        return np.array(self.places, np.int64) if self.places else np.arange(len(self.sensors))
+
+    @property
+    def withheld(self) -> int:
+        """How many readings of each scan were withheld by report policy."""
+        return max(0, self.scheduled - len(self.sensors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SilentScans:
+    """Scans of which every reading was withheld by report policy; each had *scheduled* of them."""
+
+    due_us: Ints
+    scheduled: int
 
 
 class Event(NamedTuple):
@@ -137,6 +160,7 @@ class Block:
     stop_us: int
     kinds: tuple[KindColumns, ...]
     events: tuple[Event, ...]  # in order of time
+    silent: tuple[SilentScans, ...] = ()
 
     @property
     def readings(self) -> int:

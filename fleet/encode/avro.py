@@ -98,10 +98,11 @@ class AvroReadings:
             return [{"value": value} for scan in values for value in scan]
         quality = [[QUALITY_NAMES[q] for q in scan] for scan in columns.quality[rows].tolist()]
         numbers = zip(columns.event_us[rows].tolist(), columns.seq[rows].tolist(), values, quality, strict=True)
+        within = columns.within.tolist()
         return [
             {"value": value, "timestamp": timestamp, "seq": seq + j, "quality": q}
             for timestamp, seq, scan, qualities in numbers
-            for j, (value, q) in enumerate(zip(scan, qualities, strict=True))
+            for j, value, q in zip(within, scan, qualities, strict=True)
         ]
 
 

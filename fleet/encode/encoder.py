@@ -123,6 +123,11 @@ class Encoder:
         return Record(record["run"].encode(), self._run_format(record), record["timestamp"] // 1000)
 
     @property
+    def holes(self) -> dict[str, int]:
+        """By stream that may have any: how many numbers its logs lack, before the last one of each machine."""
+        return {"readings": self._readings.holes}
+
+    @property
     def digests(self) -> dict[str, dict[str, MachineDigest]]:
         """By stream and machine: the digest and count of what was released so far."""
         found = {"readings": self._readings.digests()}

@@ -74,8 +74,9 @@ class JsonReadings:
         if not self._numbered:
             return [["}"] * len(columns.sensors)] * len(rows)
         times, seqs = instants(columns.event_us[rows]), columns.seq[rows].tolist()
+        within = columns.within.tolist()
         return [
-            [f',"timestamp":"{time}","seq":{seq + j}{QUALITY_TEXTS[q]}' for j, q in enumerate(qualities)]
+            [f',"timestamp":"{time}","seq":{seq + j}{QUALITY_TEXTS[q]}' for j, q in zip(within, qualities, strict=True)]
             for time, seq, qualities in zip(times, seqs, columns.quality[rows].tolist(), strict=True)
         ]
 

@@ -79,8 +79,9 @@ class Packer:
         rows = self.rows_of(columns)
         if not rows.patched:
             return np.zeros(len(columns.machine), np.int64)
-        seq_bytes = lengths(columns.seq)
-        even = seq_bytes == lengths(columns.seq + len(rows.sensors) - 1)
+        within = columns.within
+        seq_bytes = lengths(columns.seq + within[0])
+        even = seq_bytes == lengths(columns.seq + within[-1])
         event_bytes = lengths(steps(columns.event_us, rows.step_us))
         form: Ints = even * (event_bytes | seq_bytes << _SEQ | rows.texts[columns.machine] << _TEXTS)
         return form

@@ -324,7 +324,7 @@ class _Columns:
                 np.concatenate([np.full(len(some.scans), len(some.rows.sensors)) for some in rare]),
             ),
             scan_timestamp=np.concatenate([some.columns.event_us[some.scans] for some in rare]),
-            seq=np.concatenate([numbered(some, some.columns.seq[some.scans]) for some in rare]),
+            seq=np.concatenate([(s.columns.seq[s.scans][:, None] + s.columns.within).ravel() for s in rare]),
             value=np.concatenate([some.columns.value[some.scans].ravel() for some in rare]),
             quality=np.concatenate([some.columns.quality[some.scans].ravel() for some in rare]),
         )

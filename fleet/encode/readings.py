@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Literal, Protocol
@@ -132,6 +132,7 @@ class Readings:
         self._skipped = False
         self._released = np.zeros(0, np.int64)  # by machine: readings in its log
         self._digests = np.zeros(0, np.uint64)
+        self._next_seq = np.zeros(0, np.int64)  # by machine whose numbers may have holes: behind its log's last one
 
     def cohort(self, cohort: Cohort) -> CohortPlaces:
         """Look up a *cohort*, once."""
@@ -146,6 +147,7 @@ class Readings:
         if more:
             self._released = np.pad(self._released, (0, more))
             self._digests = np.pad(self._digests, (0, more))
+            self._next_seq = np.pad(self._next_seq, (0, more))
 
     def check(self, cohorts: Iterable[Cohort]) -> None:
         """See that readings of *cohorts* can be written; RequestError says why not."""
@@ -153,7 +155,7 @@ class Readings:
 
     def prepare(self, block: Block) -> Scans:
         """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log."""
-        return Scans(merged(block, self.cohort, self._writer.form, self._digest_all))
+        return Scans(merged(block, self.cohort, self._writer.form, self._digest_ahead))
 
     def skip(self, scans: Scans, stop: int) -> None:
         """Pass over the scans before *stop*."""
@@ -167,19 +169,29 @@ class Readings:
         scans.at = stop
         due = scans.order.at(span)
         digest = due.digest
-        if self._skipped:  # places in the log are no longer the readings' numbers
-            digest = self._digest(block, due, places_in_log(due.number, due.readings, self._released))
+        kinds = block.kinds if self._skipped else [columns for columns in block.kinds if columns.cohort.gaps]
+        if kinds:  # places in the log are not the readings' numbers
+            places = places_in_log(due.number, due.readings, self._released)
+            digest = self._digest(block, due, places, digest, kinds)
         np.add.at(self._digests, due.number, digest)
         np.add.at(self._released, due.number, due.readings)
         by_place = order_of(due.group)
         return self._writer.write(block, due.at(by_place), self._places.places, wall_ms)
 
-    def _digest(self, block: Block, order: Merged, n: Ints) -> Words:
-        """Give what each scan of *order* adds to its machine's digest, as record *n* and following of its log."""
-        adds = np.zeros(len(order.row), np.uint64)
+    def _digest(self, block: Block, order: Merged, n: Ints, known: Words, kinds: Collection[KindColumns]) -> Words:
+        """Give what each scan of *order* adds to its machine's digest, as record *n* and following of its log.
+
+        It is *known* already but for scans of *kinds*.
+        """
+        adds = known.copy()
+        again = {id(columns) for columns in kinds}
         for k, columns in enumerate(block.kinds):
+            if id(columns) not in again:
+                continue
             where = np.flatnonzero(order.source == k)
-            adds[where] = self._adds(columns, order.row[where], n[where])
+            rows = order.row[where]
+            adds[where] = self._adds(columns, rows, n[where])
+            np.maximum.at(self._next_seq, order.number[where], columns.seq[rows] + (columns.within[-1] + 1))
         return adds
 
     def _digest_all(self, columns: KindColumns) -> Words:
@@ -191,6 +203,12 @@ class Readings:
             rows = slice(begin, begin + tile)
             adds[rows] = self._adds(columns, rows, columns.seq[rows])
         return adds
+
+    def _digest_ahead(self, columns: KindColumns) -> Words:
+        """Digest what is sure to have its number as its place in the log; the rest is digested at its release."""
+        if columns.cohort.gaps:
+            return np.zeros(len(columns.machine), np.uint64)
+        return self._digest_all(columns)
 
     def _adds(self, columns: KindColumns, rows: Ints | slice, n: Ints) -> Words:
         """Give what each of the scans *rows* adds to its machine's digest, as record *n* and following."""
@@ -207,7 +225,7 @@ class Readings:
         within = np.tile(np.arange(sensors), len(n))  # flat arrays all the way: short inner loops cost more than copies
         numbers = numbers_of(
             layout,
-            lambda: np.repeat(columns.seq[rows], sensors) + within,
+            lambda: np.repeat(columns.seq[rows], sensors) + np.tile(columns.within, len(n)),
             columns.quality[rows].ravel,
         )
         sensor = np.tile(self._sensor_words(columns, at), len(n))
@@ -230,6 +248,11 @@ class Readings:
         due = (columns.cohort.sensors[index] for index in columns.sensors)
         said = [sensor_word(one.name if name else "", one.units if units else "") for one in due]
         return np.array(said, np.uint64)
+
+    @property
+    def holes(self) -> int:
+        """How many numbers were passed over before the last one of each machine's log."""
+        return int(np.maximum(self._next_seq - self._released, 0).sum())
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""

@@ -323,7 +323,7 @@ class Scans:
 
     def offset(self) -> Cells:
         """Give the offset deltas; (records,)."""
-        return self._numbered(self._offset, self._lengths.offset)
+        return self._numbered(self._offset, self._lengths.offset, np.arange(len(self._owner.sensors)))
 
     def double(self) -> Cells:
         """Give the values; (records,)."""
@@ -341,7 +341,7 @@ class Scans:
 
     def seq(self) -> Cells:
         """Give the numbers; (records,)."""
-        return self._numbered(self._columns.seq[self._rows], self._lengths.seq)
+        return self._numbered(self._columns.seq[self._rows], self._lengths.seq, self._columns.within)
 
     def quality(self) -> Cells:
         """Give the quality's byte; (records,)."""
@@ -352,12 +352,12 @@ class Scans:
         """Repeat what a scan has for each of its records."""
         return np.repeat(of_scan, len(self._owner.sensors))
 
-    def _numbered(self, first: Ints, length: Ints) -> Words:
-        """Count on from the number of each scan's *first* record, which is not negative, in varints of *length*."""
+    def _numbered(self, first: Ints, length: Ints, within: Ints) -> Words:
+        """Write the numbers *within* beyond each scan's *first*, which is not negative, in varints of *length*."""
         low, high = int(length.min()), int(length.max())
         words_of: Words = first.astype(np.uint32 if word_bytes(high) == 4 else np.uint64)
-        within: Words = np.arange(len(self._owner.sensors)).astype(words_of.dtype)
-        return words((words_of[:, None] + within).ravel(), low if low == high else self._each(length), width=high)
+        beyond: Words = within.astype(words_of.dtype)
+        return words((words_of[:, None] + beyond).ravel(), low if low == high else self._each(length), width=high)
 
 
 def _varints(values: Ints, length: Ints) -> Words:

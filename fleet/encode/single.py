@@ -62,7 +62,7 @@ class _Scans:
         self.machines = [columns.cohort.machines[index] for index in columns.machine[rows].tolist()]
         self.event_us = columns.event_us[rows]
         self.value = columns.value[rows].ravel()
-        self.seq: list[int] = (columns.seq[rows][:, None] + np.arange(len(self.sensors))).ravel().tolist()
+        self.seq: list[int] = (columns.seq[rows][:, None] + columns.within).ravel().tolist()
         self.quality: list[int] = columns.quality[rows].ravel().tolist()
 
     def fixed(self, part: Fixed) -> Cells:

@@ -255,6 +255,8 @@ async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | No
     for target in result.targets:
         until_s = await _drain(target, until_s, clock, stopper, patience_s=patience_s)
         target.account.settle(target.sink.delivery)
+        for stream, holes in ({} if target.encoder is None else target.encoder.holes).items():
+            target.account.of(stream).holes = holes
     for target in result.targets:
         ended: Mapping[str, Any] | None = None
         silent = target.pending > 0  # nothing more is to be expected of it

@@ -213,7 +213,7 @@ class Pipeline:
         wall_ms = self._clock.wall_us() // 1000
         ended: FleetError | None = None
         for target, prepared in zip(self._targets, made.ready, strict=True):
-            scheduled = self._schedule(target, made.block, due, until_us)
+            scheduled = self._schedule(target, made, due, until_us)
             try:
                 batches = prepared.release(until_us, wall_ms=wall_ms)
             except FleetError as error:  # what cannot be written has failed, all of it: some may have been made
@@ -251,9 +251,17 @@ class Pipeline:
         self.progress.see(self._between(block, until_us))
         self.progress.simulated_us = until_us
 
-    def _schedule(self, target: Target, block: Block, due: dict[str, int], until_us: int) -> dict[str, int]:
-        """Book what the plan says is due, counted from the block and not from what an encoder made of it."""
-        counts = dict(due)
+    def _schedule(self, target: Target, made: Made, due: dict[str, int], until_us: int) -> dict[str, int]:
+        """Book what the plan says is due, counted from the block and not from what an encoder made of it.
+
+        What a report policy withholds is scheduled and withheld; given is what is left.
+        """
+        counts, block = dict(due), made.block
+        withheld = made.due.withheld(self.progress.simulated_us, until_us)
+        readings = target.account.of("readings")
+        readings.scheduled += withheld
+        readings.withheld += withheld
+        readings.by_policy += withheld
         if "doors" in target.plan.streams and target.encoder is not None:
             counts["doors"] = sum(event.type == "door" for event in self._between(block, until_us))
             counts["events"] -= counts["doors"]
@@ -274,7 +282,7 @@ class Pipeline:
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
         for target, prepared in zip(self._targets, made.ready, strict=True):
-            for stream, count in self._schedule(target, made.block, due, until_us).items():
+            for stream, count in self._schedule(target, made, due, until_us).items():
                 target.account.of(stream).withheld += count
             prepared.skip(until_us)
         self._advance(made.block, until_us)

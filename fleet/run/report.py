@@ -55,6 +55,8 @@ def _target_lines(target: Target, *, many: bool) -> list[str]:
             number = getattr(account, column)
             if number or column in {"produced", "acknowledged"}:
                 parts.append(f"{number:,} {column.replace('_', ' ')}")
+            if number and column == "withheld" and account.by_policy:
+                parts[-1] += f" ({account.by_policy:,} by report policy)"
         name = "records of the run itself" if stream == "runs" else stream
         lines.append(f"{head}{name}: {', '.join(parts)}")
     latency = target.sink.latency

@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
-from fleet.data import Batch, Block, Delivery, Record, RecordBatch, TopicSeen
+from fleet.data import Batch, Block, Delivery, Ints, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import Encoder
 from fleet.encode.schemas import schema_text
 from fleet.errors import FleetError
@@ -60,17 +60,28 @@ class Due:
     def __init__(self, block: Block) -> None:
         self._events = [event.time_us for event in block.events]
         self._scans = [(np.sort(columns.due_us), len(columns.sensors)) for columns in block.kinds]
+        withheld = [(np.sort(columns.due_us), columns.withheld) for columns in block.kinds if columns.withheld]
+        self._withheld = withheld + [(np.sort(silent.due_us), silent.scheduled) for silent in block.silent]
 
     def between(self, start_us: int, stop_us: int) -> dict[str, int]:
-        """Count readings and events due from *start_us* to *stop_us*."""
-        readings = 0
-        for due_us, sensors in self._scans:
-            first, last = np.searchsorted(due_us, (start_us, stop_us))
-            readings += int(last - first) * sensors
+        """Count readings and events due from *start_us* to *stop_us*, without readings withheld by policy."""
         return {
-            "readings": readings,
+            "readings": _count(self._scans, start_us, stop_us),
             "events": bisect_left(self._events, stop_us) - bisect_left(self._events, start_us),
         }
+
+    def withheld(self, start_us: int, stop_us: int) -> int:
+        """Count the readings scheduled from *start_us* to *stop_us* that report policies withhold."""
+        return _count(self._withheld, start_us, stop_us)
+
+
+def _count(scans: Sequence[tuple[Ints, int]], start_us: int, stop_us: int) -> int:
+    """Count the readings of *scans*, given as sorted due times and readings in each, in a span."""
+    readings = 0
+    for due_us, each in scans:
+        first, last = np.searchsorted(due_us, (start_us, stop_us))
+        readings += int(last - first) * each
+    return readings
 
 
 class _Counted:

@@ -35,6 +35,7 @@ BUILT_IN = ("ambient", "dew_point", "level", "time")  # and damage.<mode>, risin
 OF_CYCLES = ("phase", "parts", "last_cycle", "part_scatter")
 RISING = "rising."
 BASE_PERIOD_MIN_S = 1e-4
+DEADBANDS_MAX = 8  # sensors of a kind: a scan's set of those that report is a bit each in a byte
 PERIODS_MAX = 8  # different ones in a kind: a scan's set of due sensors is a bit each in a byte
 
 Profile = tuple[tuple[float, float], ...]  # (phase, level) from phase 0 to 1
@@ -259,6 +260,10 @@ class Sensor(Model):
     """Between which readings a healthy machine at work has it, nearly always."""
     zones: Zones | None = None
     """Where the zones A, B and C of ISO 20816 end; only for a vibration."""
+    deadband: PlainOrZero = 0.0
+    """A reading is reported only when it has changed by more than this, in units; 0: every reading is."""
+    heartbeat: Duration = 60.0
+    """How often one is reported nevertheless."""
 
 
 class Door(Model):
@@ -302,6 +307,14 @@ class Kind(Model):
     def multiple(self, sensor: str) -> int:
         """Return how many base periods lie between two readings of *sensor*."""
         return round(self.sensors[sensor].period / self.base_period)
+
+
+def deadband_faults(deadbands: Mapping[str, float]) -> list[tuple[Path, str]]:
+    """Return what is wrong where too many sensors have one of *deadbands*."""
+    found = sum(deadband > 0 for deadband in deadbands.values())
+    if found <= DEADBANDS_MAX:
+        return []
+    return [(("sensors",), f"must have at most {DEADBANDS_MAX} sensors with a deadband, got {found}")]
 
 
 def period_faults(periods: Mapping[str, float]) -> list[tuple[Path, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.data import State
-from fleet.scenario.kind import BUILT_IN, OF_CYCLES, RISING, Sensor, period_faults
+from fleet.scenario.kind import BUILT_IN, OF_CYCLES, RISING, Sensor, deadband_faults, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
 from fleet.scenario.wording import Path, unknown
 
@@ -203,6 +203,8 @@ def _sensors(kind: dict[str, Any]) -> Iterator[Fault]:
             continue
     if all(period > 0 for period in periods.values()):
         yield from period_faults(periods)
+    given = (sensor.get("deadband") for sensor in sensors.values())
+    yield from deadband_faults({str(at): float(each) for at, each in enumerate(given) if isinstance(each, int | float)})
 
 
 def _electrical(kind: dict[str, Any]) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from pydantic import ValidationError, create_model
 
 from fleet.errors import Problem, ScenarioError
 from fleet.scenario.fields import Model
-from fleet.scenario.kind import BASE_PERIOD_MIN_S, Kind, Parameter, Sensor, period_faults
+from fleet.scenario.kind import BASE_PERIOD_MIN_S, Kind, Parameter, Sensor, deadband_faults, period_faults
 from fleet.scenario.problems import faults
 from fleet.scenario.quantities import DIMENSIONS
 from fleet.scenario.wording import Path, path_text, shown, unknown
@@ -57,7 +57,9 @@ def apply(kind: Kind, settings: dict[str, Any], *, rate: float | None = None) ->
         found += [(("set", name, *path), text) for path, text in wrong]
     if not found:
         periods = {name: sensor.period for name, sensor in sensors.items()}
-        found = [(("set", *path[1:]), text) for path, text in period_faults(periods)]
+        deadbands = {name: sensor.deadband for name, sensor in sensors.items()}
+        wrong = [*period_faults(periods), *deadband_faults(deadbands)]
+        found = [(("set", *path[1:]), text) for path, text in wrong]
     result = kind.model_copy(update={"parameters": parameters, "sensors": sensors})
     if rate is not None and not found:
         result, wrong = _scanned(result, rate)

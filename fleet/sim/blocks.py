@@ -15,7 +15,19 @@ from operator import itemgetter
 
 import numpy as np
 
-from fleet.data import HOUR_US, SECOND_US, Block, Bools, Cohort, Event, Floats, Ints, KindColumns, State
+from fleet.data import (
+    HOUR_US,
+    SECOND_US,
+    Block,
+    Bools,
+    Cohort,
+    Event,
+    Floats,
+    Ints,
+    KindColumns,
+    SilentScans,
+    State,
+)
 from fleet.scenario.model import Shifts
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
@@ -27,6 +39,7 @@ from fleet.sim.hall import KNOT_US, Air, dew_point
 from fleet.sim.lags import lag_rests
 from fleet.sim.nodes import rests
 from fleet.sim.plant import Line, Plant, Stations
+from fleet.sim.reporting import Reported, nothing_reported
 from fleet.sim.tiles import AirOver, Cut, scans_of
 
 TICKS_MIN, TICKS_MAX = 8, 64
@@ -50,6 +63,7 @@ class _Running:
     rows: Ints
     rest: Floats
     wanted: tuple[slice, ...]  # the machines whose readings are computed
+    reported: Reported
 
 
 class Simulation:
@@ -120,6 +134,7 @@ class Simulation:
         self._decided = fresh = self._plant.advance(stop_us)
         air = self._air_over(start_us, stop_us)
         kinds: list[KindColumns] = []
+        silent: list[SilentScans] = []
         events: list[Event] = list(self._doors.between(start_us, stop_us))
         for running, rows in zip(self._running, fresh, strict=True):
             events.extend(_events(running.model, rows))
@@ -127,10 +142,14 @@ class Simulation:
                 continue
             spans = self._enter(running, rows)
             cut = Cut(start_us, stop_us, truth=self._truth)
-            kinds.extend(scans_of(running.model, spans, running.rest, air, cut, running.wanted))
+            for scans in scans_of(running.model, spans, running.rest, air, cut, running.wanted, running.reported):
+                if isinstance(scans, KindColumns):
+                    kinds.append(scans)
+                else:
+                    silent.append(scans)
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
         events.sort(key=_IN_ORDER)
-        return Block(start_us, stop_us, tuple(kinds), tuple(events))
+        return Block(start_us, stop_us, tuple(kinds), tuple(events), tuple(silent))
 
     def plant_only(self) -> Callable[[int], int]:
         """Give a function that runs the plant alone to an instant and counts the state changes: no readings."""
@@ -171,7 +190,8 @@ _WANDER_K = 0.5
 def _fresh(model: Model, readings_of: Ints | None) -> _Running:
     width = Journal(len(model.rules.modes)).width
     rest = np.zeros((len(model.nodes) + len(model.lags), 0))
-    return _Running(model, np.zeros((0, width), np.int64), rest, _wanted(model, readings_of))
+    memory = nothing_reported(model.deadbands, len(model.members))
+    return _Running(model, np.zeros((0, width), np.int64), rest, _wanted(model, readings_of), memory)
 
 
 def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:

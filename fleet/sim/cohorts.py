@@ -16,6 +16,7 @@ from fleet.sim.lags import NO_REST, Lag, stepping
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Cycle, Node
 from fleet.sim.profiles import profile
+from fleet.sim.reporting import Policy, policy_of
 from fleet.sim.rules import Mode, Rules
 from fleet.sim.scans import CLOCK_STEP_MAX, Controllers
 from fleet.sim.sensors import Chain, chain_of
@@ -58,6 +59,7 @@ class RateGroup:
     sensors: tuple[int, ...]
     graphs: tuple[Graph, ...]
     chain: Chain
+    policy: Policy | None  # None: every reading is reported
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +78,7 @@ class Model:
     groups: tuple[RateGroup, ...]
     lags: tuple[Lag, ...]
     hall: Ints
+    deadbands: int  # how many sensors report only changes
 
 
 def models(roster: Roster, *, seed: int, start_us: int, keep: Ints) -> list[Model]:
@@ -104,8 +107,9 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
     hall_of_line = np.array([line.hall for line in roster.lines], np.int64)
     nodes = _nodes(kind, parameters, len(members))
     lags: list[Lag] = []
+    deadbands = sum(sensor.deadband > 0 for sensor in kind.sensors.values())
     return Model(
-        cohort=Cohort(kind.kind, machines, sensors, base_us, stagger),
+        cohort=Cohort(kind.kind, machines, sensors, base_us, stagger, gaps=deadbands > 0),
         kind=kind,
         members=members,
         words=words,
@@ -117,6 +121,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         groups=_groups(kind, sensors, nodes, words, lags, start_us),
         lags=tuple(lags),
         hall=hall_of_line[roster.line[members]],
+        deadbands=deadbands,
     )
 
 
@@ -251,7 +256,7 @@ def _groups(
     kind: Kind, sensors: tuple[Sensor, ...], nodes: tuple[Node, ...], words: Words, lags: list[Lag], start_us: int
 ) -> tuple[RateGroup, ...]:
     """Put sensors of equal multiple together, each group with what it needs; *lags* grows by what lags."""
-    groups = []
+    groups: list[RateGroup] = []
     for multiple in sorted({sensor.multiple for sensor in sensors}):
         chosen = tuple(place for place, sensor in enumerate(sensors) if sensor.multiple == multiple)
         models = {sensors[place].name: kind.sensors[sensors[place].name] for place in chosen}
@@ -260,7 +265,8 @@ def _groups(
             _graph(kind, [place for place, other in enumerate(taus) if other == tau], list(models), nodes, lags)
             for tau in dict.fromkeys(taus)
         ]
-        groups.append(RateGroup(multiple, chosen, tuple(graphs), chain_of(models, words, start_us)))
+        policy = policy_of(models, sum(len(group.policy.rows) for group in groups if group.policy is not None))
+        groups.append(RateGroup(multiple, chosen, tuple(graphs), chain_of(models, words, start_us), policy))
     return tuple(groups)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, State
+from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, SilentScans, State
 from fleet.scenario.kind import OF_CYCLES, RISING
 from fleet.sim import changes as row
 from fleet.sim.address import normals
@@ -21,6 +21,7 @@ from fleet.sim.lags import NO_REST, on_grid
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Node, cycles, decay, phases, profile_answer, scale_of
 from fleet.sim.profiles import PHASES
+from fleet.sim.reporting import Rectangle, Reported, reported
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
 from fleet.sim.sensors import TRUTH_STEPS, quantise, report
 
@@ -85,6 +86,7 @@ class _Grid:
     value: Floats  # (sensors, machines, ordinals)
     quality: Bytes
     truth: Floats | None
+    told: Bools | None  # which are reported, not withheld; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +99,74 @@ class _Part:
     value: Floats
     quality: Bytes
     truth: Floats | None
+    told: Bools | None
+
+    def of(self, sensors: Ints, scans: Ints) -> _Part:
+        """Give some *scans*, and of them some *sensors*, which all are told of."""
+        return _Part(
+            self.machine[scans],
+            self.tick[scans],
+            self.scan_us[scans],
+            self.value[sensors[:, None], scans],
+            self.quality[sensors[:, None], scans],
+            None if self.truth is None else self.truth[sensors[:, None], scans],
+            None,
+        )
 
 
 def scans_of(
-    model: Model, spans: Spans, rest: Floats, air: AirOver, cut: Cut, wanted: tuple[slice, ...]
-) -> Iterator[KindColumns]:
-    """Compute the scans of the *wanted* machines that are due in *cut*, one KindColumns for each set of due sensors."""
+    model: Model,
+    spans: Spans,
+    rest: Floats,
+    air: AirOver,
+    cut: Cut,
+    wanted: tuple[slice, ...],
+    memory: Reported,
+) -> Iterator[KindColumns | SilentScans]:
+    """Compute the scans of the *wanted* machines that are due in *cut*, one KindColumns for each set of sensors.
+
+    *memory* has what sensors with a deadband reported last, and is brought forward.
+    """
     if not model.groups:
         return
     first, stop = ticks_between(model.controllers, cut.start_us, cut.stop_us)
     per_tile = max(1, TILE_CELLS // max(1, stop - first))
-    parts: dict[int, list[_Part]] = {}
+    parts: dict[tuple[int, tuple[int, ...]], list[_Part]] = {}
     for chosen in _tiles(wanted, per_tile):
         time_us = instants(model.controllers, chosen, first, stop)
         due = (time_us >= cut.start_us) & (time_us < cut.stop_us)
         ticks = _Ticks(chosen, first, time_us, due)
-        grids = [_grid(model, spans, rest, air, group, ticks, cut) for group in model.groups]
+        grids = [_grid(model, spans, rest, air, group, ticks, cut, memory) for group in model.groups]
         for code, part in _due_parts(model, ticks, grids):
-            parts.setdefault(code, []).append(part)
-    for code, listed in sorted(parts.items()):
-        yield _columns(model, code, listed)
+            for places, told in _told_parts(part):
+                parts.setdefault((code, places), []).append(told)
+    for (code, places), listed in sorted(parts.items()):
+        yield _columns(model, code, places, listed) if places else _silent(listed)
+
+
+def _silent(parts: list[_Part]) -> SilentScans:
+    """Give only when the scans of *parts* were due: of each every reading was withheld."""
+    return SilentScans(np.concatenate([part.scan_us for part in parts]), len(parts[0].value))
+
+
+def _told_parts(part: _Part) -> Iterator[tuple[tuple[int, ...], _Part]]:
+    """Split the scans of *part* by which of their sensors are told of; gives these sensors' places."""
+    everything = tuple(range(len(part.value)))
+    if part.told is None:
+        yield everything, part
+        return
+    rare = np.flatnonzero(~part.told.all(axis=1))
+    code = np.zeros(part.told.shape[1], np.uint8)
+    for bit, place in enumerate(rare.tolist()):
+        code |= part.told[place].view(np.uint8) << np.uint8(bit)
+    for which in np.flatnonzero(np.bincount(code)).tolist():
+        scans = np.flatnonzero(code == which)
+        absent = {place for bit, place in enumerate(rare.tolist()) if not which >> bit & 1}
+        places = np.array([place for place in everything if place not in absent], np.int64)
+        if len(places):
+            yield tuple(places.tolist()), part.of(places, scans)
+        else:
+            yield (), part.of(np.arange(len(part.value)), scans)
 
 
 def _tiles(wanted: tuple[slice, ...], per_tile: int) -> Iterator[slice]:
@@ -126,16 +176,28 @@ def _tiles(wanted: tuple[slice, ...], per_tile: int) -> Iterator[slice]:
             yield slice(begin, min(stretch.stop, begin + per_tile))
 
 
-def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut) -> _Grid:
+def _grid(
+    model: Model,
+    spans: Spans,
+    rest: Floats,
+    air: AirOver,
+    group: RateGroup,
+    ticks: _Ticks,
+    cut: Cut,
+    memory: Reported,
+) -> _Grid:
     """Compute the sensors of *group* for the ticks of one tile at which they are due."""
     multiple, count = group.multiple, ticks.time_us.shape[1]
     shift = model.cohort.stagger[ticks.machines] % multiple
     first = ticks.first // multiple
-    time_us = ticks.time_us
+    time_us, due = ticks.time_us, ticks.due
     if multiple > 1:
         stop = (ticks.first + count + multiple - 2) // multiple + 1
         own = np.arange(first, stop, dtype=np.int64)[None, :] * multiple - shift[:, None]
-        time_us = np.take_along_axis(time_us, np.clip(own - ticks.first, 0, count - 1), axis=1)
+        place = np.clip(own - ticks.first, 0, count - 1)
+        time_us = np.take_along_axis(time_us, place, axis=1)
+        if group.policy is not None:
+            due = np.take_along_axis(due, place, axis=1) & (own - ticks.first == place)
     ambient = air.at(model.hall[ticks.machines], time_us)
     over = _Over(model, spans, rest, air, ambient)
     seen = np.empty((len(group.sensors), *time_us.shape))
@@ -150,7 +212,11 @@ def _grid(model: Model, spans: Spans, rest: Floats, air: AirOver, group: RateGro
     value, quality = report(group.chain, ticks.machines, seen, ambient, first, time_us)
     if cut.truth:
         quantise(truth, group.chain.step, group.chain.per_unit * TRUTH_STEPS)
-    return _Grid(first, shift, value, quality, truth if cut.truth else None)
+    told = None
+    if group.policy is not None:
+        stagger = model.cohort.stagger[ticks.machines]
+        told = reported(group.policy, memory, ticks.machines, Rectangle(first, stagger, due, value, quality))
+    return _Grid(first, shift, value, quality, truth if cut.truth else None, told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,7 +290,7 @@ def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tupl
         )
 
 
-_NOTHING = (np.empty((0, 0)), np.empty((0, 0), np.uint8), None)
+_NOTHING = (np.empty((0, 0)), np.empty((0, 0), np.uint8), None, None)
 
 
 def _take(model: Model, which: int, grids: list[_Grid], local: Ints, scans: _Part) -> _Part:
@@ -232,6 +298,7 @@ def _take(model: Model, which: int, grids: list[_Grid], local: Ints, scans: _Par
     value: list[Floats] = []
     quality: list[Bytes] = []
     truth: list[Floats] = []
+    told: list[Bools] = []
     order: list[int] = []
     for bit, (group, grid) in enumerate(zip(model.groups, grids, strict=True)):
         if which >> bit & 1:
@@ -242,6 +309,13 @@ def _take(model: Model, which: int, grids: list[_Grid], local: Ints, scans: _Par
             quality.append(grid.quality.reshape(sensors, -1).take(cell, axis=1))
             if grid.truth is not None:
                 truth.append(grid.truth.reshape(sensors, -1).take(cell, axis=1))
+            if model.deadbands:
+                some = grid.told
+                told.append(
+                    np.ones((sensors, len(cell)), np.bool_)
+                    if some is None
+                    else some.reshape(sensors, -1).take(cell, axis=1)
+                )
             order.extend(group.sensors)
     place = np.argsort(np.array(order))
     return replace(
@@ -249,6 +323,7 @@ def _take(model: Model, which: int, grids: list[_Grid], local: Ints, scans: _Par
         value=_joined(value, place),
         quality=_joined(quality, place),
         truth=_joined(truth, place) if truth else None,
+        told=_joined(told, place) if told else None,
     )
 
 
@@ -257,17 +332,17 @@ def _joined(columns: list[NDArray[Cell]], place: Ints) -> NDArray[Cell]:
     return columns[0] if len(columns) == 1 else np.concatenate(columns)[place]
 
 
-def _columns(model: Model, code: int, parts: list[_Part]) -> KindColumns:
-    """Join the tiles' parts into one set of columns and number their readings."""
+def _columns(model: Model, code: int, places: tuple[int, ...], parts: list[_Part]) -> KindColumns:
+    """Join the tiles' parts into one set of columns and number their readings; *places* of those due are there."""
     machine = np.concatenate([part.machine for part in parts])
     tick = np.concatenate([part.tick for part in parts])
     scan_us = np.concatenate([part.scan_us for part in parts])
     truths = [part.truth for part in parts if part.truth is not None]
     multiples = tuple(sensor.multiple for sensor in model.cohort.sensors)
-    due = [sensor for bit, group in enumerate(model.groups) if code >> bit & 1 for sensor in group.sensors]
+    due = sorted(sensor for bit, group in enumerate(model.groups) if code >> bit & 1 for sensor in group.sensors)
     return KindColumns(
         cohort=model.cohort,
-        sensors=tuple(sorted(due)),
+        sensors=tuple(due[place] for place in places),
         machine=machine,
         tick=tick,
         scan_us=scan_us,
@@ -277,6 +352,8 @@ def _columns(model: Model, code: int, parts: list[_Part]) -> KindColumns:
         value=_side_by_side([part.value for part in parts]),
         quality=_side_by_side([part.quality for part in parts]),
         truth=_side_by_side(truths) if truths else None,
+        places=places if len(places) < len(due) else (),
+        scheduled=len(due),
     )
 
 

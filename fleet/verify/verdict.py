@@ -27,6 +27,7 @@ class StreamCount:
     machines: int = 0
     partitions: int = 0
     topics: int = 0
+    left_out: int = 0  # numbers that are absent
     numbered: bool = True  # whether the records say their number: then order, gaps and duplicates are seen
 
 
@@ -70,7 +71,8 @@ class Verdict:
         return found
 
     def _stream_line(self, stream: str, count: StreamCount) -> str:
-        said = [] if self.counts else (["in order", "no gap", "no duplicate"] if count.numbered else ["all there"])
+        gaps = f"no gap but {count.left_out:,} numbers that the account leaves out" if count.left_out else "no gap"
+        said = [] if self.counts else (["in order", gaps, "no duplicate"] if count.numbered else ["all there"])
         if stream == "readings" or len(self.streams) == 1:
             said += [f"digests {self.digests}"] if self.digests != NOT_COMPARED else []
             said += [f"{self.scenario} to the scenario's"] if self.scenario != NOT_COMPARED else []
@@ -147,6 +149,7 @@ class _Judging:
             for (stream, _), count in checker.found.items():
                 self.found[stream] += count
         trimmed = sum(checker.trimmed_records.total() for checker in checkers)
+        self.unnumbered = {stream for checker in checkers for stream in checker.unnumbered}
         self.whole = run.ended and not trimmed and not unread  # whether all of a finished run was read
         self.absent: Counter[str] = Counter()  # produced, and the account itself says they may not be there
         if trimmed:
@@ -169,8 +172,12 @@ class _Judging:
                 self._settle_stream(stream, row)
             else:
                 self.absent[stream] = row.get("failed", 0) + row.get("in_doubt", 0)
-            explained = row.get("withheld", 0) + self.absent[stream]
+            holes = row.get("holes", row.get("withheld", 0))  # the first is exact; earlier runs did not say it
+            explained = holes + self.absent[stream]
             unexplained = missing[stream] - explained
+            if self.whole and stream not in self.unnumbered and missing[stream] < holes:
+                text = f"{stream}: {missing[stream]:,} numbers are absent, the run left out {holes:,}"
+                self.findings.add(Finding.EXTRA, text, count=holes - missing[stream])
             if unexplained > 0:
                 lines = [line for checker in self.checkers if checker.missing[stream] for line in checker.missing_lines]
                 self.findings.extend(Finding.GAP, lines, count=unexplained)
@@ -195,8 +202,9 @@ class _Judging:
             self.notes.append(text)
 
     def _explain(self, stream: str, row: Mapping[str, int], missing: int) -> None:
-        withheld, failed = row.get("withheld", 0), row.get("failed", 0)
-        causes = [f"{withheld:,} withheld because the run was late"] * bool(withheld)
+        withheld, failed, by_policy = (row.get(name, 0) for name in ("withheld", "failed", "by_policy"))
+        causes = [f"{by_policy:,} withheld by report policy"] * bool(by_policy)
+        causes += [f"{withheld - by_policy:,} withheld because the run was late"] * (withheld > by_policy)
         causes += [f"{failed:,} that failed"] * bool(failed)
         causes += [f"{self.absent[stream] - failed:,} in doubt"] * (self.absent[stream] > failed)
         self.notes.append(f"{stream}: {missing:,} numbers are absent; the account has {', '.join(causes)}")
@@ -249,6 +257,7 @@ class _Judging:
                 row.machines += len(machines)
                 row.partitions += checker.partitions
                 row.topics += 1
+                row.left_out += checker.missing[stream]
                 row.numbered &= stream not in checker.unnumbered
         return counts
 

@@ -105,7 +105,7 @@ def expected_fields(columns: KindColumns, layout: str) -> list[dict[str, Any]]:
             if layout != "v1":
                 fields |= {
                     "timestamp": int(columns.event_us[i]),
-                    "seq": int(columns.seq[i]) + j,
+                    "seq": int(columns.seq[i] + columns.within[j]),
                     "quality": Quality(int(columns.quality[i, j])).name,
                 }
             rows.append(fields)

@@ -114,7 +114,7 @@ def readings(block: Block) -> list[dict[str, Any]]:
             "machine": machine.id, "line": machine.line, "area": machine.area, "site": machine.site,
             "kind": machine.kind, "sensor": columns.cohort.sensors[s].name, "units": columns.cohort.sensors[s].units,
             "value": float(columns.value[i, j]), "timestamp": int(columns.event_us[i]),
-            "seq": int(columns.seq[i]) + j, "quality": Quality(int(columns.quality[i, j])).name,
+            "seq": int(columns.seq[i] + columns.within[j]), "quality": Quality(int(columns.quality[i, j])).name,
         }
         for columns in block.kinds
         for i, machine in enumerate(columns.cohort.machines[m] for m in columns.machine.tolist())

@@ -69,9 +69,15 @@ def a_block(rng: np.random.Generator, *, cohorts: int, machines: int, scans: int
                     seq=first_seq + rng.integers(0, 40, n),
                     value=rng.normal(50, 30, (len(chosen), n)).round(2).T,
                     quality=rng.integers(0, 3, (len(chosen), n)).astype(np.uint8).T,
+                    places=withheld_between(rng, len(chosen)) if rng.integers(2) else (),
                 )
             )
     return Block(START_US, START_US + 30_000_000, tuple(kinds), ())
+
+
+def withheld_between(rng: np.random.Generator, sensors: int) -> tuple[int, ...]:
+    """Give the places of readings of which some between them are withheld."""
+    return tuple(np.sort(rng.choice(2 * sensors, sensors, replace=False)).tolist())
 
 
 @settings(max_examples=80)

@@ -116,7 +116,7 @@ def first_readings(block: Block, start_us: int) -> list[str]:
             for place, number in enumerate(columns.sensors):
                 sensor = columns.cohort.sensors[number]
                 value, quality = float(columns.value[row, place]), Quality(int(columns.quality[row, place])).name
-                seq = int(columns.seq[row]) + place
+                seq = int(columns.seq[row] + columns.within[place])
                 rows.append((since_us, machine, seq, f"{sensor.name} {value!r} {sensor.units} {quality}"))
     return [f"{since_us} us: {machine} {seq} {text}" for since_us, machine, seq, text in sorted(rows)[:FIRST]]
 

@@ -149,7 +149,7 @@ def _log(parts: list[list[Any]]) -> Log:
         per_scan = (columns.tick, columns.scan_us, columns.event_us)
         cells.append(
             [
-                (columns.seq[rows][:, None] + np.arange(width)).ravel(),
+                (columns.seq[rows][:, None] + columns.within).ravel(),
                 *(np.repeat(column[rows], width) for column in per_scan),
                 np.tile(np.array(columns.sensors), len(rows)),
                 columns.value[rows].ravel(),
