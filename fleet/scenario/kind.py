@@ -3,7 +3,8 @@
 Everything is in canonical units (durations in seconds, shares 0..1). A name in a law's inputs
 means, in this order: a drive, a node, an earlier signal, a parameter; or it is one of the
 built-in ``ambient``, ``dew_point``, ``level``, ``time`` (s), ``damage.<mode>``, ``rising.<drive>`` (how far a drive
-is below what it heads for), and in a kind with a cycle ``phase``, ``parts``, ``last_cycle`` (s) and ``part_scatter``.
+is below what it heads for), and in a kind with a cycle ``phase``, ``parts``, ``last_cycle`` (s) and ``part_scatter``;
+in one with a receiver ``phase``; in a meter ``line_power`` (kW) and ``line_energy`` (kWh).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from fleet.scenario.quantities import (
 from fleet.scenario.wording import Path, shown
 
 BUILT_IN = ("ambient", "dew_point", "level", "time")  # and damage.<mode>, rising.<drive>
+OF_METERS = ("line_power", "line_energy")
 OF_CYCLES = ("phase", "parts", "last_cycle", "part_scatter")
 RISING = "rising."
 BASE_PERIOD_MIN_S = 1e-4
@@ -62,6 +64,14 @@ def _pair(value: object) -> tuple[float, float]:
     if low >= high:
         raise refused(f"must ascend, got [{low:g}, {high:g}]")
     return low, high
+
+
+def _share(value: object) -> float:
+    """Read a share of a whole: neither nothing nor all of it."""
+    share = bounded(RATIO, above=0)(value)
+    if share >= 1:
+        raise refused(f"must be below 100 %, got {shown(value)}")
+    return share
 
 
 def _zones(value: object) -> tuple[float, ...]:
@@ -119,6 +129,8 @@ Onset = Annotated[tuple[float, float], BeforeValidator(_onset)]
 Input = Annotated[str | float, BeforeValidator(_name_or_number)]
 Period = Annotated[str | float, BeforeValidator(_name_or_duration)]
 Levels = Annotated[Any, BeforeValidator(_level)]
+Metered = Annotated[str, BeforeValidator(one_of("line"))]
+Share = Annotated[float, BeforeValidator(_share)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 LifeLaw = Annotated[str, BeforeValidator(one_of("weibull", "exponential", "lognormal"))]
 Growth = Annotated[str, BeforeValidator(one_of("power", "gamma", "wiener", "flank"))]
@@ -275,6 +287,21 @@ class Door(Model):
     hours: DayHours = Hours(0, 86_400)
 
 
+class Receiver(Model):
+    """The air receiver of a compressor, which runs loaded and unloaded by turns as its line takes air.
+
+    Its duty, the share of a turn in which it runs loaded, is the kind's ``level``; the place in the turn is ``phase``.
+    """
+
+    fill: Period
+    """From one pressure to the other at full delivery while nothing is taken; or the parameter that is."""
+    least: Share = 0.15
+    """The duty when no machine of the line executes: leaks."""
+    most: Share = 0.85
+    """The duty when all of them do."""
+    jitter: Ratio = 0.02
+
+
 class Kind(Model):
     """A machine's type: everything that machines of a kind have in common."""
 
@@ -294,10 +321,18 @@ class Kind(Model):
     clock_error: DurationOrZero = 0.02
     sync_every: Duration = 600.0
     door: Door | None = None
+    receiver: Receiver | None = None
+    meter: Metered | None = None
+    """``line``: it measures what the machines of its line take; ``level`` is that as a share of all they can."""
     always_on: Flag = False
     """Runs round the clock, whatever the shifts of its line."""
     electrical: str | None = None
     """The signal that is the electrical power it takes, kW: what the meter of its line counts."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether what it does follows from what the other machines of its line do."""
+        return self.receiver is not None or self.meter is not None
 
     @property
     def base_period(self) -> float:

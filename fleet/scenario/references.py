@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.data import State
-from fleet.scenario.kind import BUILT_IN, OF_CYCLES, RISING, Sensor, deadband_faults, period_faults
+from fleet.scenario.kind import BUILT_IN, OF_CYCLES, OF_METERS, RISING, Sensor, deadband_faults, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
 from fleet.scenario.wording import Path, unknown
 
@@ -77,14 +77,25 @@ def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
         if not kind.get("sensors") and not isinstance(kind.get("sensors"), list):
             yield ("sensors",), "must have at least one sensor; only a door has none"
         return
-    for section in ("sensors", "drives", "nodes", "signals", "cycle", "wear", "micro_stop", "setpoint"):
+    for section in (
+        "sensors",
+        "drives",
+        "nodes",
+        "signals",
+        "cycle",
+        "wear",
+        "micro_stop",
+        "setpoint",
+        "receiver",
+        "meter",
+    ):
         if kind.get(section):
             yield (section,), "must be absent: a kind with 'door' is a door and nothing else"
 
 
 def _levels(kind: dict[str, Any]) -> Iterator[Fault]:
     for name, drive in _parts(kind, "drives").items():
-        if drive.get("setpoint") is True and not kind.get("setpoint"):
+        if drive.get("setpoint") is True and not any(kind.get(key) for key in ("setpoint", "receiver", "meter")):
             yield ("drives", name, "setpoint"), "must be absent: the kind has no 'setpoint'"
         for state in State:
             level = drive.get(state.name.lower())
@@ -100,7 +111,10 @@ def _levels(kind: dict[str, Any]) -> Iterator[Fault]:
 def _motion(kind: dict[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with references to durations, and with the setpoint."""
     parameters = _parts(kind, "parameters")
-    spans: list[tuple[Path, object]] = [(("cycle", "period"), mapping(kind.get("cycle")).get("period"))]
+    spans: list[tuple[Path, object]] = [
+        (("cycle", "period"), mapping(kind.get("cycle")).get("period")),
+        (("receiver", "fill"), mapping(kind.get("receiver")).get("fill")),
+    ]
     for field in ("life", "repair"):
         spans += [(("wear", mode, field), wear.get(field)) for mode, wear in _parts(kind, "wear").items()]
     for path, value in spans:
@@ -159,6 +173,10 @@ def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
     known |= {f"{RISING}{drive}" for drive in _parts(kind, "drives")}
     if kind.get("cycle"):
         known |= set(OF_CYCLES)
+    if kind.get("receiver"):
+        known.add("phase")
+    if kind.get("meter"):
+        known |= set(OF_METERS)
     for section in ("drives", "nodes", "parameters"):
         known |= _parts(kind, section).keys()
     for name, signal in signals.items():
@@ -211,6 +229,16 @@ def _electrical(kind: dict[str, Any]) -> Iterator[Fault]:
     signals, name = _parts(kind, "signals"), kind.get("electrical")
     if isinstance(name, str) and name not in signals:
         yield ("electrical",), unknown("signal", name, signals)
+    if kind.get("meter") and name is not None:
+        yield ("electrical",), "must be absent: a meter does not measure itself"
+    for leader in ("receiver", "meter"):
+        for other in ("cycle", "setpoint", "micro_stop", "meter"):
+            if kind.get(leader) and kind.get(other) and other != leader:
+                yield (other,), f"must be absent: what a kind with a '{leader}' does follows from its line"
+    receiver = mapping(kind.get("receiver"))
+    low, high = split(receiver.get("least")), split(receiver.get("most"))
+    if low is not None and high is not None and low[1] == high[1] and low[0] > high[0]:
+        yield ("receiver", "most"), f"must be at least 'least', {low[0]:g}{low[1]}, got {high[0]:g}{high[1]}"
 
 
 _PERIOD: float = Sensor.model_fields["period"].default

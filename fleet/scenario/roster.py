@@ -108,8 +108,9 @@ class _Growing:
 def expand(scenario: Scenario, kinds: Mapping[str, Kind]) -> Roster:
     """Expand *scenario*, whose kinds are *kinds*, to its machines.
 
-    An island is what a line's buffers chain (machines with a cycle), and what waits for the same
-    crew (machines that wear). ScenarioError where an entry's settings do not fit its kind.
+    An island is what a line's buffers chain (machines with a cycle), what waits for the same
+    crew (machines that wear), and a line with a meter or a compressor.
+    ScenarioError where an entry's settings do not fit its kind.
     """
     growing = _Growing(scenario.site, _halls(scenario))
     for template in scenario.lines:
@@ -187,6 +188,9 @@ def _pattern(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, li
     repaired = np.array([bool(entries[at].kind.wear) for at in entry])
     group = np.arange(len(entry), dtype=np.int64)
     _join(group, np.array(chained))
+    if any(entries[at].kind.follows for at in entry):  # what they take, they take from one another
+        kinds_there = [entries[at].kind for at in entry]
+        _join(group, np.array([each.follows or not (each.always_on or each.door) for each in kinds_there]))
     if template.crew is not None and template.crew.name is None:
         _join(group, repaired)
     return _Pattern(tuple(entries), names, own, of_kind, np.array(entry, dtype=np.int64), group, repaired)

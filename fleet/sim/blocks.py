@@ -32,7 +32,7 @@ from fleet.scenario.model import Shifts
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
 from fleet.sim.calendar import DAY_S, Calendar, weekly
-from fleet.sim.changes import CAUSES, Journal, Spans, arrange
+from fleet.sim.changes import CAUSES, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
 from fleet.sim.hall import KNOT_US, Air, dew_point
@@ -40,6 +40,7 @@ from fleet.sim.lags import lag_rests
 from fleet.sim.nodes import rests
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.reporting import Reported, nothing_reported
+from fleet.sim.supply import Supply, width_of
 from fleet.sim.tiles import AirOver, Cut, scans_of
 
 TICKS_MIN, TICKS_MAX = 8, 64
@@ -92,6 +93,7 @@ class Simulation:
         self._quiet = not any(running.wanted for running in self._running)
         self._decided: list[Ints] = []
         self._plant = _plant(roster, built, start_us=start_us)
+        self._supply = Supply(roster, built, start_us=start_us)
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
         self._dew = [dew_point(seed, hall.name) for hall in roster.halls if any(map(_feels_dew, built))]
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
@@ -132,12 +134,13 @@ class Simulation:
         assert stop_us > self.now_us, "a block has a length"
         start_us, self.now_us = self.now_us, stop_us
         self._decided = fresh = self._plant.advance(stop_us)
+        followed = fresh if self._quiet else self._supply.follow(fresh)
         air = self._air_over(start_us, stop_us)
         kinds: list[KindColumns] = []
         silent: list[SilentScans] = []
         events: list[Event] = list(self._doors.between(start_us, stop_us))
-        for running, rows in zip(self._running, fresh, strict=True):
-            events.extend(_events(running.model, rows))
+        for running, decided, rows in zip(self._running, fresh, followed, strict=True):
+            events.extend(_events(running.model, decided))
             if self._quiet:
                 continue
             spans = self._enter(running, rows)
@@ -188,10 +191,9 @@ _WANDER_K = 0.5
 
 
 def _fresh(model: Model, readings_of: Ints | None) -> _Running:
-    width = Journal(len(model.rules.modes)).width
     rest = np.zeros((len(model.nodes) + len(model.lags), 0))
     memory = nothing_reported(model.deadbands, len(model.members))
-    return _Running(model, np.zeros((0, width), np.int64), rest, _wanted(model, readings_of), memory)
+    return _Running(model, np.zeros((0, width_of(model)), np.int64), rest, _wanted(model, readings_of), memory)
 
 
 def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:

@@ -27,6 +27,12 @@ number of the life."""
 
 PER_MODE = 6
 
+POWER, ENERGY = -2, -1
+"""The last two columns of a meter's rows: what its line takes (W) from then on, and took from the start of the run
+until then (mJ)."""
+
+OF_METER = 2
+
 PPM = 1_000_000
 
 CAUSES = ("", "shift", "micro_stop", "starved", "blocked", "setpoint", "repair", "repaired")

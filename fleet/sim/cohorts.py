@@ -145,7 +145,7 @@ def _of(reference: str | float, parameters: Mapping[str, Floats], machines: int)
     return parameters[reference] if isinstance(reference, str) else np.full(machines, reference)
 
 
-def _spans_us(reference: str | float, parameters: Mapping[str, Floats], machines: int) -> list[int]:
+def spans_us(reference: str | float, parameters: Mapping[str, Floats], machines: int) -> list[int]:
     """Give the drawn spans of a named parameter, or one span for all, in whole seconds as us; (machines,)."""
     seconds: Ints = np.rint(np.clip(_of(reference, parameters, machines), 1.0, SPAN_MAX_S)).astype(np.int64)
     spans_us: list[int] = (seconds * SECOND_US).tolist()
@@ -190,9 +190,10 @@ def _slow_node(name: str, node: NodeModel, kind: Kind, parameters: Mapping[str, 
 
 
 def _cycle(kind: Kind, words: Words) -> Cycle | None:
-    if kind.cycle is None:
+    turning = kind.cycle or kind.receiver
+    if turning is None:
         return None
-    return Cycle(kind.cycle.jitter, keys(words, "cycle.begin"), keys(words, "cycle.part"))
+    return Cycle(turning.jitter, keys(words, "cycle.begin"), keys(words, "cycle.part"))
 
 
 def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
@@ -213,10 +214,10 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
         modes=tuple(
             Mode(
                 name=name,
-                life_us=_spans_us(wear.life, parameters, len(words)),
+                life_us=spans_us(wear.life, parameters, len(words)),
                 shape=wear.shape or 1.0,
                 onset=wear.onset,
-                repair_us=_spans_us(wear.repair, parameters, len(words)),
+                repair_us=spans_us(wear.repair, parameters, len(words)),
                 repair_sigma=wear.sigma,
                 life_word=word_of(f"wear.{name}.life"),
                 onset_word=word_of(f"wear.{name}.onset"),
@@ -270,14 +271,19 @@ def _groups(
     return tuple(groups)
 
 
-def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, ...], lags: list[Lag]) -> Graph:
-    """Find the part of the kind's graph that the sensors at *places* of *names*, which lag alike, need."""
-    needed = {kind.sensors[names[place]].signal for place in places}
-    signals: list[str] = []
+def part_for(kind: Kind, wanted: set[str]) -> tuple[list[str], set[str]]:
+    """Find the part of the kind's graph behind the signals *wanted*: its signals in order, and all names in it."""
+    needed, signals = set(wanted), list[str]()
     for name in reversed(kind.signals):
         if name in needed:
             signals.insert(0, name)
             needed |= {value for value in kind.signals[name].inputs.values() if isinstance(value, str)}
+    return signals, needed
+
+
+def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, ...], lags: list[Lag]) -> Graph:
+    """Find the part of the kind's graph that the sensors at *places* of *names*, which lag alike, need."""
+    signals, needed = part_for(kind, {kind.sensors[names[place]].signal for place in places})
     used = tuple(
         place for place, node in enumerate(nodes) if not needed.isdisjoint({node.name, f"{RISING}{node.name}"})
     )

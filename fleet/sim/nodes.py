@@ -103,6 +103,11 @@ def cycles(
     return number, 1.0 + late - before
 
 
+def first_width(done: Ints, cycle: Cycle, stream: Words) -> Floats:
+    """Give how long the cycle takes that a state change begins, in periods; the arguments broadcast."""
+    return 1.0 + _errors(np.ones(np.broadcast(done, stream).shape), done, cycle, stream)
+
+
 def _errors(number: Floats, done: Ints, cycle: Cycle, stream: Words) -> Floats:
     """Draw how late cycle *number* begins, in periods; the one that a state change begins is punctual."""
     error = normals(stream, done + number.astype(np.int64)) * np.float32(cycle.jitter)

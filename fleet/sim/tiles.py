@@ -407,7 +407,12 @@ def signals(
             values[f"damage.{mode.name}"] = damage(mode, model.words, spans, number, place, age_us, executing)
     if phase is not None and not graph.needed.isdisjoint(OF_CYCLES):
         frozen_us = np.where(executing, time_us, spans.rows[:, row.TIME][place])
-        values |= _of_cycles(model, spans, place, machines, frozen_us, phase)
+        wanted = graph.needed.intersection(OF_CYCLES)
+        values |= _of_cycles(model, spans, place, machines, frozen_us, phase, wanted)
+    if "line_power" in graph.needed:
+        values["line_power"] = (spans.rows[:, row.POWER].astype(np.float64) * 1e-3)[place]
+    if "line_energy" in graph.needed:
+        values["line_energy"] = _energy(spans, place, time_us)
     for name in graph.signals:
         law, inputs = law_inputs(model.kind, name)
         values[name] = LAWS[law](
@@ -436,20 +441,29 @@ def _phase(model: Model, spans: Spans, place: Ints, machines: slice | Ints, time
 
 
 def _of_cycles(
-    model: Model, spans: Spans, place: Ints, machines: slice | Ints, time_us: Ints, phase: Ints
+    model: Model, spans: Spans, place: Ints, machines: slice | Ints, time_us: Ints, phase: Ints, wanted: frozenset[str]
 ) -> dict[str, Floats]:
-    """Give what is known of the cycles at *time_us*: the phase, parts made, the last one's time, its scatter."""
+    """Give what is *wanted* of the cycles at *time_us*: the phase, parts made, the last one's time, its scatter."""
     assert model.cycle is not None, "a phase is one of a cycle"
     start, period, done = (spans.rows[:, column][place] for column in (row.START, row.PERIOD, row.DONE))
+    turned = (phase.astype(np.float64) + 0.5) * (1.0 / PHASES)
+    if wanted == {"phase"}:
+        return {"phase": turned}
     number, last = cycles(time_us, start, period, done, model.cycle, model.cycle.stream[machines, None])
     parts = done + number.astype(np.int64)
-    turned = (phase.astype(np.float64) + 0.5) * (1.0 / PHASES)
     return {
         "phase": turned,
         "parts": parts.astype(np.float64),
         "last_cycle": last * period * 1e-6,
         "part_scatter": normals(model.cycle.part_stream[machines, None], parts).astype(np.float64),
     }
+
+
+def _energy(spans: Spans, place: Ints, time_us: Ints) -> Floats:
+    """Give what a meter has counted at *time_us*, kWh: up to the last change, and since; in whole milliseconds."""
+    since, power, counted = (spans.rows[:, column][place] for column in (row.TIME, row.POWER, row.ENERGY))
+    millijoules = counted + power * (time_us // 1000 - since // 1000)
+    return millijoules.astype(np.float64) / 3.6e9
 
 
 class _Left(NamedTuple):
