@@ -9,7 +9,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services
 
-.PHONY: run test unit check broker bench docs clean kafka-jars apt
+.PHONY: run test unit check broker bench docs pictures clean kafka-jars apt
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -42,6 +42,9 @@ bench: $(STAMP)  ## speed and memory beside the peers
 
 docs: $(STAMP)  ## the command line's page, from its own help
 	@$(BIN)/typer fleet.cli utils docs --name fleet --output docs/commands.md >/dev/null
+
+pictures: $(STAMP)  ## docs/plant.md and its pictures, from the simulation
+	@$(BIN)/python -m tests.picture.docs
 
 clean:  ## what can be made again, .venv included
 	@rm -rf .venv .cache build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

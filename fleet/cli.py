@@ -109,13 +109,9 @@ def run(
     """Run a scenario: send what its factory says, then say what became of every record."""
     from fleet.run.clock import RealClock
     from fleet.run.plan import EMBEDDED, RunRequest, make_plan
-    from fleet.scenario.load import with_arguments
-    from fleet.scenario.times import moment
     from fleet.sinks.settings import producer_settings
 
-    if start == "now":  # said on the command line, it is the first reading's time whatever the speed
-        start = moment(RealClock().wall_us() // 1_000_000 * 1_000_000)
-    loaded = with_arguments(_load(scenario, settings), seed=seed, start=start, duration=length)
+    loaded = _with_arguments(scenario, settings, seed=seed, start=start, length=length)
     if sample is not None:
         targets: tuple[str, ...] = ("stdout:",)
     elif to:
@@ -219,6 +215,39 @@ def init(
     _say(f"wrote {file}; try: fleet check {file} --expand, then: fleet run {file}")
 
 
+@app.command(short_help="Draw what a scenario does.", epilog="\b\nExample: fleet plot quickstart --out page.html")
+def plot(
+    scenario: ScenarioName,
+    machine: Annotated[
+        list[str] | None,
+        typer.Option("--machine", metavar="ID", help="A machine with all its sensors. May be repeated."),
+    ] = None,
+    length: Annotated[
+        str | None, typer.Option("--for", metavar="8h", help="How long [the scenario's duration, else 8h].")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="page.html, or one picture: .svg, .png [NAME-plot.html]."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="now|TIME", help="When simulated time begins, like 2026-03-02T06:00:00Z.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="What all randomness is drawn from.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Draw what a scenario does, without sending anything: the fleet's states, and machines with all their sensors."""
+    from fleet.picture.plot import PlotRequest, plot_scenario
+    from fleet.picture.progress import shown_progress
+
+    loaded = _with_arguments(scenario, settings, seed=seed, start=start, length=length)
+    request = PlotRequest(loaded, scenario, tuple(machine or ()), out, tuple(settings or ()))
+    with shown_progress() as progress:
+        plotted = plot_scenario(request, progress)
+    for line in plotted.said:
+        _say(line)
+    typer.echo(str(plotted.file))
+
+
 @app.command(
     short_help="Show records as they come.",
     epilog="\b\nExample: fleet tail factory.readings --from kafka://localhost:9092 --machine 'filling-*'",
@@ -301,16 +330,33 @@ def scenarios() -> None:
         typer.echo(f"{name:20} {_load(name, None).about}")
 
 
-@app.command(short_help="List the kinds of machines there are.", epilog="\b\nExample: fleet kinds")
-def kinds() -> None:
-    """List the kinds of machines there are, with their sensors."""
-    from fleet.scenario.kinds import kind_named, shipped_kinds
+@app.command(
+    short_help="Explain the kinds of machines there are.", epilog="\b\nExample: fleet kinds pump --out pump.svg"
+)
+def kinds(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="One to explain: a name, or a kind file of your own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="A picture of one machine: .html, .svg or .png.")
+    ] = None,
+    length: Annotated[str, typer.Option("--for", metavar="1h", help="How long the picture is.")] = "1h",
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """List the kinds of machines there are, or explain one: sensors, normal ranges, states, wear, sources."""
+    from fleet.picture.kinds import explained, listed, picture_of
 
-    for named in shipped_kinds():
-        kind = kind_named(named)
-        typer.echo(f"{kind.kind}: {kind.about.strip()}")
-        for name, sensor in kind.sensors.items():
-            typer.echo(f"    {name:22} {sensor.units:6} every {sensor.period:g} s")
+    if kind is None:
+        if out is not None:
+            raise RequestError("--out: name the kind to draw: fleet kinds KIND --out FILE")
+        text = listed(as_json=as_json)
+    else:
+        text = explained(kind, as_json=as_json)
+        if out is not None:
+            picture_of(kind, out, length_us=_duration_us("--for", length))
+    typer.echo(text)
+    if out is not None:
+        _say(f"wrote {out}")
 
 
 def main() -> NoReturn:
@@ -361,6 +407,19 @@ def _load(name: str, settings: list[str] | None) -> Scenario:
     from fleet.api import load
 
     return load(name, settings=tuple(settings or ()))
+
+
+def _with_arguments(
+    name: str, settings: list[str] | None, *, seed: int | None, start: str | None, length: str | None
+) -> Scenario:
+    """Load a scenario with what --set, --seed, --start and --for say."""
+    from fleet.run.clock import RealClock
+    from fleet.scenario.load import with_arguments
+    from fleet.scenario.times import moment
+
+    if start == "now":  # said on the command line, it is the first reading's time whatever the speed
+        start = moment(RealClock().wall_us() // 1_000_000 * 1_000_000)
+    return with_arguments(_load(name, settings), seed=seed, start=start, duration=length)
 
 
 def _choice(option: str, value: str | None, known: tuple[str, ...]) -> str | None:

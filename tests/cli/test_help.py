@@ -17,7 +17,7 @@ import pytest
 from fleet.broker.process import EmbeddedBroker
 from tests.cli.commands import FLEET, Live, environment, fleet
 
-HEAVY = ("aiokafka", "numpy", "simpy", "pydantic", "fastavro", "confluent_kafka", "asyncio")
+HEAVY = ("aiokafka", "numpy", "simpy", "pydantic", "fastavro", "confluent_kafka", "asyncio", "matplotlib")
 
 
 @cache
@@ -43,10 +43,10 @@ def port() -> Iterator[int]:
 
 
 def test_help_names_every_command() -> None:
-    assert {"run", "check", "init", "tail", "verify", "broker", "scenarios", "kinds"} <= set(commands())
+    assert {"run", "check", "init", "tail", "verify", "broker", "plot", "scenarios", "kinds"} <= set(commands())
 
 
-@pytest.mark.parametrize("command", ["run", "check", "init", "verify", "scenarios", "kinds"])
+@pytest.mark.parametrize("command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds"])
 def test_the_example_that_ends_the_help_runs(command: str, port: int, tmp_path: Path) -> None:
     words = [word.replace("localhost:9092", f"127.0.0.1:{port}") for word in example(command)]
 
@@ -81,7 +81,7 @@ def test_the_example_of_the_broker_stays_until_ctrl_c() -> None:
 
 
 def test_every_commands_example_is_tried_here() -> None:
-    assert set(commands()) == {"run", "check", "init", "tail", "verify", "broker", "scenarios", "kinds"}
+    assert set(commands()) == {"run", "check", "init", "tail", "verify", "broker", "plot", "scenarios", "kinds"}
 
 
 def test_fleet_alone_shows_the_help() -> None:

@@ -1,0 +1,236 @@
+"""What happened in a scenario, told small enough for a picture: simulated block by block, kept by pixel column.
+
+The states of a fleet come from the plant alone; the readings of a machine from a simulation of its island, in which
+only its own tiles are computed. Both are what a run with the same seed and start does, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fleet.data import SECOND_US, Block, Cohort, Equipment, Floats, Ints, State
+from fleet.picture.envelope import Envelope
+from fleet.picture.shares import Shares
+from fleet.picture.wear import Damaged, Wearing
+from fleet.scenario.kind import Kind
+from fleet.scenario.roster import Roster
+from fleet.sim import changes as row
+from fleet.sim.blocks import Simulation
+from fleet.sim.changes import CAUSES
+
+TICKS_A_BLOCK = 16_384
+"""Ticks of one machine that are computed at once: what a tile holds, so that a call's cost is spread."""
+
+BLOCKS_MIN = 24
+"""A span is cut in at least so many blocks, so that who waits sees that it goes on."""
+
+STATES = len(State)
+CLOSED, OPEN = 0, 1
+
+Progress = Callable[[float], None]
+"""Told the share of the work that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is simulated, and in how many columns it is kept."""
+
+    seed: int
+    start_us: int
+    stop_us: int
+    columns: int
+
+    @property
+    def hours(self) -> float:
+        """Its length."""
+        return (self.stop_us - self.start_us) / (3600 * SECOND_US)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lived:
+    """What became of one machine in a span; *us* (columns, states) is the time in each state, open doors in 1."""
+
+    machine: Equipment
+    place: int  # in the roster
+    kind: Kind
+    us: Floats
+    micro_stops: int
+    failures: int
+    parts: int | None  # None for what makes none
+    period_us: int
+
+    @property
+    def is_door(self) -> bool:
+        """Whether its states are closed and open."""
+        return self.kind.door is not None
+
+    @property
+    def total_us(self) -> Floats:
+        """The time in each state; (states,)."""
+        return np.asarray(self.us.sum(axis=0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Told:
+    """One machine with its readings; *readings* is None for what has no sensors."""
+
+    lived: Lived
+    readings: Envelope | None
+    damaged: Sequence[Damaged]
+    left_out: int
+
+
+class _Cohort:
+    """The states of one cohort while they are collected."""
+
+    def __init__(self, cohort: Cohort, kind: Kind, places: Sequence[int], span: Span) -> None:
+        self.cohort, self.kind, self.places = cohort, kind, places
+        machines = len(cohort.machines)
+        self.shares = Shares(machines, STATES, columns=span.columns, start_us=span.start_us, stop_us=span.stop_us)
+        self.counts = np.zeros((machines, len(CAUSES) + len(kind.wear)), np.int64)
+        self.last: Ints = np.zeros((machines, row.FIXED + 3 * len(kind.wear)), np.int64)
+
+    def add(self, rows: Ints, until_us: int) -> None:
+        """Take in the state changes up to *until_us*."""
+        machine = rows[:, row.MACHINE]
+        self.shares.add(machine, rows[:, row.TIME], rows[:, row.STATE], until_us)
+        np.add.at(self.counts, (machine, rows[:, row.CAUSE]), 1)
+        self.last[machine] = rows  # of several the last one stays
+
+    def lived(self, index: int, stop_us: int) -> Lived:
+        """Tell what became of machine *index*."""
+        last = self.last[index].tolist()
+        done, period_us = last[row.DONE], last[row.PERIOD]
+        if last[row.STATE] == State.EXECUTE:
+            done += (stop_us - last[row.START]) // period_us
+        return Lived(
+            machine=self.cohort.machines[index],
+            place=self.places[index],
+            kind=self.kind,
+            us=self.shares.us[index],
+            micro_stops=int(self.counts[index, row.MICRO_STOP]),
+            failures=int(self.counts[index, len(CAUSES) :].sum()),
+            parts=None if self.kind.cycle is None else done,
+            period_us=period_us,
+        )
+
+
+class _Doors:
+    """The doors of a simulation while their openings are collected."""
+
+    def __init__(self, doors: Sequence[tuple[int, Equipment, Kind]], span: Span) -> None:
+        self._doors, self._span = doors, span
+        self._index = {machine.id: index for index, (_, machine, _) in enumerate(doors)}
+        self._shares = Shares(len(doors), STATES, columns=span.columns, start_us=span.start_us, stop_us=span.stop_us)
+        self._shares.begin(CLOSED)
+        self._openings = np.zeros(len(doors), np.int64)
+
+    def add(self, block: Block) -> None:
+        """Take in the openings and closings of *block*."""
+        moved = [event for event in block.events if event.type == "door"] if self._doors else []
+        door = np.array([self._index[event.machine.id] for event in moved], np.int64)
+        state = np.array([event.state == "open" for event in moved], np.int64)
+        self._shares.add(door, np.array([event.time_us for event in moved], np.int64), state, block.stop_us)
+        np.add.at(self._openings, door, state)
+
+    def lived(self) -> Iterator[Lived]:
+        """Tell what became of each door: openings stand in place of parts."""
+        for index, (place, machine, kind) in enumerate(self._doors):
+            yield Lived(machine, place, kind, self._shares.us[index], 0, 0, int(self._openings[index]), 0)
+
+
+class _Collected:
+    """What a simulation of some islands leaves behind."""
+
+    def __init__(self, simulation: Simulation, roster: Roster, islands: tuple[int, int], span: Span) -> None:
+        keep = np.flatnonzero(roster.island % islands[1] == islands[0]).tolist()
+        place_of = {roster.machines[place].id: place for place in keep}
+        kind_of = {place: roster.entries[roster.entry[place]].kind for place in keep}
+        self._span = span
+        self.cohorts = []
+        for cohort in simulation.cohorts:
+            places = [place_of[machine.id] for machine in cohort.machines]
+            self.cohorts.append(_Cohort(cohort, kind_of[places[0]], places, span))
+        doors = [(place, roster.machines[place], kind_of[place]) for place in keep if kind_of[place].door is not None]
+        self._doors = _Doors(doors, span)
+
+    def add(self, decided: Sequence[Ints], block: Block) -> None:
+        """Take in what was decided in *block*."""
+        for cohort, rows in zip(self.cohorts, decided, strict=True):
+            cohort.add(rows, block.stop_us)
+        self._doors.add(block)
+
+    def lived(self) -> list[Lived]:
+        """Tell what became of every machine, in the roster's order."""
+        found = [
+            cohort.lived(index, self._span.stop_us) for cohort in self.cohorts for index in range(len(cohort.places))
+        ]
+        return sorted([*found, *self._doors.lived()], key=lambda lived: lived.place)
+
+
+def states_of(roster: Roster, span: Span, islands: tuple[int, int], progress: Progress) -> list[Lived]:
+    """Simulate the plant of the *islands* (share, of), no readings, and tell what became of every machine of it."""
+    nobody = np.zeros(0, np.int64)
+    simulation = Simulation(roster, seed=span.seed, start_us=span.start_us, islands=islands, readings_of=nobody)
+    collected = _Collected(simulation, roster, islands, span)
+    for block in _blocks(simulation, span, span.stop_us - span.start_us, progress):
+        collected.add(simulation.decided, block)
+    return collected.lived()
+
+
+def tell(roster: Roster, span: Span, places: Sequence[int], progress: Progress) -> list[Told]:
+    """Simulate the island that the machines *places* stand in, with the readings of these machines alone."""
+    number = int(roster.island[places[0]])
+    assert all(roster.island[place] == number for place in places), "they stand in one island"
+    islands = (number, int(roster.island.max()) + 1)
+    wanted = np.array(places, np.int64)
+    simulation = Simulation(roster, seed=span.seed, start_us=span.start_us, islands=islands, readings_of=wanted)
+    collected = _Collected(simulation, roster, islands, span)
+    at = {place: (cohort, cohort.places.index(place)) for place in places for cohort in collected.cohorts
+          if place in cohort.places}  # fmt: skip
+    wearing = {place: Wearing(tuple(cohort.kind.wear)) for place, (cohort, _) in at.items()}
+    readings = {
+        place: Envelope(len(cohort.cohort.sensors), span.columns, span.start_us, span.stop_us)
+        for place, (cohort, _) in at.items()
+        if cohort.cohort.sensors
+    }
+    number_of = {id(cohort): number for number, cohort in enumerate(collected.cohorts)}
+    base_us = min((cohort.cohort.base_period_us for cohort, _ in at.values()), default=SECOND_US)
+    for block in _blocks(simulation, span, TICKS_A_BLOCK * base_us, progress):
+        collected.add(simulation.decided, block)
+        for place, (cohort, index) in at.items():
+            rows = simulation.decided[number_of[id(cohort)]]
+            wearing[place].add(rows[rows[:, row.MACHINE] == index], block.stop_us)
+        for place, envelope in readings.items():
+            _read(envelope, block, *at[place])
+    lived = {each.place: each for each in collected.lived()}
+    return [
+        Told(
+            lived[place],
+            readings.get(place),
+            wearing[place].damaged() if place in wearing else (),
+            wearing[place].left_out if place in wearing else 0,
+        )
+        for place in places
+    ]
+
+
+def _read(envelope: Envelope, block: Block, cohort: _Cohort, index: int) -> None:
+    """Take the readings of machine *index* of the cohort out of *block*."""
+    for columns in block.kinds:
+        if columns.cohort is cohort.cohort:
+            first, stop = np.searchsorted(columns.machine, [index, index + 1])
+            rows = slice(int(first), int(stop))
+            envelope.add(columns.sensors, columns.scan_us[rows], columns.value[rows], columns.quality[rows])
+
+
+def _blocks(simulation: Simulation, span: Span, length_us: int, progress: Progress) -> Iterator[Block]:
+    """Advance *simulation* over the *span* in blocks of at most *length_us*."""
+    whole_us = span.stop_us - span.start_us
+    length_us = max(1, min(length_us, -(-whole_us // BLOCKS_MIN)))
+    while simulation.now_us < span.stop_us:
+        yield simulation.advance(min(simulation.now_us + length_us, span.stop_us))
+        progress((simulation.now_us - span.start_us) / whole_us)
