@@ -139,8 +139,8 @@ class SilentScans:
 class Event(NamedTuple):
     """Something that happened to a machine: a change of state, or a door that opened.
 
-    *seq* numbers the events of its machine 0, 1, 2, ... *parts* and *scrap* count what it made
-    since the start of the run.
+    *seq* numbers the events of its machine 0, 1, 2, ... *parts* count what it made since the start of the run,
+    *scrap* the bad ones among them; *product* and *lot* are what it makes, "" and 0 where the line names none.
     """
 
     machine: Equipment
@@ -150,6 +150,9 @@ class Event(NamedTuple):
     state: str  # a PackML state in lower case; "open" or "closed" for a door
     cause: str  # why: "micro_stop", "starved", "bearing", ...; "" where the plan says so
     parts: int
+    scrap: int = 0
+    product: str = ""
+    lot: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from typing import Any
 import fastavro
 
 from fleet.data import Equipment, Event, Ints, KindColumns, Quality
-from fleet.encode.layouts import EVENTS_V1, RUNS_V1, Layout
+from fleet.encode.layouts import RUNS_V1, Layout
 from fleet.encode.schemas import schema_text
 
 MAGIC = b"\0"
@@ -106,10 +106,10 @@ class AvroReadings:
         ]
 
 
-def avro_event(schema_id: int) -> Callable[[Event], tuple[bytes, bytes]]:
-    """Make the encoder of events to key and framed body."""
-    assert EVENTS_V1.fields[:2] == ("machine", "line")
-    whole, head = parsed(schema_text(EVENTS_V1.schema)), frame(schema_id)
+def avro_event(layout: Layout, schema_id: int) -> Callable[[Event], tuple[bytes, bytes]]:
+    """Make the encoder of events in a *layout* of ours to key and framed body."""
+    assert layout.fields[:2] == ("machine", "line")
+    whole, head = parsed(schema_text(layout.schema)), frame(schema_id)
     schema = parsed(json.dumps({**whole, "name": "Rest", "fields": whole["fields"][2:]}))
 
     # When a plant starts, a large fleet says the same thing at once.
@@ -134,7 +134,7 @@ _LENGTHS = [bytes([2 * length]) for length in range(64)]
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """Give the fields of an *event* as `EVENTS_V1` names them."""
+    """Give the fields of an *event* as `EVENTS_V2` names them."""
     return {
         "machine": event.machine.id,
         "line": event.machine.line,
@@ -144,6 +144,9 @@ def event_fields(event: Event) -> dict[str, Any]:
         "parts": event.parts,
         "timestamp": event.time_us,
         "seq": event.seq,
+        "scrap": event.scrap,
+        "product": event.product,
+        "lot": event.lot,
     }
 
 

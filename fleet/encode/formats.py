@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from fleet.data import Event, Ints, KindColumns
 from fleet.encode.avro import AvroReadings, avro_event, avro_run
 from fleet.encode.json import JsonReadings, json_door, json_event, json_run
-from fleet.encode.layouts import EVENTS_V1, READINGS_V1, READINGS_V2, RUNS_V1
+from fleet.encode.layouts import EVENTS_V1, EVENTS_V2, READINGS_V1, READINGS_V2, RUNS_V1
 from fleet.errors import RequestError
 
 SchemaIds = Mapping[str, int]
@@ -37,8 +37,10 @@ READING_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], ReadingFormat]] = {
     ("json", "v2"): lambda _: JsonReadings(READINGS_V2),
 }
 EVENT_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
-    ("avro", "v1"): lambda ids: avro_event(ids[EVENTS_V1.schema]),
-    ("json", "v1"): lambda _: json_event,
+    ("avro", "v1"): lambda ids: avro_event(EVENTS_V1, ids[EVENTS_V1.schema]),
+    ("avro", "v2"): lambda ids: avro_event(EVENTS_V2, ids[EVENTS_V2.schema]),
+    ("json", "v1"): lambda _: json_event(EVENTS_V1),
+    ("json", "v2"): lambda _: json_event(EVENTS_V2),
 }
 DOOR_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
     ("json", "v1"): lambda _: json_door,

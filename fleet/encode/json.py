@@ -8,7 +8,7 @@ a JSON reader has no logical types and people read it; `decode` turns it into mi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -86,9 +86,14 @@ def number(value: float) -> str:
     return repr(value) if isfinite(value) else "null"
 
 
-def json_event(event: Event) -> tuple[bytes, bytes]:
-    """Encode an *event* to key and text."""
-    return event.machine.id.encode(), text_of(event_fields(event)).encode()
+def json_event(layout: Layout) -> Callable[[Event], tuple[bytes, bytes]]:
+    """Make the encoder of events in a *layout* of ours to key and text."""
+
+    def encode(event: Event) -> tuple[bytes, bytes]:
+        said = event_fields(event)
+        return event.machine.id.encode(), text_of({name: said[name] for name in layout.fields}).encode()
+
+    return encode
 
 
 def json_door(event: Event) -> tuple[bytes, bytes]:

@@ -59,6 +59,7 @@ EVENTS_V1 = Layout(
     ("machine", "line", "type", "state", "cause", "parts", "timestamp", "seq"),
     "machine-event.v1.avsc",
 )
+EVENTS_V2 = Layout("v2", (*EVENTS_V1.fields, "scrap", "product", "lot"), "machine-event.v2.avsc")
 DOORS_V1 = Layout("v1", ("location", "state"), "")
 RUNS_V1 = Layout(
     "v1",
@@ -75,6 +76,7 @@ LAYOUTS: dict[tuple[str, str], Layout] = {
     ("readings", "v1"): READINGS_V1,
     ("readings", "v2"): READINGS_V2,
     ("events", "v1"): EVENTS_V1,
+    ("events", "v2"): EVENTS_V2,
     ("doors", "v1"): DOORS_V1,
     ("runs", "v1"): RUNS_V1,
 }

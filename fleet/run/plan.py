@@ -194,7 +194,9 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
             own,
         ),
         "events": StreamPlan(
-            records.events.topic, format_for(kind, "events", request.format or records.events.format), "v1"
+            records.events.topic,
+            format_for(kind, "events", request.format or records.events.format),
+            records.events.layout,
         ),
         "runs": StreamPlan(RUNS_TOPIC, format_for(kind, "runs", None), "v1"),
     }

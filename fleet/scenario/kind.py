@@ -154,6 +154,10 @@ class Cycle(Model):
     """A duration, or the name of a parameter that is one."""
     jitter: Ratio = 0.02
     spread: Spread = 0.0
+    scrap: Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=0.5))] = 0.01
+    """Share of bad parts; they are taken out behind the machine."""
+    ramp: Ratio = 0.15
+    """How much longer the first few cycles take after a restart."""
 
 
 class Setpoint(Model):

@@ -19,20 +19,33 @@ from fleet.scenario.fields import (
     Model,
     Moment,
     Name,
+    Term,
     Topic,
     choice_schema,
+    number,
     one_of,
     some,
     whole,
     whole_schema,
 )
 from fleet.scenario.own import OwnRecords, source_trouble
-from fleet.scenario.quantities import BYTES, Difference, Duration, Rate, Temperature, bounded, refused
+from fleet.scenario.quantities import (
+    BYTES,
+    RATIO,
+    Difference,
+    Duration,
+    DurationOrZero,
+    Rate,
+    Temperature,
+    bounded,
+    refused,
+)
 from fleet.scenario.wording import shown
 
 MACHINES_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 BUFFER_MIN, BUFFER_MAX = 2, 10_000
+LOT_MAX = 1_000_000
 PARTITIONS_MAX = 100_000
 UNBOUNDED = -1.0  # retention.bytes of a topic that keeps everything
 GIB = float(2**30)
@@ -61,6 +74,18 @@ def _crew(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return {"size": whole("the size of a crew", least=1, most=1000)(value)}
     raise refused(f"must be a size like 2, or {{name: maintenance, size: 2}}, got {shown(value)}")
+
+
+def _lot(value: object) -> tuple[int, int]:
+    check = whole("a number of parts", least=1, most=LOT_MAX)
+    if not isinstance(value, list | tuple):
+        size = check(value)
+        return size, size
+    if len(value) != 2 or check(value[0]) > check(value[1]):
+        raise refused(
+            f"must be a number of parts like 200, or the least and the most like [50, 500], got {shown(value)}"
+        )
+    return check(value[0]), check(value[1])
 
 
 def _retention(value: object) -> float:
@@ -97,6 +122,24 @@ DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json
 Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
 Source = Annotated[str, BeforeValidator(_source), WithJsonSchema({"type": "string", "examples": ["machine", "=north"]})]
 SchemaFile = Annotated[str, BeforeValidator(_schema_file), WithJsonSchema({"type": "string", "examples": ["my.avsc"]})]
+Policy = Annotated[
+    str,
+    BeforeValidator(one_of("run-to-failure", "age", "condition")),
+    choice_schema("run-to-failure", "age", "condition"),
+]
+Lot = Annotated[
+    tuple[int, int],
+    BeforeValidator(_lot),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": LOT_MAX},
+                {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+            ],
+            "examples": [200, [50, 500]],
+        }
+    ),
+]
 Settings = Annotated[dict[str, Any], BeforeValidator(_settings)]
 
 
@@ -120,6 +163,8 @@ class Shifts(Model):
     """The shifts of a day; one may cross midnight. Absent: the whole day."""
     breaks: tuple[DayHours, ...] = Field(default=(), examples=[["09:00-09:15"]])
     """Pauses inside the shifts."""
+    handover: DurationOrZero = 0.0
+    """How long work rests where one shift takes over from another, usually 5 to 10 min."""
     days: Annotated[tuple[Day, ...], BeforeValidator(some("day"))] = Field(
         default=(0, 1, 2, 3, 4, 5, 6), examples=[["mon", "tue"]], json_schema_extra={"minItems": 1}
     )
@@ -135,6 +180,65 @@ class Crew(Model):
     """How many machines it can repair at a time."""
 
 
+class SpareParts(Model):
+    """Spare parts on a shelf of the line's own, one for each kind and failure mode; each one used is ordered anew."""
+
+    stock: Annotated[int, *_counted("a number of parts", 0, 1000)] = 1
+    """How many of each are on the shelf at the start."""
+    lead: Duration = 259_200.0
+    """Mean time from order to delivery (gamma); 3 days when absent."""
+    spread: Annotated[float, BeforeValidator(bounded(RATIO, least=0.05, most=1))] = 0.5
+    """Coefficient of variation of the lead time."""
+
+
+class Maintenance(Model):
+    """When what wears is renewed, and how well. A failure is always repaired."""
+
+    policy: Policy = "run-to-failure"
+    """Not before it fails; by age, each time so much running time has passed; by condition, where an inspection finds
+    more damage than allowed. Planned work waits for the next long enough gap between shifts, if the line has shifts."""
+    every: Duration | None = None
+    """Running time between two planned works (age), or time between two inspections (condition)."""
+    above: Annotated[float, BeforeValidator(bounded(RATIO, least=0.01, most=0.99))] | None = None
+    """Damage above which an inspection has it renewed (condition)."""
+    modes: Annotated[tuple[Term, ...], BeforeValidator(some("failure mode"))] | None = Field(
+        default=None, examples=[["bearing"]], json_schema_extra={"minItems": 1}
+    )
+    """Failure modes of the kinds that it is about. Absent: all."""
+    takes: Duration = 3600.0
+    """Median of the time planned work takes; 1 h when absent. Repairs take what the kind says."""
+    sigma: Annotated[float, BeforeValidator(number(least=0, most=3)), WithJsonSchema({"type": "number"})] = 0.3
+    """Spread of that time: the standard deviation of its logarithm."""
+    leaves: Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=0.95))] = 0.0
+    """Share of age and damage that repairs and planned work leave (Kijima's q); 0: as good as new."""
+    parts: SpareParts | None = None
+    """Spare parts that work needs. Absent: they are always there."""
+
+
+class Product(Model):
+    """What a line makes one of at a time, lot by lot."""
+
+    name: LineName = Field(examples=["bracket"])
+    """Its name, as events carry it."""
+    share: Annotated[float, BeforeValidator(bounded(RATIO, above=0, most=1000))] = 1.0
+    """How many of the lots are of it, against the shares of the others."""
+    lot: Lot = (50, 500)
+    """Parts in a lot, or the least and the most."""
+    period: Annotated[float, BeforeValidator(bounded(RATIO, least=0.1, most=10))] = 1.0
+    """Its cycle time against the machines' own."""
+    level: Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=2))] = 1.0
+    """Its load against the usual setpoint, for drives that follow the setpoint."""
+
+
+class Changeover(Model):
+    """Setting a machine up for another product; it is idle meanwhile."""
+
+    lasts: Duration = 1500.0
+    """Median of its length; 25 min when absent."""
+    sigma: Annotated[float, BeforeValidator(number(least=0, most=3)), WithJsonSchema({"type": "number"})] = 0.4
+    """Spread of that time: the standard deviation of its logarithm."""
+
+
 class Machines(Model):
     """Machines of one kind in a line, with the same settings."""
 
@@ -148,6 +252,8 @@ class Machines(Model):
     """Parameters and sensors of the kind that these machines have differently."""
     rate: Rate | None = None
     """The controller's scan rate; the sensors keep their multiples of its period."""
+    maintenance: Maintenance | None = None
+    """How these machines are maintained. Absent: as the line is."""
 
 
 class Line(Model):
@@ -167,6 +273,14 @@ class Line(Model):
     """Parts that fit between consecutive machines with a cycle. Absent: they are not chained."""
     shifts: Shifts | None = None
     """The line's own shifts. Absent: the site's."""
+    products: tuple[Product, ...] = ()
+    """What machines with a cycle make, lot by lot in an order drawn for the line. Absent: always the same."""
+    changeover: Changeover = Changeover()
+    """How machines are set up for another product."""
+    scrap: Annotated[float, BeforeValidator(bounded(RATIO, least=0, most=0.5))] | None = None
+    """Share of bad parts each machine with a cycle makes, taken out behind it. Absent: the kind's own."""
+    maintenance: Maintenance | None = None
+    """How the line's machines are maintained. Absent: run to failure, repaired as good as new."""
     machines: Annotated[tuple[Machines, ...], BeforeValidator(some("machine"))] = Field(
         json_schema_extra={"minItems": 1}
     )
@@ -195,6 +309,8 @@ class EventsTopic(Model):
     """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
     format: Format = "avro"
     """How records are written."""
+    layout: Layout = "v2"
+    """Which fields a record has; v1 is without scrap, product and lot."""
 
 
 class DoorsTopic(Model):

@@ -10,7 +10,7 @@ import numpy as np
 
 from fleet.data import Bools, Equipment, Ints
 from fleet.scenario.kind import Kind
-from fleet.scenario.model import Hall, Line, Machines, Scenario, Shifts
+from fleet.scenario.model import Changeover, Hall, Line, Machines, Maintenance, Product, Scenario, Shifts
 from fleet.scenario.settings import with_settings
 
 
@@ -25,6 +25,7 @@ class Entry:
     line: int
     lines: int
     count: int
+    maintenance: Maintenance | None = None  # None: run to failure, repaired as good as new
 
 
 class Crew(NamedTuple):
@@ -43,6 +44,9 @@ class LineInfo(NamedTuple):
     crew: int  # index into Roster.crews
     buffer: int  # parts between consecutive machines that have a cycle
     shifts: Shifts | None  # None: round the clock
+    products: tuple[Product, ...] = ()
+    changeover: Changeover = Changeover()
+    scrap: float | None = None  # None: the kinds' own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +112,8 @@ class _Growing:
 def expand(scenario: Scenario, kinds: Mapping[str, Kind]) -> Roster:
     """Expand *scenario*, whose kinds are *kinds*, to its machines.
 
-    An island is what a line's buffers chain (machines with a cycle), what waits for the same
-    crew (machines that wear), and a line with a meter or a compressor.
+    An island is what a line's buffers chain (machines with a cycle), what waits for the same crew or takes
+    parts from the same shelf (machines that wear), and a line with a meter or a compressor.
     ScenarioError where an entry's settings do not fit its kind.
     """
     growing = _Growing(scenario.site, _halls(scenario))
@@ -144,7 +148,18 @@ def _add(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, shifts
         growing.waiting.setdefault(crews[0], []).append(waiting)
     hall, buffer = list(growing.halls).index(template.hall), template.buffer or 0
     growing.lines += [
-        LineInfo(name, template.area, hall, crew, buffer, shifts) for name, crew in zip(names, crews, strict=True)
+        LineInfo(
+            name,
+            template.area,
+            hall,
+            crew,
+            buffer,
+            shifts,
+            template.products,
+            template.changeover,
+            template.scrap,
+        )
+        for name, crew in zip(names, crews, strict=True)
     ]
     growing.entries += pattern.entries
     _equip(growing, pattern, names, area=template.area)
@@ -178,7 +193,8 @@ def _pattern(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, li
     numbers: dict[str, int] = {}
     for index, machines in enumerate(template.machines):
         kind = _kind(growing, kinds[machines.kind], machines)
-        entries.append(Entry(kind, len(growing.lines), lines, machines.count))
+        maintenance = machines.maintenance or template.maintenance
+        entries.append(Entry(kind, len(growing.lines), lines, machines.count, maintenance))
         for _ in range(machines.count):
             names.append(machines.id or _suffix(machines, numbers))
             of_kind.append(machines.kind)
@@ -193,6 +209,7 @@ def _pattern(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, li
         _join(group, np.array([each.follows or not (each.always_on or each.door) for each in kinds_there]))
     if template.crew is not None and template.crew.name is None:
         _join(group, repaired)
+    _join(group, repaired & np.array([_needs_parts(entries[at]) for at in entry]))
     return _Pattern(tuple(entries), names, own, of_kind, np.array(entry, dtype=np.int64), group, repaired)
 
 
@@ -204,6 +221,11 @@ def _kind(growing: _Growing, kind: Kind, machines: Machines) -> Kind:
     if key not in growing.kinds:
         growing.kinds[key] = with_settings(kind, machines.set, rate=machines.rate)
     return growing.kinds[key]
+
+
+def _needs_parts(entry: Entry) -> bool:
+    """Tell whether work on the machines of *entry* takes parts from a shelf that they share."""
+    return entry.maintenance is not None and entry.maintenance.parts is not None
 
 
 def _suffix(machines: Machines, numbers: dict[str, int]) -> str:

@@ -103,6 +103,11 @@ class Draws:
     def __init__(self, word: int) -> None:
         self._word = word
 
+    @property
+    def word(self) -> int:
+        """The machine's word."""
+        return self._word
+
     def _hash(self, purpose: int, ordinal: int) -> int:
         return mix_one(mix_one(self._word ^ purpose) ^ mix_one(ordinal * _G + _C & _MASK))
 
@@ -114,10 +119,10 @@ class Draws:
         """Draw an exponential variate of mean 1."""
         return -math.log(self.uniform(purpose, ordinal))
 
+    def normal(self, purpose: int, ordinal: int) -> float:
+        """Draw a standard normal variate."""
+        return float(NORMAL[self._hash(purpose, ordinal) & 0xFFFF])
+
     def lognormal(self, purpose: int, ordinal: int, sigma: float) -> float:
         """Draw a lognormal variate of median 1."""
-        return math.exp(sigma * float(NORMAL[self._hash(purpose, ordinal) & 0xFFFF]))
-
-    def weibull(self, purpose: int, ordinal: int, shape: float) -> float:
-        """Draw a Weibull variate of characteristic life 1."""
-        return math.pow(self.exponential(purpose, ordinal), 1.0 / shape)
+        return math.exp(sigma * self.normal(purpose, ordinal))

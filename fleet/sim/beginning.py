@@ -8,6 +8,7 @@ until the first of its island nothing of it needs to exist but these columns.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,10 @@ from fleet.sim.address import firsts
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import FIXED, PER_MODE, PPM
 from fleet.sim.lives import life_of
+from fleet.sim.lots import stretched
 from fleet.sim.rules import (
     MILLISECOND_US,
+    SCRAP_GAP,
     SET_GAP,
     SET_GAP_MIN,
     SET_GAP_RANGE,
@@ -45,10 +48,23 @@ class Beginning:
     stop_left_us: Ints  # running time to the first micro-stop
     set_us: Ints  # when the setpoint changes next
     until_us: Ints  # when the shift, or the pause between two, ends
+    next_scrap: Ints  # which part is the first bad one
     decision_us: Ints  # the first decision, but for what neighbours bring about
 
 
-def begin(rules: Rules, words: Words, *, on: Bools, until_us: Ints, start_us: int) -> Beginning:
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What their lines ask of the machines of a cohort; arrays are (machines,)."""
+
+    scrap: Floats  # share of bad parts
+    product: Ints  # of the first lot; 0: none
+    period: Floats  # its cycle against the machine's own
+    level: Floats  # its load against the setpoint
+    anew: Bools  # whether it must decide again right after the start: about lots and planned work
+    by_age_us: Mapping[str, Ints]  # running time after which planned work renews a failure mode; absent: never
+
+
+def begin(rules: Rules, words: Words, asked: Asked, *, on: Bools, until_us: Ints, start_us: int) -> Beginning:
     """Draw how the machines with *words* are met at *start_us*, their lines *on* or off *until_us*."""
     machines = len(words)
     rows = np.zeros((machines, FIXED + PER_MODE * len(rules.modes)), np.int64)
@@ -58,33 +74,59 @@ def begin(rules: Rules, words: Words, *, on: Bools, until_us: Ints, start_us: in
     rows[:, row.CAUSE] = np.where(on, row.BY_PLAN, row.SHIFT)
     rows[:, row.LEVEL] = PPM
     rows[:, row.PERIOD] = 1 if rules.period_us is None else rules.period_us
-    stop_left_us, set_us = np.full(machines, NEVER_US), np.full(machines, NEVER_US)
-    decision_us = until_us
+    stop_left_us, set_us, next_scrap = (np.full(machines, NEVER_US) for _ in range(3))
+    decision_us = np.where(asked.anew, np.minimum(until_us, start_us + 1), until_us)
+    if rules.period_us is not None:
+        _ask(rows, asked)
+        next_scrap = _first_scraps(asked.scrap, words)
+        decision_us = np.minimum(decision_us, _after(next_scrap, rows[:, row.PERIOD], start_us))
     if rules.stop_every_us:
         stop_left_us = _rounded(rules.stop_every_us * _exponentials(words, STOP_GAP), MILLISECOND_US)
         decision_us = np.minimum(decision_us, start_us + stop_left_us)
     if rules.set_every_us:
         level = rules.set_from + (rules.set_to - rules.set_from) * firsts(words, SET_LEVEL)
-        rows[on, row.LEVEL] = np.rint(level * PPM).astype(np.int64)[on]
+        setpoint = np.rint(level * PPM)
+        if rules.period_us is not None:
+            setpoint = np.rint(setpoint * asked.level)
+        rows[on, row.LEVEL] = setpoint.astype(np.int64)[on]
         gap = SET_GAP_MIN + SET_GAP_RANGE * firsts(words, SET_GAP)
         set_us[on] = start_us + _rounded(rules.set_every_us * gap, SECOND_US)[on]
         decision_us = np.minimum(decision_us, set_us)
     for place, mode in enumerate(rules.modes):
         wear = rows[:, FIXED + PER_MODE * place :][:, :PER_MODE]
-        wear[:, : row.RATE] = _first_life(mode, words)
+        wear[:, : row.RATE] = _first_life(mode, words, asked.by_age_us.get(mode.name))
         wear[:, row.RATE] = _rates(mode, rows[:, row.LEVEL])
         decision_us = np.minimum(decision_us, start_us + _ages_in(wear))
-    return Beginning(rows, stop_left_us, set_us, until_us, np.where(on, decision_us, until_us))
+    return Beginning(rows, stop_left_us, set_us, until_us, next_scrap, np.where(on, decision_us, until_us))
 
 
-def _first_life(mode: Mode, words: Words) -> Ints:
-    """Draw AGE, LIFE and ONSET of each machine's first life; (machines, 3)."""
+def _ask(rows: Ints, asked: Asked) -> None:
+    """Let machines with a cycle make their lines' first products."""
+    made = np.flatnonzero(asked.product)
+    rows[made, row.PRODUCT], rows[made, row.LOT] = asked.product[made], 1
+    rows[made, row.LEVEL] = np.rint(PPM * asked.level[made])
+    for place in made.tolist():
+        rows[place, row.PERIOD] = stretched(int(rows[place, row.PERIOD]), float(asked.period[place]))
+
+
+def _first_scraps(share: Floats, words: Words) -> Ints:
+    """Draw which part is each machine's first bad one."""
+    never = share <= 0.0
+    if never.all():
+        return np.full(len(words), NEVER_US)
+    gap = _exponentials(words, SCRAP_GAP) / -np.log1p(-np.where(never, 0.5, share))
+    return np.where(never, NEVER_US, 1 + np.minimum(gap, float(NEVER_US // 2)).astype(np.int64))
+
+
+def _first_life(mode: Mode, words: Words, renewed_us: Ints | None) -> Ints:
+    """Draw AGE, LIFE and ONSET of each machine's first life, which planned work ends at *renewed_us*; (machines, 3)."""
     drawn = np.array([life_of(mode.law, mode.shape, each) for each in firsts(words, mode.life_word).tolist()])
     life_us = _rounded(np.array(mode.life_us) * drawn, SECOND_US)
     low, high = mode.onset
     onset_us = _rounded(life_us * (low + (high - low) * firsts(words, mode.onset_word)), SECOND_US)
     used = firsts(words, mode.used_word) * USED_UP_MAX
-    age_us = _rounded(used * life_us, SECOND_US) - SECOND_US
+    longest_us = life_us if renewed_us is None else np.minimum(life_us, renewed_us)
+    age_us = _rounded(used * longest_us, SECOND_US) - SECOND_US
     return np.stack([age_us, life_us, np.minimum(onset_us, life_us)], axis=1)
 
 

@@ -28,15 +28,15 @@ from fleet.data import (
     SilentScans,
     State,
 )
-from fleet.scenario.model import Shifts
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
-from fleet.sim.calendar import DAY_S, Calendar, weekly
+from fleet.sim.calendar import Calendar
 from fleet.sim.changes import CAUSES, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
 from fleet.sim.hall import KNOT_US, Air, dew_point
 from fleet.sim.lags import lag_rests
+from fleet.sim.lines import lines_of, policy_of, product_names
 from fleet.sim.nodes import rests
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.reporting import Reported, nothing_reported
@@ -92,7 +92,8 @@ class Simulation:
         self._running = [_fresh(model, readings_of) for model in built]
         self._quiet = not any(running.wanted for running in self._running)
         self._decided: list[Ints] = []
-        self._plant = _plant(roster, built, start_us=start_us)
+        self._plant = _plant(roster, built, seed=seed, start_us=start_us)
+        self._products = product_names(roster)
         self._supply = Supply(roster, built, start_us=start_us)
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
         self._dew = [dew_point(seed, hall.name) for hall in roster.halls if any(map(_feels_dew, built))]
@@ -140,7 +141,7 @@ class Simulation:
         silent: list[SilentScans] = []
         events: list[Event] = list(self._doors.between(start_us, stop_us))
         for running, decided, rows in zip(self._running, fresh, followed, strict=True):
-            events.extend(_events(running.model, decided))
+            events.extend(_events(running.model, decided, self._products))
             if self._quiet:
                 continue
             spans = self._enter(running, rows)
@@ -214,30 +215,22 @@ def _rate(model: Model) -> float:
     return len(model.members) * sum(1.0 / (sensor.multiple * base_s) for sensor in model.cohort.sensors)
 
 
-def calendar_of(shifts: Shifts | None) -> Calendar:
-    """Turn a line's *shifts* into the edges of its week."""
-    if shifts is None:
-        return Calendar()
-    hours = [(span.start_s, span.stop_s) for span in shifts.hours] or [(0, DAY_S)]
-    return weekly(tuple(shifts.days), hours, [(span.start_s, span.stop_s) for span in shifts.breaks])
-
-
-def _plant(roster: Roster, built: list[Model], *, start_us: int) -> Plant:
+def _plant(roster: Roster, built: list[Model], *, seed: int, start_us: int) -> Plant:
     """Set up the plant of the cohorts *built*, its machines in the roster's order."""
     members = np.concatenate([model.members for model in built] or [np.zeros(0, np.int64)])
     cohort = np.repeat(np.arange(len(built)), [len(model.members) for model in built])
     index = np.concatenate([np.arange(len(model.members)) for model in built] or [np.zeros(0, np.int64)])
     order = np.argsort(members)
     places = members[order]
-    calendars = {shifts: calendar_of(shifts) for shifts in dict.fromkeys(line.shifts for line in roster.lines)}
     always_on = np.array([model.kind.always_on for model in built], bool)[cohort[order]]
     line = np.where(always_on, len(roster.lines), roster.line[places])  # as if on a line of their own
     return Plant(
         start_us,
         [(model.rules, model.words) for model in built],
-        Stations(cohort[order], index[order], line, roster.island[places]),
-        [*(Line(calendars[line.shifts], line.crew, line.buffer) for line in roster.lines), Line(Calendar(), -1, 0)],
+        Stations(cohort[order], index[order], line, roster.island[places], roster.entry[places]),
+        [*lines_of(roster, seed), Line(Calendar(), -1, 0)],
         [crew.size for crew in roster.crews],
+        [policy_of(entry.maintenance) for entry in roster.entries],
     )
 
 
@@ -245,15 +238,18 @@ _IN_ORDER = itemgetter(*(Event._fields.index(name) for name in ("time_us", "mach
 """By time, then by the machine's id: the first field of a machine, and no two have the same."""
 
 
-def _events(model: Model, rows: Ints) -> Iterator[Event]:
+_TOLD = (
+    row.MACHINE, row.ORDINAL, row.TIME, row.STATE, row.CAUSE, row.DONE, row.SCRAP, row.PRODUCT, row.LOT,
+)  # fmt: skip
+
+
+def _events(model: Model, rows: Ints, products: tuple[str, ...]) -> Iterator[Event]:
     """Turn the rows at which a state begins into events."""
     causes = (*CAUSES, *(mode.name for mode in model.rules.modes))
     states = [state.name.lower() for state in State]
     machines = model.cohort.machines
-    begins = rows[rows[:, row.CAUSE] != row.SETPOINT]
-    machine, seq, time_us, state, cause, parts = (
-        begins[:, column].tolist() for column in (row.MACHINE, row.ORDINAL, row.TIME, row.STATE, row.CAUSE, row.DONE)
-    )
+    begins = rows[~np.isin(rows[:, row.CAUSE], row.SILENT)]
+    machine, seq, time_us, state, cause, parts, scrap, product, lot = (begins[:, column].tolist() for column in _TOLD)
     fields = zip(
         [machines[index] for index in machine],
         seq,
@@ -262,5 +258,8 @@ def _events(model: Model, rows: Ints) -> Iterator[Event]:
         [states[index] for index in state],
         [causes[index] for index in cause],
         parts,
+        scrap,
+        [products[number] for number in product],
+        lot,
     )
     return map(Event._make, fields)

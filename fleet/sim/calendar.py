@@ -29,6 +29,13 @@ class Calendar:
     edges_us: tuple[int, ...] = ()
     on_after: tuple[bool, ...] = ()
 
+    @property
+    def longest_gap_us(self) -> int:
+        """The longest time for which the line is off; 0 for one that never is."""
+        ends = (*self.edges_us[1:], *(edge + WEEK_US for edge in self.edges_us[:1]))
+        spans = zip(self.edges_us, ends, self.on_after, strict=True)
+        return max((end - begin for begin, end, on in spans if not on), default=0)
+
     def at(self, time_us: int) -> tuple[bool, int]:
         """Say whether the line is on at *time_us*, and the next instant at which that ends."""
         if not self.edges_us:
@@ -39,11 +46,14 @@ class Calendar:
         return self.on_after[place - 1], time_us - in_week + until
 
 
-def weekly(days: tuple[int, ...], on_s: list[tuple[int, int]], off_s: list[tuple[int, int]]) -> Calendar:
+def weekly(
+    days: tuple[int, ...], on_s: list[tuple[int, int]], off_s: list[tuple[int, int]], handover_s: int = 0
+) -> Calendar:
     """Build a calendar from *days* (0 = Monday), shifts and breaks as (start, stop) seconds of a day.
 
     A span whose stop is not after its start runs past midnight into the next day. Shifts begin on *days*;
-    breaks hold on every day, so that a night shift has them also after its last midnight.
+    breaks hold on every day, so that a night shift has them also after its last midnight. For *handover_s* work rests
+    where one shift takes over from another.
     """
     week = np.zeros(WEEK_S, np.bool_)
     for level, chosen, spans in ((True, days, on_s), (False, range(7), off_s)):
@@ -52,6 +62,10 @@ def weekly(days: tuple[int, ...], on_s: list[tuple[int, int]], off_s: list[tuple
                 begin, length = day * DAY_S + start, (stop - start) % DAY_S or DAY_S
                 week[begin : begin + length] = level
                 week[: max(0, begin + length - WEEK_S)] = level
+    starts, stops = {start % DAY_S for start, _ in on_s}, {stop % DAY_S for _, stop in on_s}
+    for second in ((day * DAY_S + start) % WEEK_S for day in range(7) for start in sorted(starts & stops)):
+        if handover_s and week[second] and week[second - 1]:
+            week[np.arange(second, second + handover_s) % WEEK_S] = False
     changes = np.flatnonzero(week != np.roll(week, 1)).tolist()
     if not changes and not week[0]:
         return Calendar((0,), (False,))

@@ -14,12 +14,12 @@ import numpy as np
 
 from fleet.data import Ints
 
-MACHINE, TIME, STATE, CAUSE, LEVEL, START, PERIOD, DONE, ORDINAL = range(9)
+MACHINE, TIME, STATE, CAUSE, LEVEL, START, PERIOD, DONE, ORDINAL, SCRAP, PRODUCT, LOT = range(12)
 """Columns of a row: machine (index in its cohort), instant (us), state, cause (index into
 ``causes``), level of the load (ppm), start and period of the cycle (us), parts done when that cycle
-began, number of the event."""
+began, number of the event, parts of those done that were scrap, product (from 1; 0: none), lot (from 1; 0: none)."""
 
-FIXED = 9
+FIXED = 12
 AGE, LIFE, ONSET, RATE, LEFT, NUMBER = range(6)
 """Columns a failure mode adds: running time since it was last repaired, the drawn life, the age at which damage
 begins to grow (all us), how fast running ages it (ppm), the damage that the last repair left (ppm), and the
@@ -35,9 +35,18 @@ OF_METER = 2
 
 PPM = 1_000_000
 
-CAUSES = ("", "shift", "micro_stop", "starved", "blocked", "setpoint", "repair", "repaired")
+CAUSES = (
+    "", "shift", "micro_stop", "starved", "blocked", "setpoint", "repair", "repaired", "planned", "waiting_for_crew",
+    "waiting_for_part", "changeover", "lot", "at_speed",
+)  # fmt: skip
 """Why a state changed; the names of the kind's failure modes follow."""
-BY_PLAN, SHIFT, MICRO_STOP, STARVED, BLOCKED, SETPOINT, REPAIR, REPAIRED = range(len(CAUSES))
+(
+    BY_PLAN, SHIFT, MICRO_STOP, STARVED, BLOCKED, SETPOINT, REPAIR, REPAIRED, PLANNED, WAITING_FOR_CREW,
+    WAITING_FOR_PART, CHANGEOVER, LOT_ENDED, AT_SPEED,
+) = range(len(CAUSES))  # fmt: skip
+
+SILENT = (SETPOINT, AT_SPEED)
+"""Causes of rows that change a parameter and no state: they are no events."""
 
 
 class Journal:

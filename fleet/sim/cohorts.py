@@ -204,6 +204,9 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
         period_us = np.maximum(np.rint(period * 1000.0) * 1000.0, 1000.0).astype(np.int64).tolist()
     stop, setpoint = kind.micro_stop, kind.setpoint
     return Rules(
+        kind=kind.kind,
+        scrap=kind.cycle.scrap if kind.cycle else 0.0,
+        ramp=kind.cycle.ramp if kind.cycle else 0.0,
         period_us=period_us,
         stop_every_us=round(stop.every * SECOND_US) if stop else 0,
         stop_lasts_us=round(stop.lasts * SECOND_US) if stop else 0,

@@ -7,6 +7,8 @@ computes the same path, whichever part of it falls into the block.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fleet.data import Bools, Floats, Ints, Words
@@ -149,7 +151,21 @@ ROUGH = {"gamma": gamma_paths, "wiener": wiener_paths}
 SMOOTH = ("power", "flank")
 
 
-def age_at(mode: Mode, word: int, cells: tuple[int, ...], level: float) -> int:
+def level_of(mode: Mode, word: int, cells: Sequence[int]) -> float:
+    """Give the damage of what stands still, by the mode's columns *cells*."""
+    age, life, onset, _, left, number = cells
+    begun, share = left / PPM, np.array([min((age - onset) / max(life - onset, 1), 1.0)])
+    if share[0] <= 0.0:
+        return begun
+    if mode.growth in ROUGH:
+        table = paths(mode, np.array([word], np.uint64), np.array([number], np.int64))
+        grown = read_off(table, np.zeros(1, np.int64), share**mode.exponent)
+    else:
+        grown = smooth(mode, share)
+    return begun + (1.0 - begun) * float(grown[0])
+
+
+def age_at(mode: Mode, word: int, cells: Sequence[int], level: float) -> int:
     """Say at which age (us) damage first reaches *level*, by the mode's columns *cells*; its life at the latest."""
     _, life, onset, _, left, number = cells
     begun = left / PPM

@@ -16,8 +16,9 @@ from fleet.sim.calendar import NEVER_US
 class Counts:
     """What a station has done so far: a staircase while *running*, a constant otherwise.
 
-    *done* parts were finished at *start_us*, where the current cycle begins; *inside* is 1 while
-    a part is in the machine.
+    *done* parts were finished at *start_us*, where the current cycle begins, and *scrap* of them were bad;
+    *inside* is 1 while a part is in the machine. The *next_scrap*-th part will be bad; further ones are not
+    known before that one is counted.
     """
 
     running: bool = False
@@ -25,10 +26,21 @@ class Counts:
     period_us: int = 1
     done: int = 0
     inside: int = 0
+    scrap: int = 0
+    next_scrap: int = NEVER_US
 
     def done_at(self, time_us: int) -> int:
         """Count the parts finished up to and including *time_us*."""
         return self.done + (time_us - self.start_us) // self.period_us if self.running else self.done
+
+    def good_at(self, time_us: int) -> int:
+        """Count the good parts finished up to and including *time_us*, which is not after the next bad one's end."""
+        done = self.done_at(time_us)
+        return done - self.scrap - (done >= self.next_scrap)
+
+    def end_us(self, part: int) -> int:
+        """Say when the running station finishes its *part*-th part, as far as its period goes on as it is."""
+        return self.start_us + (part - self.done) * self.period_us if part < NEVER_US else NEVER_US
 
     def begun_at(self, time_us: int) -> int:
         """Count the parts taken in up to and including *time_us*."""
@@ -55,7 +67,7 @@ class Buffer:
 
     def level_at(self, time_us: int) -> int:
         """Count the parts in the buffer at *time_us*."""
-        return self.initial + self.above.done_at(time_us) - self.below.begun_at(time_us)
+        return self.initial + self.above.good_at(time_us) - self.below.begun_at(time_us)
 
 
 def _first(n_min: int, gain: int, bound: int) -> int | None:
@@ -74,24 +86,35 @@ def starved_us(buffer: Buffer, now_us: int) -> int:
     """Say when the running station below *buffer* finds nothing to begin its next cycle with."""
     above, below = buffer.above, buffer.below
     n_min = max(1, _next_cycle(below, now_us))
-    spare = buffer.initial + above.done - below.done - below.inside
-    if above.running:
-        bound = below.start_us - above.start_us + spare * above.period_us
-        n = _first(n_min, above.period_us - below.period_us, bound)
-    else:
-        n = max(n_min, spare + 1)
+    spare = buffer.initial + above.done - above.scrap - below.done - below.inside
+    if not above.running:
+        return below.start_us + max(n_min, spare + 1) * below.period_us
+    found_us = _starved_us(above, below, spare, n_min)
+    bad_us = above.end_us(above.next_scrap)
+    if found_us < bad_us:
+        return found_us
+    if bad_us >= NEVER_US:
+        return found_us
+    # From the bad part on there is one part less.
+    return _starved_us(above, below, spare - 1, max(n_min, -((below.start_us - bad_us) // below.period_us)))
+
+
+def _starved_us(above: Counts, below: Counts, spare: int, n_min: int) -> int:
+    """Say from cycle *n_min* on when *below* finds nothing, with *spare* parts that need not come from *above*."""
+    bound = below.start_us - above.start_us + spare * above.period_us
+    n = _first(n_min, above.period_us - below.period_us, bound)
     return NEVER_US if n is None else below.start_us + n * below.period_us
 
 
 def blocked_us(buffer: Buffer, now_us: int) -> int:
-    """Say when the running station above *buffer* fills it with the part it finishes.
+    """Say when the running station above *buffer* fills it with the part it finishes, if it makes no bad one before.
 
     That is now where the station has just gone on for room that the one below, blocked itself at this
     very instant, did not make after all.
     """
     above, below = buffer.above, buffer.below
     n_min = _next_cycle(above, now_us)
-    room = buffer.capacity - (buffer.initial + above.done - below.done - below.inside)
+    room = buffer.capacity - (buffer.initial + above.done - above.scrap - below.done - below.inside)
     if below.running:
         bound = above.start_us - below.start_us + (room - 1) * below.period_us
         n = _first(n_min, below.period_us - above.period_us, bound)
@@ -101,7 +124,7 @@ def blocked_us(buffer: Buffer, now_us: int) -> int:
 
 
 def holds_us(buffer: Buffer, parts: int, now_us: int) -> int:
-    """Say when *buffer* holds at least *parts*, its lower station standing still."""
+    """Say when *buffer* holds at least *parts*, its lower station standing still; later where bad ones come."""
     missing = parts - buffer.level_at(now_us)
     if missing <= 0:
         return now_us

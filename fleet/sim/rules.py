@@ -12,7 +12,15 @@ from fleet.sim.changes import PPM
 
 STOP_GAP, STOP_SPAN = word_of("plant.micro_stop.gap"), word_of("plant.micro_stop.span")
 SET_GAP, SET_LEVEL = word_of("plant.setpoint.gap"), word_of("plant.setpoint.level")
+SCRAP_GAP, RAMP_CYCLES, SETUP_SPAN = (
+    word_of("plant.scrap.gap"),
+    word_of("plant.ramp.cycles"),
+    word_of("plant.setup.span"),
+)
 MILLISECOND_US = 1000
+
+RAMP_MIN, RAMP_MAX = 3, 10
+"""Cycles that take longer after a restart."""
 
 SET_GAP_MIN, SET_GAP_RANGE = 0.25, 1.5
 """A setpoint holds for its mean time times a uniform variate between 0.25 and 1.75."""
@@ -63,6 +71,20 @@ class Rules:
     set_from: float
     set_to: float
     modes: tuple[Mode, ...]
+    kind: str = ""
+    scrap: float = 0.0  # share of bad parts
+    ramp: float = 0.0  # how much longer the first cycles after a restart take
+
+
+def scrap_gap(share: float, uniform: float) -> int:
+    """Say how many parts after the last bad one the next one is: geometric, so that each is bad by chance *share*."""
+    if share <= 0.0:
+        return NEVER
+    return 1 + int(min(math.log(uniform) / math.log1p(-share), float(NEVER)))
+
+
+NEVER = 1 << 62
+"""More parts than are ever made."""
 
 
 def to_second(span_us: float) -> int:

@@ -17,7 +17,6 @@ from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 from fleet.verify.runs import Run, Shard
 
-EVENT_LAYOUT = "v1"
 RELEASE_US = 10_000_000  # bounds the records held at once
 
 Digests = Mapping[str, Mapping[str, MachineDigest]]
@@ -87,6 +86,7 @@ def _cuts(start_us: int, stop_us: int, skips: Sequence[tuple[int, int]]) -> list
 def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan]:
     """Find out how the run wrote each stream; its topic may have been named on the command line."""
     records = scenario.records
+    layouts = {"readings": records.readings.layout, "events": records.events.layout, "doors": "v1"}
     templates = {
         "readings": records.readings.topic,
         "events": records.events.topic,
@@ -100,7 +100,7 @@ def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan
         name = rows[0].topic if len(rows) == 1 else _template(stream, template, roster, {row.topic for row in rows})
         # A topic of several streams says how the first of them is written.
         first = rows[0].streams[0] == stream
-        layout = rows[0].layout if first else records.readings.layout if stream == "readings" else EVENT_LAYOUT
+        layout = rows[0].layout if first else layouts[stream]
         plans[stream] = StreamPlan(name, rows[0].format, layout, run.own if stream == "readings" else None)
     return plans
 

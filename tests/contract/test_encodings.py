@@ -35,6 +35,9 @@ EVENTS = st.builds(
     state=TEXT,
     cause=TEXT,
     parts=LONG,
+    scrap=LONG,
+    product=TEXT,
+    lot=LONG,
 )
 FULL_RUN: dict[str, Any] = {
     "run": "r-1",
@@ -185,6 +188,7 @@ def test_an_event_decodes_to_what_was_encoded(row: tuple[str, str], event: Event
         "parts": event.parts,
         "timestamp": event.time_us,
         "seq": event.seq,
+        **({"scrap": event.scrap, "product": event.product, "lot": event.lot} if row[1] == "v2" else {}),
     }
 
 

@@ -60,6 +60,32 @@ def test_a_version_2_reader_reads_version_1_records() -> None:
     assert (read["value"], read["seq"], read["quality"]) == (1.5, -1, "GOOD")
 
 
+def test_readers_of_either_version_read_events_of_the_other() -> None:
+    old = fastavro.parse_schema(json.loads(schema_text("machine-event.v1.avsc")))
+    new = fastavro.parse_schema(json.loads(schema_text("machine-event.v2.avsc")))
+    said = {
+        "machine": "m",
+        "line": "l",
+        "type": "state",
+        "state": "held",
+        "cause": "",
+        "parts": 7,
+        "timestamp": 1,
+        "seq": 2,
+    }
+    in_old, in_new = BytesIO(), BytesIO()
+    fastavro.schemaless_writer(in_old, old, said)
+    fastavro.schemaless_writer(in_new, new, {**said, "scrap": 3, "product": "bracket", "lot": 4})
+
+    by_new = fastavro.schemaless_reader(BytesIO(in_old.getvalue()), old, new)
+    by_old = fastavro.schemaless_reader(BytesIO(in_new.getvalue()), new, old)
+
+    assert isinstance(by_new, dict)
+    assert isinstance(by_old, dict)
+    assert (by_new["parts"], by_new["scrap"], by_new["product"], by_new["lot"]) == (7, 0, "", 0)
+    assert by_old.keys() == said.keys()
+
+
 def test_a_version_1_reader_does_not_read_version_2_records() -> None:
     old = fastavro.parse_schema(json.loads(schema_text("machine-sensor.v1.avsc")))
     new = fastavro.parse_schema(json.loads(schema_text("machine-sensor.v2.avsc")))

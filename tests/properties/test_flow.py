@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +12,10 @@ from fleet.sim import changes as row
 from fleet.sim.beginning import LONG_CYCLE_US, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar, weekly
 from fleet.sim.flow import Buffer, Counts, blocked_us, has_room_us, holds_us, starved_us
+from fleet.sim.lots import Lots, Make
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.rules import Mode, Rules
+from fleet.sim.work import Parts, Policy
 
 HALF_US = SECOND_US // 2
 HORIZON = 400  # cycles that the staircases are climbed by foot
@@ -124,6 +126,9 @@ class Station:
     stop_every_s: int
     life_s: int
     repair_s: int
+    scrap: float = 0.0
+    ramp: float = 0.0
+    tool_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ class LineCase:
     seed: int
     crew: int
     shifts: bool
+    products: int = 0
+    policy: Policy | None = None
 
 
 stations = st.builds(
@@ -141,6 +148,19 @@ stations = st.builds(
     stop_every_s=st.sampled_from([0, 0, 15, 60]),
     life_s=st.sampled_from([0, 30, 300]),
     repair_s=st.sampled_from([1, 20]),
+    scrap=st.sampled_from([0.0, 0.0, 0.02, 0.5]),
+    ramp=st.sampled_from([0.0, 0.25]),
+    tool_s=st.sampled_from([0, 0, 20]),
+)
+policies = st.sampled_from(
+    [
+        None,
+        None,
+        Policy(by_age_us=40 * SECOND_US, takes_us=5 * SECOND_US, sigma=0.4),
+        Policy(by_age_us=40 * SECOND_US, takes_us=5 * SECOND_US, leaves=0.4, parts=Parts(1, 30 * SECOND_US, 0.5)),
+        Policy(above=0.3, inspected_us=15 * SECOND_US, takes_us=5 * SECOND_US, sigma=0.4, leaves=0.2),
+        Policy(parts=Parts(0, 20 * SECOND_US, 1.0)),
+    ]
 )
 
 
@@ -148,9 +168,16 @@ stations = st.builds(
 def lines(draw: st.DrawFn) -> LineCase:
     chosen = draw(st.lists(stations, min_size=2, max_size=5))
     if draw(st.booleans()):  # all at one beat: everything happens at once
-        chosen = [Station(3, 0, each.life_s, each.repair_s) for each in chosen]
-    capacity = draw(st.integers(2, 9))
-    return LineCase(tuple(chosen), capacity, draw(st.integers(0, 999)), draw(st.integers(0, 2)), draw(st.booleans()))
+        chosen = [Station(3, 0, each.life_s, each.repair_s, each.scrap) for each in chosen]
+    return LineCase(
+        tuple(chosen),
+        capacity=draw(st.integers(2, 9)),
+        seed=draw(st.integers(0, 999)),
+        crew=draw(st.integers(0, 2)),
+        shifts=draw(st.booleans()),
+        products=draw(st.sampled_from([0, 0, 1, 3])),
+        policy=draw(policies),
+    )
 
 
 def rules_of(station: Station) -> Rules:
@@ -166,6 +193,9 @@ def rules_of(station: Station) -> Rules:
         repair_word=3,
         used_word=4,
     )
+    tool = replace(
+        wear, name="tool", life_us=[station.tool_s * SECOND_US], growth="flank", life_word=5, path_word=6, fails=False
+    )
     return Rules(
         period_us=[station.period_s * SECOND_US],
         stop_every_us=station.stop_every_s * SECOND_US,
@@ -174,7 +204,9 @@ def rules_of(station: Station) -> Rules:
         set_every_us=0,
         set_from=1.0,
         set_to=1.0,
-        modes=(wear,) if station.life_s else (),
+        modes=(*((wear,) if station.life_s else ()), *((tool,) if station.tool_s else ())),
+        scrap=station.scrap,
+        ramp=station.ramp,
     )
 
 
@@ -188,8 +220,12 @@ def build(case: LineCase) -> Plant:
         (rules_of(station), np.array([case.seed * 1000 + number], np.uint64))
         for number, station in enumerate(case.stations)
     ]
-    line = Line(calendar, 0 if case.crew else -1, case.capacity)
-    return Plant(0, cohorts, Stations(cohort=numbers, index=here, line=here, island=here), [line], [case.crew])
+    makes = [Make(1 + n, 1.0 + n, 3 + n, 20, 1.0 + n / 4, 1.0 - n / 5) for n in range(case.products)]
+    lots = Lots(case.seed, makes, setup_us=6 * SECOND_US, setup_sigma=0.5) if makes else None
+    line = Line(calendar, 0 if case.crew else -1, case.capacity, lots)
+    policies = [] if case.policy is None else [case.policy]
+    stations = Stations(cohort=numbers, index=here, line=here, island=here, policy=here + len(policies) - 1)
+    return Plant(0, cohorts, stations, [line], [case.crew], policies)
 
 
 @given(lines())
@@ -197,7 +233,7 @@ def build(case: LineCase) -> Plant:
 def test_no_buffer_of_a_line_ever_holds_less_than_nothing_or_more_than_fits(case: LineCase) -> None:
     plant = build(case)
     machines, buffers = plant.rouse(NEVER_US)
-    begun = sum(buffer.initial for buffer in buffers)
+    begun, last = sum(buffer.initial for buffer in buffers), machines[-1]
     made_before = [0] * len(machines)
 
     for stop_us in range(HALF_US, 300 * SECOND_US, HALF_US):
@@ -206,7 +242,9 @@ def test_no_buffer_of_a_line_ever_holds_less_than_nothing_or_more_than_fits(case
         levels = [buffer.level_at(stop_us - 1) for buffer in buffers]
         made = [machine.counts.done_at(stop_us - 1) for machine in machines]
         assert all(0 <= level <= buffer.capacity for level, buffer in zip(levels, buffers, strict=True)), stop_us
-        assert made[0] + begun == made[-1] + sum(machine.counts.inside for machine in machines[1:]) + sum(levels)
+        inside = sum(machine.counts.inside for machine in machines[1:])
+        scrap = sum(machine.counts.scrap for machine in machines if machine is not last)
+        assert made[0] + begun == made[-1] + scrap + inside + sum(levels)
         assert all(0 <= now - then <= 1 for now, then in zip(made, made_before, strict=True))
         made_before = made
 
@@ -226,6 +264,7 @@ def test_the_parts_that_state_changes_tell_of_are_those_that_cycles_have_made(ca
             assert cells[row.DONE] == made
             if cells[row.STATE] == State.EXECUTE:
                 assert cells[row.START] == cells[row.TIME] - elapsed
+                assert 0 <= cells[row.SCRAP] <= made
                 elapsed += until - int(cells[row.TIME])
                 made, elapsed = made + elapsed // int(cells[row.PERIOD]), elapsed % int(cells[row.PERIOD])
         assert machine.counts.done_at(900 * SECOND_US - 1) == made
@@ -250,7 +289,7 @@ def test_a_plant_decides_the_same_wherever_it_is_halted(case: LineCase, halts: l
 @given(lines())
 @settings(max_examples=40)
 def test_a_crew_of_one_never_repairs_two_machines_at_once(case: LineCase) -> None:
-    plant = build(LineCase(case.stations, case.capacity, case.seed, 1, case.shifts))
+    plant = build(replace(case, crew=1))
 
     rows = plant.advance(1800 * SECOND_US)
 
@@ -259,15 +298,14 @@ def test_a_crew_of_one_never_repairs_two_machines_at_once(case: LineCase) -> Non
 
 
 def repairs(changes: Ints) -> list[tuple[int, int]]:
-    begins = np.flatnonzero(changes[:, row.CAUSE] == row.REPAIR)
+    begins = np.flatnonzero(np.isin(changes[:, row.CAUSE], (row.REPAIR, row.PLANNED)))
     return [(int(changes[i, row.TIME]), int(changes[i + 1, row.TIME])) for i in begins if i + 1 < len(changes)]
 
 
 @given(lines())
 @settings(max_examples=40)
 def test_nobody_works_outside_the_hours(case: LineCase) -> None:
-    shifts = LineCase(case.stations, case.capacity, case.seed, case.crew, shifts=True)
-    plant = build(shifts)
+    plant = build(replace(case, shifts=True))
 
     rows = plant.advance(700 * SECOND_US)
 

@@ -80,7 +80,7 @@ def test_the_plants_draws_follow_the_law_of_the_arrays(seed: int, machine: str, 
     assert draws.lognormal(word_of(purpose), ordinal, 0.5) == pytest.approx(
         np.exp(0.5 * float(NORMAL[lane])), rel=1e-12
     )
-    assert draws.weibull(word_of(purpose), ordinal, 1.8) == pytest.approx((-np.log(uniform)) ** (1 / 1.8), rel=1e-12)
+    assert draws.exponential(word_of(purpose), ordinal) == pytest.approx(-np.log(uniform), rel=1e-12)
 
 
 def test_no_two_streams_are_equal_or_shifted_copies_of_each_other() -> None:
