@@ -7,7 +7,7 @@ Spans are half open. Nothing here knows a scenario, a clock or a network.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -128,6 +128,15 @@ class KindColumns:
         return max(0, self.scheduled - len(self.sensors))
 
 
+def truth_of(block: Block) -> Block:
+    """Give *block* with the signals before the sensors in place of what these report, of which nothing is doubted."""
+    kinds = []
+    for columns in block.kinds:
+        assert columns.truth is not None, "the simulation was not asked for it"
+        kinds.append(replace(columns, value=columns.truth, quality=np.zeros_like(columns.quality)))
+    return replace(block, kinds=tuple(kinds))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SilentScans:
     """Scans of which every reading was withheld by report policy; each had *scheduled* of them."""
@@ -184,7 +193,7 @@ class Record(NamedTuple):
 class RecordBatch:
     """Records of one stream for one partition, in log order.
 
-    *stream* is "readings", "events", "doors" or "runs": what the account books them under.
+    *stream* is "readings", "truth", "events", "doors" or "runs": what the account books them under.
     *due_us* is the due time of the last record, for lateness.
     """
 

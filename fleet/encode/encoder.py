@@ -7,13 +7,13 @@ more Python objects than one wants to hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fleet.data import Batch, Block, Cohort, Equipment, Event, Ints, Record, RecordBatch, Words
+from fleet.data import Batch, Block, Cohort, Equipment, Event, Ints, Record, RecordBatch, Words, truth_of
 from fleet.encode.avro import frame
 from fleet.encode.digest import MachineDigest, placed, word_of_record, words_of
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, EventFormat, made
@@ -29,6 +29,7 @@ from fleet.encode.walk import walk
 from fleet.errors import RequestError
 from fleet.scenario.avsc import read_avsc
 
+READ = ("readings", "truth")  # streams made of scans
 BATCH_BYTES = 512 * 1024
 """Size of a packed batch where nobody says otherwise, header included."""
 
@@ -72,10 +73,10 @@ def topics_of(plan: StreamPlan, machines: Iterable[Equipment]) -> dict[str, str]
 class Encoder:
     """Encodes the blocks of one run; knows how far each machine's log is, and its digest.
 
-    *streams* has "readings" and whichever of "events", "doors" and "runs" are wanted: what has no plan
-    is not encoded, and doors without a plan of their own are events. *partitions* says how many partitions
-    each topic has. *record_time* is what the records' own stamps are: the scan's instant, the wall clock's
-    at release (which the digest then leaves out), or of no account ("none", for sinks that do not keep it).
+    *streams* has "readings" and whichever of "truth", "events", "doors" and "runs" are wanted: what has no plan is
+    not encoded (truth needs blocks that have it), and doors without a plan of their own are events. *partitions* says
+    how many each topic has. *record_time* is what the records' own stamps are: the scan's instant, the wall clock's at
+    release (which the digest then leaves out), or of no account ("none", for sinks that do not keep it).
     With *batch_bytes* readings come as packed batches of at most so many bytes, where their format allows it.
     """
 
@@ -91,13 +92,19 @@ class Encoder:
     ) -> None:
         numbers = ids_of(streams) if ids is None else ids
         self._plans = dict(streams)
-        plan = streams["readings"]
-        writer = _writer(plan, record_time, headers, numbers, batch_bytes)
-        layout = plan.layout_of("readings")
-        self._readings = Readings(writer, layout, plan.topic, partitions, record_time)
+        self._readings: dict[str, Readings] = {}
         self.notices: list[str] = []
-        if layout.own and batch_bytes is not None and isinstance(writer, RecordWriter):
-            self.notices += slow_notices(layout)
+        for stream in READ:
+            if stream not in streams:
+                continue
+            plan = streams[stream]
+            writer = _writer(plan, record_time, headers, numbers, batch_bytes)
+            layout = plan.layout_of(stream)
+            self._readings[stream] = Readings(
+                writer, layout, Places(plan.topic, partitions), record_time, stream=stream
+            )
+            if layout.own and batch_bytes is not None and isinstance(writer, RecordWriter):
+                self.notices += slow_notices(layout)
         self._events = {
             stream: _Events(stream, streams[stream], partitions, record_time, numbers)
             for stream in ("events", "doors")
@@ -110,12 +117,15 @@ class Encoder:
 
     def check(self, cohorts: Iterable[Cohort]) -> None:
         """See that readings of *cohorts* can be written, before anything is sent; RequestError says why not."""
-        self._readings.check(cohorts)
+        for readings in self._readings.values():
+            readings.check(cohorts)
 
     def prepare(self, block: Block) -> Prepared:
         """Put a *block* in log order. Blocks are prepared in order, and may be ahead of what is released."""
         events = {stream: encoder.of(block.events, self._events) for stream, encoder in self._events.items()}
-        return Prepared(block, self._readings, self._readings.prepare(block), self._events, events)
+        of = {stream: block if stream == "readings" else truth_of(block) for stream in self._readings}
+        read = [(readings, of[stream], readings.prepare(of[stream])) for stream, readings in self._readings.items()]
+        return Prepared(block, read, self._events, events)
 
     def encode_run(self, record: Mapping[str, Any]) -> Record:
         """Encode a *record* of the run itself; its fields are those of ``run-record.v1.avsc``."""
@@ -125,12 +135,12 @@ class Encoder:
     @property
     def holes(self) -> dict[str, int]:
         """By stream that may have any: how many numbers its logs lack, before the last one of each machine."""
-        return {"readings": self._readings.holes}
+        return {stream: readings.holes for stream, readings in self._readings.items()}
 
     @property
     def digests(self) -> dict[str, dict[str, MachineDigest]]:
         """By stream and machine: the digest and count of what was released so far."""
-        found = {"readings": self._readings.digests()}
+        found = {stream: readings.digests() for stream, readings in self._readings.items()}
         return found | {stream: encoder.digests() for stream, encoder in self._events.items()}
 
 
@@ -230,14 +240,12 @@ class Prepared:
     def __init__(
         self,
         block: Block,
-        readings: Readings,
-        scans: Scans,
+        read: Sequence[tuple[Readings, Block, Scans]],
         events: Mapping[str, _Events],
         waiting: dict[str, list[Event]],
     ) -> None:
         self.block = block
-        self._readings = readings
-        self._scans = scans
+        self._read = read
         self._events = events
         self._waiting = waiting
 
@@ -246,10 +254,11 @@ class Prepared:
 
         *wall_ms* is the stamp of the records where their time is the wall clock's.
         """
-        stop = self._place(stop_us)
         batches: list[Batch] = []
-        if stop > self._scans.at:
-            batches += self._readings.release(self.block, self._scans, stop, wall_ms)
+        for readings, block, scans in self._read:
+            stop = _place(scans, stop_us)
+            if stop > scans.at:
+                batches += readings.release(block, scans, stop, wall_ms)
         for stream, events in self._waiting.items():
             due = _due(events, stop_us)
             batches += self._events[stream].release(events[:due], wall_ms)
@@ -258,12 +267,15 @@ class Prepared:
 
     def skip(self, stop_us: int) -> None:
         """Pass over what is due before *stop_us* and was not released yet: it never enters a log."""
-        self._readings.skip(self._scans, self._place(stop_us))
+        for readings, _, scans in self._read:
+            readings.skip(scans, _place(scans, stop_us))
         for events in self._waiting.values():
             del events[: _due(events, stop_us)]
 
-    def _place(self, stop_us: int) -> int:
-        return int(np.searchsorted(self._scans.order.due_us, stop_us, side="left"))
+
+def _place(scans: Scans, stop_us: int) -> int:
+    """Count the *scans* that are due before *stop_us*."""
+    return int(np.searchsorted(scans.order.due_us, stop_us, side="left"))
 
 
 def _due(events: list[Event], stop_us: int) -> int:

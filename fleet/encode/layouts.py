@@ -75,6 +75,8 @@ TIMESTAMPS = frozenset({"timestamp", "start", "simulated"})  # fields that hold 
 LAYOUTS: dict[tuple[str, str], Layout] = {
     ("readings", "v1"): READINGS_V1,
     ("readings", "v2"): READINGS_V2,
+    ("truth", "v1"): READINGS_V1,
+    ("truth", "v2"): READINGS_V2,
     ("events", "v1"): EVENTS_V1,
     ("events", "v2"): EVENTS_V2,
     ("doors", "v1"): DOORS_V1,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Literal, Protocol
 
@@ -121,13 +121,13 @@ class PackWriter:
 
 
 class Readings:
-    """The readings of one run: knows how far each machine's log is, and its digest."""
+    """The readings of one run, or their truth: knows how far each machine's log is, and its digest."""
 
     def __init__(
-        self, writer: Writer, layout: Layout, topic: str, partitions: Mapping[str, int], record_time: RecordTime
+        self, writer: Writer, layout: Layout, places: Places, record_time: RecordTime, *, stream: str = "readings"
     ) -> None:
         self._writer, self._layout, self._record_time = writer, layout, record_time
-        self._places = Places(topic, partitions)
+        self._places, self._stream = places, stream
         self._cohorts: dict[int, CohortPlaces] = {}
         self._skipped = False
         self._released = np.zeros(0, np.int64)  # by machine: readings in its log
@@ -176,7 +176,8 @@ class Readings:
         np.add.at(self._digests, due.number, digest)
         np.add.at(self._released, due.number, due.readings)
         by_place = order_of(due.group)
-        return self._writer.write(block, due.at(by_place), self._places.places, wall_ms)
+        batches = self._writer.write(block, due.at(by_place), self._places.places, wall_ms)
+        return batches if self._stream == "readings" else [replace(batch, stream=self._stream) for batch in batches]
 
     def _digest(self, block: Block, order: Merged, n: Ints, known: Words, kinds: Collection[KindColumns]) -> Words:
         """Give what each scan of *order* adds to its machine's digest, as record *n* and following of its log.

@@ -65,7 +65,8 @@ def _bytes_a_reading(plan: RunPlan) -> float:
     workers = max(1, len(plan.roster.machines) // SAMPLE_MACHINES)
     simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us, islands=(0, workers))
     target = target_plan("kafka://localhost:9092", plan.request, plan.roster)
-    encoder = Encoder(target.streams, {topic.name: 1 for topic in target.topics})
+    streams = {stream: target.streams[stream] for stream in ("readings", "runs")}
+    encoder = Encoder(streams, {topic.name: 1 for topic in target.topics})
     until_us = simulation.now_us + SAMPLE_US
     batches = encoder.prepare(simulation.advance(until_us)).release(until_us)
     records = [

@@ -208,7 +208,7 @@ async def _open(plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None) -> t
 
 
 def _simulate(plan: RunPlan) -> Simulation:
-    return Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us)
+    return Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us, truth=plan.truth)
 
 
 async def _stream(

@@ -258,10 +258,13 @@ class Pipeline:
         """
         counts, block = dict(due), made.block
         withheld = made.due.withheld(self.progress.simulated_us, until_us)
-        readings = target.account.of("readings")
-        readings.scheduled += withheld
-        readings.withheld += withheld
-        readings.by_policy += withheld
+        read = ["readings", "truth"] if "truth" in target.plan.streams and target.encoder is not None else ["readings"]
+        for stream in read:
+            counts[stream] = due["readings"]
+            account = target.account.of(stream)
+            account.scheduled += withheld
+            account.withheld += withheld
+            account.by_policy += withheld
         if "doors" in target.plan.streams and target.encoder is not None:
             counts["doors"] = sum(event.type == "door" for event in self._between(block, until_us))
             counts["events"] -= counts["doors"]

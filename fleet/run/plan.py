@@ -97,6 +97,11 @@ class RunPlan:
     targets: tuple[TargetPlan, ...]
 
     @property
+    def truth(self) -> bool:
+        """Whether any sink wants the signals before the sensors."""
+        return any("truth" in target.streams for target in self.targets)
+
+    @property
     def skew_us(self) -> int:
         """How far the log may be out of due order between machines, in simulated time."""
         speed = self.request.speed
@@ -202,7 +207,12 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
     }
     if records.doors is not None:
         streams["doors"] = StreamPlan(records.doors.topic, records.doors.format, "v1")
+    if records.truth is not None and kind.name != "stdout":  # there nobody could tell it from the readings
+        form = format_for(kind, "truth", request.format or _if_taken(kind.others, records.truth.format))
+        streams["truth"] = StreamPlan(records.truth.topic, form, records.truth.layout)
     names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
+    if twice := names["readings"] & names.get("truth", frozenset()):
+        raise RequestError(f"topic {min(twice)!r}: is that of the truth, and must not be that of the readings as well")
     return TargetPlan(url, kind, streams, names, _topics(names, request.scenario))
 
 

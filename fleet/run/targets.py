@@ -13,7 +13,7 @@ import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.data import Batch, Block, Delivery, Ints, Record, RecordBatch, TopicSeen
-from fleet.encode.encoder import Encoder
+from fleet.encode.encoder import READ, Encoder
 from fleet.encode.schemas import schema_text
 from fleet.errors import FleetError
 from fleet.run.account import Account
@@ -251,7 +251,8 @@ def _encoder(plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen])
     packed_bytes = None
     if target.kind.packs:
         packed_bytes = batch_bytes(
-            plan.request.producer.batch_bytes, [topics[name] for name in target.stream_topics["readings"]]
+            plan.request.producer.batch_bytes,
+            [topics[name] for stream in READ for name in target.stream_topics.get(stream, ())],
         )
     return Encoder(
         target.streams,

@@ -19,7 +19,8 @@ from fleet.scenario.references import Fault, items, mapping
 from fleet.scenario.settings import apply
 from fleet.scenario.wording import Path, path_text, shortened, shown, unknown
 
-OWN_TOPICS = ("factory.runs", "factory.labels", "factory.truth")
+TRUTH = "factory.truth"
+OWN_TOPICS = ("factory.runs", "factory.labels", TRUTH)
 TOPICS_MAX = 10_000  # a template for each line of a large plant would drown a cluster
 
 
@@ -209,14 +210,16 @@ def _topics(scenario: dict[str, Any]) -> Iterator[Fault]:
     for stream, part in records.items():
         if "topic" in mapping(part):
             templates[("records", stream, "topic")] = part["topic"]
-        elif stream == "doors":
-            templates[("records", stream, "topic")] = "factory.doors"
+        elif stream in {"doors", "truth"}:
+            templates[("records", stream, "topic")] = f"factory.{stream}"
     taken = dict.fromkeys(OWN_TOPICS, "fleet itself")
     for path, template in templates.items():
         if not isinstance(template, str):
             continue
         filled = _filled(template, scenario)
         names |= filled
+        if path[1] == "truth":
+            taken.pop(TRUTH, None)  # it is reserved for just that
         yield from ((path, text) for text in _topic_troubles(template, filled, taken))
         taken |= dict.fromkeys(filled, path_text(path[:-1]))
     for name in mapping(scenario.get("topics")):

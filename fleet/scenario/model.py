@@ -302,6 +302,17 @@ class ReadingsTopic(Model):
     """What fills the fields of that schema: a source, or a constant behind `=`. Absent: namesakes and defaults."""
 
 
+class TruthTopic(Model):
+    """Where the truth goes: of every reading the signal before the sensor, as a record like the reading's."""
+
+    topic: Topic = "factory.truth"
+    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
+    format: Format = "avro"
+    """How records are written."""
+    layout: Layout = "v2"
+    """Which fields a record has; v1 is machine, sensor, value, units."""
+
+
 class EventsTopic(Model):
     """Where events go and how they are written."""
 
@@ -331,6 +342,8 @@ class Records(Model):
     """State changes of machines."""
     doors: DoorsTopic | None = None
     """Openings of doors. Absent: they go with the other events."""
+    truth: TruthTopic | None = None
+    """The signals before the sensors. Absent: they are not written."""
 
 
 class TopicSettings(Model):

@@ -31,6 +31,7 @@ JSON_BEGIN = b"{"  # Avro cannot but have fields of the right types
 NAMES_KEPT = 64  # different sets of fields: ours are few, JSON of others may be any
 STRAYS_KEPT = 1 << 16  # keys that no machine has: somebody else's topic may have any number
 NO_LOG = -1
+LIKE = {"truth": "readings"}
 
 Progress = Callable[[int, int], None]  # records read, of how many
 
@@ -79,7 +80,9 @@ class LogChecker:
         self.trimmed_records: Counter[int] = Counter()  # by partition
         self.foreign = 0  # records of other runs, by their header
         self.unnumbered: set[str] = set()  # streams whose layout has no numbers
-        self._streams = tuple(streams)
+        # Truth looks as readings do: only its topic says what it is.
+        self._said = {LIKE.get(stream, stream): stream for stream in streams}
+        self._streams = tuple(self._said)
         self.partitions = partitions
         self._findings = findings
         self._stamped = stamped
@@ -169,19 +172,19 @@ class LogChecker:
     def _undecodable(self, partition: int, place: int, offset: int, key: bytes | None, why: str) -> None:
         # It has to count as something, or it would be lost as well: as what the topic is made for.
         stream, machine = self._streams[0], (key or b"").decode(errors="replace")
-        self.found[stream, partition] += 1
+        self.found[self._said[stream], partition] += 1
         self._stray(stream, machine)
         self._found(Finding.UNDECODABLE, partition, place, offset, f"{machine}: {why}")
 
     def _damaged(self, partition: int, offset: int, count: int, why: str) -> None:
         """Take note of *count* records that cannot even be told apart."""
-        self.found[self._streams[0], partition] += count
+        self.found[self._said[self._streams[0]], partition] += count
         self.tainted.add(partition)
         self._findings.add(Finding.UNDECODABLE, f"{self._label}[{partition}]@{offset}: {why}", count=count)
 
     def _misplaced(self, partition: int, place: int, row: Row, stream: str) -> None:
         machine = row.key.decode(errors="replace") if row.key else str(row.fields.get("machine", ""))
-        text = f"{machine}: a record of {stream} among {' and '.join(self._streams)}"
+        text = f"{machine}: a record of {stream} among {' and '.join(self._said.values())}"
         self._found(Finding.STREAM, partition, place, row.offset, text)
 
     def _stray(self, stream: str, machine: str) -> None:
@@ -223,7 +226,7 @@ class LogChecker:
 
     def _check_stream(self, partition: int, entries: Entries) -> None:
         """Check the records of one stream in a piece."""
-        self.found[entries.stream, partition] += len(entries.place)
+        self.found[self._said[entries.stream], partition] += len(entries.place)
         if entries.wrong_keys:
             entries = self._rightly_keyed(partition, entries)
         if not len(entries.place):
@@ -268,7 +271,7 @@ class LogChecker:
         home = partition_of(machine.encode(), self.partitions)
         self._named.append((entries.stream, number))
         if not entries.numbers.numbered[row]:
-            self.unnumbered.add(entries.stream)
+            self.unnumbered.add(self._said[entries.stream])
         if self._known is not None and machine not in self._known:
             text = f"{machine}: no machine of the scenario"
             self._found(Finding.UNKNOWN, partition, int(entries.place[row]), int(entries.offset[row]), text)
@@ -308,7 +311,7 @@ class LogChecker:
         if seen is Seen.LATE:
             return f"seq {seq} after {last}"
         if seen is Seen.AGAIN:
-            self.duplicates[stream] += 1
+            self.duplicates[self._said[stream]] += 1
             return f"seq {seq} again after {last}"
         return ""
 
@@ -317,11 +320,11 @@ class LogChecker:
     @property
     def digests(self) -> dict[str, dict[str, MachineDigest]]:
         """By stream and machine: digest and count of what was fed so far, as the encoder gives them."""
-        found: dict[str, dict[str, MachineDigest]] = {stream: {} for stream in self._streams}
+        found: dict[str, dict[str, MachineDigest]] = {stream: {} for stream in self._said.values()}
         logs, texts = self._logs, self._entering.machines.texts
         columns = (column[: logs.size].tolist() for column in (logs.home, logs.digest, logs.count))
         for (stream, machine), home, digest, count in zip(self._named, *columns, strict=True):
-            found[stream][texts[machine]] = MachineDigest(self.topic, home, digest, count)
+            found[self._said[stream]][texts[machine]] = MachineDigest(self.topic, home, digest, count)
         return found
 
     def finish(self) -> None:
@@ -332,7 +335,7 @@ class LogChecker:
             # A record with a wrong key or in a wrong partition is a finding already, and no gap as well.
             missing = gaps.missing - self._strays[stream, machine]
             if missing > 0:
-                self.missing[stream] += missing
+                self.missing[self._said[stream]] += missing
                 self.tainted.add(home)
                 self.missing_lines += [
                     f"{self._label}[{home}]@{gap.offset}: {machine}: {gap}"

@@ -63,7 +63,9 @@ def _shard(
         record_time="scan" if stamped else "none",
         ids=started["schema_ids"],
     )
-    simulation = Simulation(roster, seed=started["seed"], start_us=started["start"], islands=shard.place)
+    simulation = Simulation(
+        roster, seed=started["seed"], start_us=started["start"], islands=shard.place, truth="truth" in plans
+    )
     stop_us = ended["simulated"]
     while simulation.now_us < stop_us:
         span_us = min(simulation.span_us(), stop_us - simulation.now_us)
@@ -91,6 +93,7 @@ def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan
         "readings": records.readings.topic,
         "events": records.events.topic,
         "doors": records.doors.topic if records.doors is not None else "",
+        "truth": records.truth.topic if records.truth is not None else "",
     }
     plans = {}
     for stream, template in templates.items():
