@@ -14,11 +14,13 @@ from fleet.picture.plot import START_US
 from fleet.picture.wear import SHOWS, Wearing
 from fleet.picture.words import number_text, plain, unit_text
 from fleet.scenario.kind import Drive, Kind
+from fleet.scenario.kinds import kind_named
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster, expand
 from fleet.scenario.times import span_text
 from fleet.sim import changes as row
 from fleet.sim.blocks import Simulation
+from fleet.sim.laws import LAW_INPUTS
 
 MACHINES, HOURS, BLOCK_US = 8, 12, HOUR_US // 2
 SEED = 1
@@ -29,13 +31,24 @@ INNER = (0.01, 0.99)
 """A normal range leaves out the outermost hundredth on both sides."""
 
 
-def scenario_of(kind: Kind, *, machines: int, shift: str | None = None) -> Roster:
-    """Expand a plant of nothing but *machines* of *kind*, in one *shift* a day or round the clock."""
-    line: dict[str, Any] = {"name": "line", "machines": [{"kind": kind.kind, "count": machines}]}
+COMPANIONS = ({"kind": "cnc-spindle", "count": 3}, {"kind": "pump", "count": 2})
+"""The line of a kind that follows what its line does, as a meter or a compressor."""
+
+
+def scenario_of(kind: Kind, *, lines: int, shift: str | None = None) -> tuple[Roster, list[int]]:
+    """Expand a plant of *lines*, each with one machine of *kind*, in one *shift* a day or round the clock.
+
+    Also gives the places of these machines in the roster.
+    """
+    machines: list[dict[str, Any]] = [{"kind": kind.kind}, *(COMPANIONS if kind.follows else ())]
+    line: dict[str, Any] = {"name": "line", "count": lines, "machines": machines}
     if shift is not None:
         line["shifts"] = {"hours": [shift]}
     scenario = Scenario.model_validate({"fleet": 1, "name": kind.kind, "about": kind.about, "lines": [line]})
-    return expand(scenario, {kind.kind: kind})
+    kinds = {each["kind"]: kind_named(each["kind"], laws=LAW_INPUTS) for each in machines[1:]}
+    roster = expand(scenario, {**kinds, kind.kind: kind})
+    stations = len(roster.machines) // lines
+    return roster, list(range(0, len(roster.machines), stations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +65,14 @@ def ranges_of(kind: Kind) -> dict[str, Range]:
     """Measure what the sensors of *kind* read, on healthy machines over a shift of eight hours and four of rest."""
     if not kind.sensors:
         return {}
-    roster = scenario_of(kind, machines=MACHINES, shift="06:00-14:00")
-    simulation = Simulation(roster, seed=SEED, start_us=START_US)
+    roster, places = scenario_of(kind, lines=MACHINES, shift="06:00-14:00")
+    simulation = Simulation(roster, seed=SEED, start_us=START_US, readings_of=np.array(places, np.int64))
+    own = [cohort.kind for cohort in simulation.cohorts].index(kind.kind)
     stop_us = START_US + HOURS * HOUR_US
     watch = _Watch(kind)
     while simulation.now_us < stop_us:
         block = simulation.advance(min(simulation.now_us + BLOCK_US, stop_us))
-        watch.add(simulation.decided[0], block)
+        watch.add(simulation.decided[own], block)
     return watch.ranges()
 
 
@@ -77,7 +91,7 @@ class _Watch:
             own = rows[rows[:, row.MACHINE] == machine]
             self._wearing[machine].add(own, block.stop_us)
             changed = np.vstack([self._in_force[machine], own[:, [row.TIME, row.STATE]]])
-            for columns in block.kinds:
+            for columns in block.kinds:  # only the kind's own are computed
                 scans = np.flatnonzero((columns.machine == machine) & (columns.tick % STRIDE == 0))
                 at = np.searchsorted(changed[:, 0], columns.scan_us[scans], side="right") - 1
                 state = changed[at, 1]
@@ -185,9 +199,11 @@ def in_words(kind: Kind) -> Iterator[str]:
     for name, wear in kind.wear.items():
         life, repair = (_span(_seconds(reference, kind)) for reference in (wear.life, wear.repair))
         low, high = (f"{100 * share:g}" for share in wear.onset)
+        law = wear.law.capitalize() + (f", shape {wear.shape:g}" if wear.shape else "")
+        ending = "repaired" if wear.ends == "failure" else "changed"
         yield (
-            f"    {plain(name).lower()}: lives {life} of running time (Weibull, shape {wear.shape:g}); "
-            f"shows from {low} to {high} % of a life on; repaired in {repair} (median)"
+            f"    {plain(name).lower()}: lives {life} of running time ({law}); "
+            f"shows from {low} to {high} % of a life on; {ending} in {repair} (median)"
         )
     yield ""
     yield "sources"

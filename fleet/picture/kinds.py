@@ -63,10 +63,10 @@ def picture_of(name: str, file: Path, *, length_us: int) -> None:
     see_the_form(file)
     library.see_that_it_is_there()
     kind = find_kind(name)
-    roster = scenario_of(kind, machines=1)
+    roster, places = scenario_of(kind, lines=1)
     span = Span(SEED, START_US, START_US + length_us, COLUMNS_MAX)
-    see_that_readings_are_few(roster, [0], span)
-    (told,) = tell(roster, span, [0], lambda share: None)
+    see_that_readings_are_few(roster, places, span)
+    (told,) = tell(roster, span, places, lambda share: None)
     with library.our_settings():
         if file.suffix.lower() == ".html":
             picture = machine_in_page(told, span, "m0")
@@ -81,7 +81,7 @@ def _subject(kind: Kind, roster: Roster, span: Span, name: str, file: Path) -> S
         title=kind.kind,
         about=kind.about.strip(),
         span=span,
-        machines=1,
+        machines=len(roster.machines),
         lines=len(roster.lines),
         shown="",
         commands=[("again", f"fleet kinds {name} --out {file} --for {span_text(span.stop_us - span.start_us)}")],

@@ -101,16 +101,17 @@ def wear_shades(axes: Axes, damaged: Sequence[Damaged], extent: tuple[float, ...
     """Shade from the first sign of damage to the failure, and mark the failure; name them where they are few."""
     start, stop = extent[:2]
     for each in damaged:
-        shows = start if each.shows_us is None else days(each.shows_us)
-        fails = stop if each.fails_us is None else days(each.fails_us)
+        ends_us = each.repair_us if each.fails_us is None else each.fails_us
+        fails = stop if ends_us is None else days(ends_us)
+        shows = fails if each.shows_us is None else days(each.shows_us)
         axes.axvspan(shows, fails, color=WEAR.day, alpha=0.13, linewidth=0)
-        if each.fails_us is not None:
-            axes.axvline(fails, color=WEAR.day, linewidth=0.9)
-        if len(damaged) <= NAMED_MAX and shows < stop:
+        if ends_us is not None:
+            axes.axvline(fails, color=WEAR.day, linewidth=0.9 if each.fails_us is not None else 0.5)
+        if len(damaged) <= NAMED_MAX:
             late = (shows - start) / (stop - start) > 0.7
             name = plain(each.mode).lower()
             axes.annotate(
-                f"{name} wear shows" if each.fails_us is None else f"{name}: wear shows, then fails",
+                f"{name} {_story(each)}",
                 (fails if late else shows, 1),
                 xytext=(-2 if late else 2, -3),
                 xycoords=axes.get_xaxis_transform(),
@@ -120,6 +121,12 @@ def wear_shades(axes: Axes, damaged: Sequence[Damaged], extent: tuple[float, ...
                 fontsize=look.text - 1,
                 color=WEAR.day,
             )
+
+
+def _story(each: Damaged) -> str:
+    """Say in a few words how far it came."""
+    ending = "fails" if each.fails_us is not None else "is changed" if each.repair_us is not None else ""
+    return ", ".join(part for part in ("wear shows" if each.shows_us is not None else "", ending) if part)
 
 
 def _sensor(axes: Axes, readings: Envelope, number: int, resolution: float) -> None:

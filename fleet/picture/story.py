@@ -91,14 +91,17 @@ class _Cohort:
         machines = len(cohort.machines)
         self.shares = Shares(machines, STATES, columns=span.columns, start_us=span.start_us, stop_us=span.stop_us)
         self.counts = np.zeros((machines, len(CAUSES) + len(kind.wear)), np.int64)
-        self.last: Ints = np.zeros((machines, row.FIXED + 3 * len(kind.wear)), np.int64)
+        self.failures = np.zeros(machines, np.int64)
+        self.last: Ints = np.zeros((machines, row.FIXED), np.int64)
 
     def add(self, rows: Ints, until_us: int) -> None:
         """Take in the state changes up to *until_us*."""
         machine = rows[:, row.MACHINE]
         self.shares.add(machine, rows[:, row.TIME], rows[:, row.STATE], until_us)
         np.add.at(self.counts, (machine, rows[:, row.CAUSE]), 1)
-        self.last[machine] = rows  # of several the last one stays
+        aborted = rows[(rows[:, row.STATE] == State.ABORTED) & (rows[:, row.CAUSE] >= len(CAUSES))]
+        np.add.at(self.failures, aborted[:, row.MACHINE], 1)
+        self.last[machine] = rows[:, : row.FIXED]  # of several the last one stays
 
     def lived(self, index: int, stop_us: int) -> Lived:
         """Tell what became of machine *index*."""
@@ -112,7 +115,7 @@ class _Cohort:
             kind=self.kind,
             us=self.shares.us[index],
             micro_stops=int(self.counts[index, row.MICRO_STOP]),
-            failures=int(self.counts[index, len(CAUSES) :].sum()),
+            failures=int(self.failures[index]),
             parts=None if self.kind.cycle is None else done,
             period_us=period_us,
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from fleet.data import Ints, State
 from fleet.sim import changes as row
-from fleet.sim.changes import AGE, CAUSES, FIXED, ONSET
+from fleet.sim.changes import AGE, CAUSES, FIXED, ONSET, PER_MODE, PPM, RATE
 
 HAPPENINGS_MAX = 2000
 """Bound on what is kept of one machine; the rest is only counted."""
@@ -30,7 +30,10 @@ class Happening(NamedTuple):
 
 
 class Damaged(NamedTuple):
-    """One failure: from the first sign to the repair; None where it lies outside the picture."""
+    """One wear-out: from the first sign to the repair; None where it lies outside the picture.
+
+    What is changed in passing, like a tool, does not fail.
+    """
 
     mode: str
     shows_us: int | None
@@ -57,10 +60,10 @@ class Wearing:
         for time_us, state, cause in rows[:, [row.TIME, row.STATE, row.CAUSE]].tolist():
             if cause >= len(CAUSES):
                 self._failed = self.modes[cause - len(CAUSES)]
-                found.append(Happening(time_us, FAILS, self._failed))
+                found.append(Happening(time_us, FAILS if state == State.ABORTED else REPAIR, self._failed))
             elif self._failed and cause == row.REPAIR:
                 found.append(Happening(time_us, REPAIR, self._failed))
-            elif self._failed and state != State.ABORTED:
+            elif self._failed and cause != row.SETPOINT:
                 found.append(Happening(time_us, REPAIRED, self._failed))
                 self._failed = ""
         found.sort(key=lambda happening: happening.time_us)
@@ -75,11 +78,11 @@ class Wearing:
         ran = np.where(told[:, row.STATE] == State.EXECUTE, stop - start, 0)
         found = []
         for place, mode in enumerate(self.modes):
-            age, onset = (told[:, FIXED + 3 * place + index] for index in (AGE, ONSET))
-            when = start + onset - age
-            at = np.flatnonzero((age < onset) & (onset <= age + ran) & (when > self._now_us))
+            age, onset, rate = (told[:, FIXED + PER_MODE * place + index] for index in (AGE, ONSET, RATE))
+            when = start - (age - onset) * PPM // np.maximum(rate, 1)
+            at = np.flatnonzero((age < onset) & (when <= start + ran) & (when > self._now_us))
             found += [Happening(int(time_us), SHOWS, mode) for time_us in when[at]]
-            if begins and age[0] >= onset[0]:
+            if begins and age[0] >= onset[0] > 0:
                 found.append(Happening(int(start[0]), SHOWS, mode))
         return found
 

@@ -126,7 +126,7 @@ def test_the_machine_that_fails_is_shown_with_its_story(tmp_path: Path) -> None:
 
     said = " ".join(Page(out.read_text()).words)
     assert "filling-pump-worn" in said
-    assert "wear shows, then fails" in said
+    assert "bearing wear shows, fails" in said
     assert "Repair begins" in said
 
 
