@@ -17,6 +17,7 @@ from fleet.scenario.model import MACHINES_MAX, EventsTopic, ReadingsTopic
 from fleet.scenario.quantities import RATE, quantity
 from fleet.scenario.references import Fault, items, mapping
 from fleet.scenario.settings import apply
+from fleet.scenario.upkeep import upkeep_faults
 from fleet.scenario.wording import Path, path_text, shortened, shown, unknown
 
 TRUTH = "factory.truth"
@@ -37,6 +38,7 @@ def scenario_faults(data: object, kinds: Mapping[str, Kind], known: Iterable[str
         *_halls(scenario),
         *_crews(scenario),
         *_kinds(scenario, kinds, list(known)),
+        *upkeep_faults(scenario, kinds),
     ]
     if too_many := list(_size(scenario)):
         return [*found, *too_many]  # names are not made for a plant of any size

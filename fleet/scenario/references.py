@@ -93,10 +93,14 @@ def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
             yield (section,), "must be absent: a kind with 'door' is a door and nothing else"
 
 
+SETS_LEVEL = ("setpoint", "receiver", "meter", "cycle")
+"""Sections of a kind that change the level of its load; with a cycle the products of a line do."""
+
+
 def _levels(kind: dict[str, Any]) -> Iterator[Fault]:
     for name, drive in _parts(kind, "drives").items():
-        if drive.get("setpoint") is True and not any(kind.get(key) for key in ("setpoint", "receiver", "meter")):
-            yield ("drives", name, "setpoint"), "must be absent: the kind has no 'setpoint'"
+        if drive.get("setpoint") is True and not any(kind.get(key) for key in SETS_LEVEL):
+            yield ("drives", name, "setpoint"), "must be absent: the kind has no 'setpoint', nor makes products"
         for state in State:
             level = drive.get(state.name.lower())
             if not isinstance(level, list):

@@ -105,7 +105,11 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
             "held: [[0, 1], [1, 1]]",
             "16: drives.speed.held: must be a number: only 'execute' runs in cycles",
         ),
-        ("setpoint: {every: 2 h, from: 0.7, to: 1.0}", "", "17: drives.load.setpoint: must be absent: the kind has"),
+        (
+            "cycle: {period: cycle_time, jitter: 2 %}\nsetpoint: {every: 2 h, from: 0.7, to: 1.0}",
+            "",
+            "16: drives.load.setpoint: must be absent: the kind has no 'setpoint', nor makes products",
+        ),
         ("drive: load", "drive: lod", "19: nodes.motor_rise.drive: unknown drive 'lod'; did you mean 'load'?"),
         ("gain: warmth", "gain: warm", "19: nodes.motor_rise.gain: unknown parameter 'warm'; did you mean 'warmth'?"),
         ("tau: 45 min", "tau: -45 min", "19: nodes.motor_rise.tau: must be above 0 s, got -45 min"),
