@@ -13,8 +13,9 @@ from fleet.picture.story import OPEN, Lived
 
 DEFINITIONS = (
     "Availability is time in execute over planned time, which is all time but stopped (ISO 22400: actual production "
-    "time over planned busy time). Technical availability leaves out only the time in aborted. OEE also wants speed "
-    "losses and scrap, which are not counted here."
+    "time over planned busy time). Performance is the time that the parts made would have taken at the fastest pace of "
+    "the span, over time in execute; quality is the share of parts that were good; OEE is the product of the three. "
+    "Technical availability leaves out only the time in aborted."
 )
 
 
@@ -25,6 +26,9 @@ class Figures:
     shares: Mapping[State, float]
     availability: float | None
     technical: float | None
+    performance: float | None
+    quality: float | None
+    oee: float | None
     parts: int | None
     parts_per_hour: float | None  # of planned time
     micro_stops: int
@@ -36,14 +40,23 @@ def figures_of(lived: Lived) -> Figures:
     """Work out the figures of one machine, or of one door."""
     total = lived.total_us
     if lived.is_door:
-        return Figures({}, None, None, None, None, 0, 0, float(shares_of(total)[OPEN]))
+        return Figures({}, None, None, None, None, None, None, None, 0, 0, float(shares_of(total)[OPEN]))
     planned = float(total.sum() - total[State.STOPPED])
     some = planned > 0
     parts = lived.parts
+    availability = float(total[State.EXECUTE]) / planned if some else None
+    performance = quality = oee = None
+    if parts and availability:
+        performance = min(1.0, lived.ideal_us / float(total[State.EXECUTE]))
+        quality = 1 - lived.scrap / parts
+        oee = availability * performance * quality
     return Figures(
         shares=_by_state(shares_of(total)),
-        availability=float(total[State.EXECUTE]) / planned if some else None,
+        availability=availability,
         technical=1 - float(total[State.ABORTED]) / planned if some else None,
+        performance=performance,
+        quality=quality,
+        oee=oee,
         parts=parts,
         parts_per_hour=parts / (planned / HOUR_US) if parts is not None and some else None,
         micro_stops=lived.micro_stops,

@@ -145,7 +145,7 @@ def _table_of_machines(lived: Sequence[Lived]) -> str:
     states = [state for state in STATES if any(figures.shares.get(state) for _, figures in some)]
     doors = any(figures.open_share is not None for _, figures in some)
     heads = ["Machine", "Kind", *(state.name.capitalize() for state in states), *(["Open"] if doors else [])]
-    heads += ["Availability", "Technical", "Parts", "Micro-stops", "Failures"]
+    heads += ["Availability", "Performance", "Quality", "OEE", "Parts", "Micro-stops", "Failures"]
     rows = []
     for each, figures in some:
         cells = [percent(figures.shares.get(state, 0.0)) if figures.shares else "" for state in states]
@@ -158,7 +158,7 @@ def _table_of_machines(lived: Sequence[Lived]) -> str:
     more = f" The first {len(some)}; {left:,} more are in the picture." if left else ""
     head = "".join(f'<th scope="col"{_text(name)}>{name}</th>' for name in heads)
     return (
-        f"<details{' open' * (len(lived) <= 30)}><summary>States by share of time, availability, parts</summary>"
+        f"<details{' open' * (len(lived) <= 30)}><summary>States by share of time, OEE, parts</summary>"
         f'<div class="scroll"><table><caption>Share of the time in each state.{more}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></details>\n"
     )
@@ -170,10 +170,10 @@ def _text(name: str) -> str:
 
 def _ending(each: Lived, figures: Figures) -> list[str]:
     if each.is_door:
-        return ["", "", f"{each.parts or 0:,} openings", "", ""]
+        return ["", "", "", "", f"{each.parts or 0:,} openings", "", ""]
+    shares = (figures.availability, figures.performance, figures.quality, figures.oee)
     return [
-        "" if figures.availability is None else percent(figures.availability),
-        "" if figures.technical is None else percent(figures.technical),
+        *("" if share is None else percent(share) for share in shares),
         "" if figures.parts is None else f"{figures.parts:,}",
         f"{figures.micro_stops:,}",
         f"{figures.failures:,}",
@@ -204,7 +204,10 @@ def said_of(lived: Lived) -> str:
                        if figures.shares[state])  # fmt: skip
     words = [f"Time: {shares}."]
     if figures.availability is not None:
-        words.append(f"Availability {percent(figures.availability)}.")
+        technical = "" if figures.technical is None else f", technical {percent(figures.technical)}"
+        words.append(f"Availability {percent(figures.availability)}{technical}.")
+    if figures.oee is not None:
+        words.append(f"OEE {percent(figures.oee)}.")
     if figures.parts is not None and figures.parts_per_hour is not None:
         words.append(f"{_counted(figures.parts, 'part')}, {figures.parts_per_hour:,.1f} an hour of planned time.")
     words.append(f"{_counted(figures.failures, 'failure')}, {_counted(figures.micro_stops, 'micro-stop')}.")

@@ -26,7 +26,7 @@ MEANINGS: Mapping[State, str] = {
     State.IDLE: "on, nothing asked of it",
     State.SUSPENDED: "waits for others: starved or blocked",
     State.HELD: "a short stop of its own",
-    State.STOPPED: "no shift",
+    State.STOPPED: "no shift, or planned work",
     State.ABORTED: "failed: waits for the crew, or is repaired",
 }
 

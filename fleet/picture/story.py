@@ -20,6 +20,7 @@ from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
 from fleet.sim.blocks import Simulation
 from fleet.sim.changes import CAUSES
+from fleet.sim.lines import product_names
 
 TICKS_A_BLOCK = 16_384
 """Ticks of one machine that are computed at once: what a tile holds, so that a call's cost is spread."""
@@ -59,8 +60,9 @@ class Lived:
     us: Floats
     micro_stops: int
     failures: int
-    parts: int | None  # None for what makes none
-    period_us: int
+    parts: int | None  # None for what makes none; of doors, how often they opened
+    scrap: int
+    ideal_us: int  # what its parts would have taken at the fastest pace that it had for each product
 
     @property
     def is_door(self) -> bool:
@@ -86,12 +88,15 @@ class Told:
 class _Cohort:
     """The states of one cohort while they are collected."""
 
-    def __init__(self, cohort: Cohort, kind: Kind, places: Sequence[int], span: Span) -> None:
+    def __init__(self, cohort: Cohort, kind: Kind, places: Sequence[int], roster: Roster, span: Span) -> None:
         self.cohort, self.kind, self.places = cohort, kind, places
         machines = len(cohort.machines)
         self.shares = Shares(machines, STATES, columns=span.columns, start_us=span.start_us, stop_us=span.stop_us)
         self.counts = np.zeros((machines, len(CAUSES) + len(kind.wear)), np.int64)
         self.failures = np.zeros(machines, np.int64)
+        products = len(product_names(roster))
+        self.made = np.zeros((machines, products), np.int64)
+        self.fastest_us = np.full((machines, products), np.iinfo(np.int64).max)
         self.last: Ints = np.zeros((machines, row.FIXED), np.int64)
 
     def add(self, rows: Ints, until_us: int) -> None:
@@ -101,14 +106,27 @@ class _Cohort:
         np.add.at(self.counts, (machine, rows[:, row.CAUSE]), 1)
         aborted = rows[(rows[:, row.STATE] == State.ABORTED) & (rows[:, row.CAUSE] >= len(CAUSES))]
         np.add.at(self.failures, aborted[:, row.MACHINE], 1)
+        self._count_parts(rows[np.argsort(machine, kind="stable"), : row.FIXED])
         self.last[machine] = rows[:, : row.FIXED]  # of several the last one stays
+
+    def _count_parts(self, rows: Ints) -> None:
+        """Book the parts made between two state changes under the product of the first; *rows* machine by machine."""
+        if not len(rows):
+            return
+        machine = rows[:, row.MACHINE]
+        before = np.where((np.diff(machine, prepend=-1) != 0)[:, None], self.last[machine], np.roll(rows, 1, axis=0))
+        np.add.at(self.made, (machine, before[:, row.PRODUCT]), rows[:, row.DONE] - before[:, row.DONE])
+        runs = rows[rows[:, row.STATE] == State.EXECUTE]
+        np.minimum.at(self.fastest_us, (runs[:, row.MACHINE], runs[:, row.PRODUCT]), runs[:, row.PERIOD])
 
     def lived(self, index: int, stop_us: int) -> Lived:
         """Tell what became of machine *index*."""
         last = self.last[index].tolist()
-        done, period_us = last[row.DONE], last[row.PERIOD]
+        made, more = self.made[index].copy(), 0
         if last[row.STATE] == State.EXECUTE:
-            done += (stop_us - last[row.START]) // period_us
+            more = (stop_us - last[row.START]) // last[row.PERIOD]
+        made[last[row.PRODUCT]] += more
+        ideal_us = int(np.where(made > 0, self.fastest_us[index], 0) @ made)
         return Lived(
             machine=self.cohort.machines[index],
             place=self.places[index],
@@ -116,8 +134,9 @@ class _Cohort:
             us=self.shares.us[index],
             micro_stops=int(self.counts[index, row.MICRO_STOP]),
             failures=int(self.failures[index]),
-            parts=None if self.kind.cycle is None else done,
-            period_us=period_us,
+            parts=None if self.kind.cycle is None else last[row.DONE] + more,
+            scrap=last[row.SCRAP],
+            ideal_us=ideal_us,
         )
 
 
@@ -142,7 +161,7 @@ class _Doors:
     def lived(self) -> Iterator[Lived]:
         """Tell what became of each door: openings stand in place of parts."""
         for index, (place, machine, kind) in enumerate(self._doors):
-            yield Lived(machine, place, kind, self._shares.us[index], 0, 0, int(self._openings[index]), 0)
+            yield Lived(machine, place, kind, self._shares.us[index], 0, 0, int(self._openings[index]), 0, 0)
 
 
 class _Collected:
@@ -156,7 +175,7 @@ class _Collected:
         self.cohorts = []
         for cohort in simulation.cohorts:
             places = [place_of[machine.id] for machine in cohort.machines]
-            self.cohorts.append(_Cohort(cohort, kind_of[places[0]], places, span))
+            self.cohorts.append(_Cohort(cohort, kind_of[places[0]], places, roster, span))
         doors = [(place, roster.machines[place], kind_of[place]) for place in keep if kind_of[place].door is not None]
         self._doors = _Doors(doors, span)
 
