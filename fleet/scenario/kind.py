@@ -79,7 +79,7 @@ def _zones(value: object) -> tuple[float, ...]:
         raise refused(f"must be three numbers like [0.71, 1.8, 4.5], where A, B and C end, got {shown(value)}")
     ends = tuple(number(above=0)(each) for each in value)
     if sorted(set(ends)) != list(ends):
-        raise refused(f"must ascend, got {shown(value)}")
+        raise refused(f"must ascend, got [{', '.join(f'{end:g}' for end in ends)}]")
     return ends
 
 

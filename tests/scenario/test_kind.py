@@ -164,6 +164,70 @@ def test_a_mistake_in_a_kind_is_told_with_its_line(tmp_path: Path, old: str, new
     assert problems[0].startswith(problem) or any(each.startswith(problem) for each in problems)
 
 
+FAN = """\
+kind: fan
+parameters:
+  fill: {value: 16 s}
+  rated: {value: 9 A}
+receiver: {fill: fill, least: 15 %, most: 85 %}
+drives:
+  turning: {execute: 1, settle: 1 s, setpoint: true}
+signals:
+  current: {law: motor_current, load: phase, on: turning, rated: rated, idle_share: rising.turning}
+  power: {law: total, a: current, b: 0, c: 0}
+electrical: power
+sensors:
+  current:
+    {signal: current, units: A, span: [0, 40], resolution: 0.1, normal: [2, 9], zones: [1, 2, 3]}
+"""
+
+
+def test_a_kind_that_follows_its_line_is_read(tmp_path: Path) -> None:
+    fan = kind_of(tmp_path, FAN, laws=LAWS)
+
+    assert fan.receiver is not None
+    assert (fan.receiver.fill, fan.receiver.least, fan.receiver.most, fan.follows) == ("fill", 0.15, 0.85, True)
+    assert (fan.sensors["current"].normal, fan.sensors["current"].zones) == ((2.0, 9.0), (1.0, 2.0, 3.0))
+    assert (fan.electrical, fan.always_on, fan.meter) == ("power", False, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("fill: fill,", "fill: fil,", "5: receiver.fill: unknown parameter 'fil'; did you mean 'fill'?"),
+        ("fill: fill,", "fill: rated,", "5: receiver.fill: must name a duration, the parameter 'rated' is a current"),
+        ("fill: fill,", "fill: 0 s,", "5: receiver.fill: must be above 0 s, got 0 s"),
+        ("least: 15 %", "least: 0 %", "5: receiver.least: must be above 0, got 0 %"),
+        ("most: 85 %", "most: 100 %", "5: receiver.most: must be below 100 %, got '100 %'"),
+        ("most: 85 %", "most: 10 %", "5: receiver.most: must be at least 'least', 15%, got 10%"),
+        (
+            "receiver:",
+            "cycle: {period: 9 s}\nreceiver:",
+            "5: cycle: must be absent: what a kind with a 'receiver'",
+        ),
+        ("receiver:", "meter: line\nreceiver:", "5: meter: must be absent: what a kind with a 'receiver' does"),
+        ("electrical: power", "electrical: powr", "11: electrical: unknown signal 'powr'; did you mean 'power'?"),
+        ("receiver: {fill: fill, least: 15 %, most: 85 %}", "meter: hall", "5: meter: must be one of line, got 'hall'"),
+        ("receiver: {fill: fill, least: 15 %, most: 85 %}", "meter: line", "11: electrical: must be absent: a meter"),
+        ("receiver: {fill: fill, least: 15 %, most: 85 %}", "", "9: signals.current.load: unknown drive, node, signal"),
+        ("rising.turning", "rising.turn", "9: signals.current.idle_share: unknown drive, node, signal or parameter"),
+        ("load: phase", "load: parts", "9: signals.current.load: unknown drive, node, signal or parameter 'parts'"),
+        ("load: phase", "load: line_power", "9: signals.current.load: unknown drive, node, signal or parameter"),
+        ("normal: [2, 9]", "normal: [9, 2]", "14: sensors.current.normal: must ascend, got [9, 2]"),
+        ("zones: [1, 2, 3]", "zones: [1, 2]", "14: sensors.current.zones: must be three numbers like [0.71, 1.8, 4.5]"),
+        ("zones: [1, 2, 3]", "zones: [3, 2, 1]", "14: sensors.current.zones: must ascend, got [3, 2, 1]"),
+    ],
+)
+def test_a_mistake_in_what_follows_a_line_is_told_with_its_line(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    assert old in FAN
+
+    problems = kind_mistakes(tmp_path, FAN.replace(old, new, 1), laws=LAWS)
+
+    assert any(each.startswith(problem) for each in problems), problems
+
+
 @pytest.mark.parametrize("resolution", [0.0625, 0.1, 0.25, 0.5, 1, 2, 10])
 def test_a_resolution_that_makes_short_decimals_is_taken(tmp_path: Path, resolution: float) -> None:
     pump = kind_of(tmp_path, PUMP.replace("resolution: 0.1}", f"resolution: {resolution}}}"))
