@@ -26,6 +26,9 @@ from fleet.sim.profiles import periodic
 APART = 1e-5
 """Two time constants are never closer than this share: in partial fractions they would divide by 0."""
 
+FADED = 60.0
+"""Time constants after which an exponential is taken for 0: it would be smaller than 1e-26."""
+
 NO_REST = -1
 """The place of an input that has no settling of its own: it steps."""
 
@@ -86,13 +89,29 @@ def on_grid(
 ) -> Floats:
     """Give an input lagged on a rectangle: *place* says which of *rows* is in force at each cell."""
     node, own_us = lag.node, lag.tau_us
-    value = _answer(lag, rows, place, phase) + start[place] * np.exp(-age_us / own_us)
+    value = _with_fading(_answer(lag, rows, place, phase), start[place], np.full(place.shape, own_us), age_us)
     if lag.place != NO_REST:
         for tau_us, share in _poles(node, node.tau_us[rows[:, row.STATE]]):
             moved_us = apart(tau_us, own_us)
             factor = rest * share * (moved_us / (moved_us - own_us))
-            value = value + factor[place] * np.exp(-age_us / moved_us[place])
-    return np.asarray(value)
+            value = _with_fading(value, factor[place], moved_us[place], age_us)
+    return value
+
+
+def _with_fading(value: Floats, factor: Floats, tau_us: Floats, age_us: Floats) -> Floats:
+    """Add ``factor exp(-age / tau)`` to *value*; it is nothing after FADED time constants, for whole rows as a rule."""
+    since_us = age_us if factor.shape == age_us.shape else age_us[..., :1]
+    is_left = (factor != 0.0) & (since_us <= (FADED + 1.0) * tau_us)
+    moving = np.flatnonzero(is_left.reshape(len(factor), -1).any(axis=1))
+    if not len(moving):
+        return value
+    ages = age_us[moving] / tau_us[moving]
+    left = factor[moving] * np.where(ages <= FADED, np.exp(-ages), 0.0)
+    if len(moving) == len(factor):
+        return np.asarray(value + left)
+    value = np.array(np.broadcast_to(value, age_us.shape))
+    value[moving] += left
+    return value
 
 
 def apart(tau_us: Floats, own_us: float) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Profile:
     piece: Ints
     into: Floats
     mean: float
+    known: dict[float, tuple[Ints, Floats]] = field(default_factory=dict)  # by time constant: periods, their factors
 
 
 def profile(points: tuple[tuple[float, float], ...]) -> Profile:
@@ -62,12 +63,22 @@ def periodic(over: Profile, period_us: Ints, taus_us: tuple[float, ...], place: 
         ratio = np.maximum(period_us / tau_us, RATIO_MIN)
         behind += weight / ratio
         left = np.exp(into * -ratio[place])
-        left *= (weight * _factors(over, ratio)).ravel().take(piece)
+        left *= (weight * _known_factors(over, tau_us, period_us, ratio)).ravel().take(piece)
         fading = left + fading
     answer: Floats = over.slope.take(phase) * -behind[place]
     answer += over.level.take(phase)
     answer += fading
     return answer
+
+
+def _known_factors(over: Profile, tau_us: float, period_us: Ints, ratio: Floats) -> Floats:
+    """Give the factors as they were made last, if that was for the same periods: most tiles are asked for twice."""
+    known = over.known.get(tau_us)
+    if known is not None and np.array_equal(known[0], period_us):
+        return known[1]
+    factors = _factors(over, ratio)
+    over.known[tau_us] = (period_us, factors)
+    return factors
 
 
 def _factors(over: Profile, ratio: Floats) -> Floats:

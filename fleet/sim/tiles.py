@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -228,6 +228,7 @@ class _Over:
     rest: Floats
     air: AirOver
     ambient: Floats  # (machines, ordinals) of the tile
+    phases: dict[bool, Ints | None] = field(default_factory=dict)  # once for all graphs: still, and changing ones
 
 
 def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: Ints, *, out: Floats) -> None:
@@ -241,12 +242,15 @@ def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: 
     signal_of = [(place, model.kind.sensors[name].signal) for place, name in zip(graph.sensors, names, strict=True)]
     # The air moves so slowly that lagging behind it is seeing it as it was a time constant ago.
     air = {"ambient": over.ambient}
-    if graph.tau_us:
+    if graph.tau_us and "ambient" in graph.needed:
         air["ambient"] = over.air.at(model.hall[machines], time_us - round(graph.tau_us))
     if "dew_point" in graph.needed:
         air["dew_point"] = over.air.dew_point(model.hall[machines], time_us - round(graph.tau_us))
     spans, rest = _of_machines(over.spans, over.rest, machines)
-    values = signals(model, spans, rest, air, graph, machines, spans.first[:-1, None], time_us)
+    place = spans.first[:-1, None]
+    if False not in over.phases:
+        over.phases[False] = _phase(model, spans, place, machines, time_us)
+    values = signals(model, spans, rest, air, graph, machines, place, time_us, over.phases[False])
     for at, signal in signal_of:
         out[at] = values[signal]
     changing = np.flatnonzero(np.diff(spans.first) > 1)
@@ -254,7 +258,10 @@ def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: 
         when = time_us[changing]
         place = _places(spans, changing, when)
         air = {name: felt[changing] for name, felt in air.items()}
-        values = signals(model, spans, rest, air, graph, changing + machines.start, place, when)
+        which = changing + machines.start
+        if True not in over.phases:
+            over.phases[True] = _phase(model, spans, place, which, when)
+        values = signals(model, spans, rest, air, graph, which, place, when, over.phases[True])
         for at, signal in signal_of:
             out[at][changing] = values[signal]
 
@@ -375,14 +382,15 @@ def signals(
     machines: slice | Ints,
     place: Ints,
     time_us: Ints,
+    phase: Ints | None,
 ) -> Mapping[str, Floats]:
     """Evaluate *graph*, a part of the kind's, on the rectangle *time_us* (machines, scans), given the *air*.
 
-    *place* is the span in force at each instant, (machines, scans), or (machines, 1) where nothing changes.
+    *place* is the span in force at each instant, (machines, scans), or (machines, 1) where nothing changes; *phase*
+    where in its cycle each machine is.
     """
     age_us = (time_us - spans.rows[:, row.TIME][place]).astype(np.float64)
     executing = (spans.rows[:, row.STATE] == State.EXECUTE)[place]
-    phase = _phase(model, spans, place, machines, time_us)
     values: dict[str, Floats] = {
         **air,
         "level": (spans.rows[:, row.LEVEL].astype(np.float64) / PPM)[place],
