@@ -13,7 +13,7 @@ from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Node
 from fleet.sim.profiles import PHASES
 
-LEVELS = 9
+LEVELS = 5
 """Levels of the load from 0 to 1 at which the mean power is tabulated; it is read off linearly between."""
 
 _PLACES = np.arange(32, PHASES, 64)
