@@ -66,6 +66,29 @@ def rig() -> Kind:
 
 
 @cache
+def wreck() -> Kind:
+    """Make a rig on which all that wears does so in another way, and all of it shows."""
+    again = {"repair": "5 s", "sigma": 0.4, "exponent": 1.5}
+    wear = {
+        "belt": {"life": "40 s", "shape": 1.6, "onset": [0.2, 0.6], "growth": "gamma", "roughness": 0.3, **again},
+        "filter": {"life": "25 s", "law": "lognormal", "shape": 0.5, "ends": "change", "growth": "wiener", **again},
+        "tool": {
+            "life": "20 s",
+            "law": "exponential",
+            "growth": "flank",
+            "share": 0.7,
+            "taylor": 0.25,
+            "ends": "change",
+            "repair": "2 s",
+        },
+    }
+    text = RIG.replace("kind: rig", "kind: wreck").replace("speed: {signal: current", "speed: {signal: fouled")
+    text = text.replace("damage: damage.belt, wear_rise", "damage: damage.tool, wear_rise")
+    text = text.replace("signals:\n", "signals:\n  fouled: {law: scaled, of: damage.filter, by: 100, plus: 0}\n")
+    return kind_from(text, wear=wear, cycle={"period": "cycle_time", "jitter": 0.03, "scrap": 0.2, "ramp": 0.3})
+
+
+@cache
 def _shipped(name: str) -> Kind:
     return kind_named(name, laws=LAW_INPUTS)
 
@@ -73,7 +96,7 @@ def _shipped(name: str) -> Kind:
 def roster_of(*lines: Mapping[str, Any], kinds: Mapping[str, Kind] | None = None, **more: Any) -> Roster:
     """Expand a scenario of *lines*; *kinds* go before those that fleet ships, the rig is among them."""
     scenario = Scenario.model_validate({"fleet": 1, "name": "test", "lines": list(lines), **more})
-    own = {"rig": rig(), **(kinds or {})}
+    own = {"rig": rig(), "wreck": wreck(), **(kinds or {})}
     names = {machines.kind for line in scenario.lines for machines in line.machines}
     return expand(scenario, {name: own[name] if name in own else _shipped(name) for name in sorted(names)})
 
