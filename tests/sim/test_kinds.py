@@ -11,7 +11,7 @@ from fleet.data import SECOND_US, Block, Bools, Event, Floats, State
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named, shipped_kinds
 from fleet.sim.laws import LAW_INPUTS
-from tests.sim.plants import Log, blocks_of, events_of, line, logs_of, roster_of
+from tests.sim.plants import Log, assert_same, blocks_of, events_of, line, logs_of, roster_of
 
 MACHINES = 8
 SETTLING_US = 15 * SECOND_US
@@ -92,6 +92,19 @@ def test_readings_are_whole_steps_and_have_no_more_digits_than_a_real_sensors(na
 def test_saturated_readings_are_rare(name: str) -> None:
     for machine, log in logs(name).items():
         assert (log.quality > 0).mean() < 0.003, machine
+
+
+def test_every_kind_reads_the_same_wherever_blocks_are_cut_and_whoever_computes_it() -> None:
+    shift = {"hours": ["05:00-06:05", "06:08-14:00"]}
+    machines = [{"kind": name, "count": 2} for name in shipped_kinds()]
+    roster = roster_of(line("a", *machines, buffer=4, shifts=shift), line("b", *machines))
+    whole = blocks_of(roster, 900)
+
+    cut = blocks_of(roster, 900, cuts_us=[1, 3_000_017, 60_000_000, 300_000_000, 300_000_001, 480_250_000, 777_777_777])
+    shares = [blocks_of(roster, 900, islands=(share, 3)) for share in range(3)]
+
+    assert_same(whole, cut)
+    assert_same(whole, [block for blocks in shares for block in blocks])
 
 
 VIBRATING = [name for name in KINDS if "vibration" in kind(name).sensors]
