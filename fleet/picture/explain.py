@@ -40,8 +40,11 @@ def scenario_of(kind: Kind, *, lines: int, shift: str | None = None) -> tuple[Ro
 
     Also gives the places of these machines in the roster.
     """
-    machines: list[dict[str, Any]] = [{"kind": kind.kind}, *(COMPANIONS if kind.follows else ())]
+    alone = {"id": kind.kind} if lines == 1 else {}
+    machines: list[dict[str, Any]] = [{"kind": kind.kind, **alone}, *(COMPANIONS if kind.follows else ())]
     line: dict[str, Any] = {"name": "line", "count": lines, "machines": machines}
+    if lines == 1:
+        del line["count"]
     if shift is not None:
         line["shifts"] = {"hours": [shift]}
     scenario = Scenario.model_validate({"fleet": 1, "name": kind.kind, "about": kind.about, "lines": [line]})
@@ -139,6 +142,8 @@ def as_json(kind: Kind) -> dict[str, Any]:
                 "resolution": sensor.resolution,
                 "span": list(sensor.span),
                 "normal": [ranges[name].low, ranges[name].high] if name in ranges else None,
+                "declared": sensor.normal,
+                "zones": sensor.zones,
                 "middle": ranges[name].middle if name in ranges else None,
                 "at_rest": ranges[name].rest if name in ranges else None,
             }

@@ -26,7 +26,7 @@ from fleet.picture.palette import BAND, INK, LINE, RULE, SOFT, WEAR
 from fleet.picture.shares import merged
 from fleet.picture.story import Span, Told
 from fleet.picture.wear import Damaged
-from fleet.picture.words import plain, unit_text
+from fleet.picture.words import plain, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,13 +62,15 @@ def draw_machine(told: Told, span: Span, look: Look) -> Figure:
     if readings is not None:
         _behind(sheet, said + len(sensors) * (TITLE + PANEL), us, told, extent)
         sheet.skip(said)
+        narrow = readings.merged(look.merge)
         for number, (name, sensor) in enumerate(sensors.items()):
             sheet.skip(TITLE)
-            sheet.text(look.left, f"{plain(name)}, {unit_text(sensor.units)}", va="bottom", color=INK.day)
+            sheet.text(look.left, titled(name, sensor.units), va="bottom", color=INK.day)
             last.tick_params(labelbottom=False)
             last.set_xlim(extent[:2])
             last = sheet.axes(PANEL)
-            _sensor(last, readings.merged(look.merge), number, sensor.resolution)
+            _sensor(last, narrow, number, sensor.resolution)
+            _zones(last, sensor.zones or (), look)
             last.tick_params(axis="y", labelsize=look.text - 1)
             last.set_xticks([])
     time_axis(last, look, span.start_us, span.stop_us)
@@ -98,8 +100,10 @@ def _behind(sheet: Sheet, height: float, us: Floats, told: Told, extent: tuple[f
 
 
 def wear_shades(axes: Axes, damaged: Sequence[Damaged], extent: tuple[float, ...], look: Look) -> None:
-    """Shade from the first sign of damage to the failure, and mark the failure; name them where they are few."""
+    """Shade from the first sign of damage to the failure, and mark the failure; name them where there is room."""
     start, stop = extent[:2]
+    letter = (stop - start) * 0.6 * (look.text - 1) / 72 / (look.width - look.left - look.right)
+    free = start
     for each in damaged:
         ends_us = each.repair_us if each.fails_us is None else each.fails_us
         fails = stop if ends_us is None else days(ends_us)
@@ -107,20 +111,23 @@ def wear_shades(axes: Axes, damaged: Sequence[Damaged], extent: tuple[float, ...
         axes.axvspan(shows, fails, color=WEAR.day, alpha=0.13, linewidth=0)
         if ends_us is not None:
             axes.axvline(fails, color=WEAR.day, linewidth=0.9 if each.fails_us is not None else 0.5)
-        if len(damaged) <= NAMED_MAX:
-            late = (shows - start) / (stop - start) > 0.7
-            name = plain(each.mode).lower()
-            axes.annotate(
-                f"{name} {_story(each)}",
-                (fails if late else shows, 1),
-                xytext=(-2 if late else 2, -3),
-                xycoords=axes.get_xaxis_transform(),
-                textcoords="offset points",
-                ha="right" if late else "left",
-                va="top",
-                fontsize=look.text - 1,
-                color=WEAR.day,
-            )
+        name = f"{plain(each.mode).lower()} {_story(each)}"
+        late = shows + letter * len(name) > stop
+        begins = fails - letter * len(name) if late else shows
+        if len(damaged) > NAMED_MAX or begins < free:
+            continue
+        free = begins + letter * len(name)
+        axes.annotate(
+            name,
+            (fails if late else shows, 1),
+            xytext=(-2 if late else 2, -3),
+            xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points",
+            ha="right" if late else "left",
+            va="top",
+            fontsize=look.text - 1,
+            color=WEAR.day,
+        )
 
 
 def _story(each: Damaged) -> str:
@@ -153,6 +160,24 @@ def _sensor(axes: Axes, readings: Envelope, number: int, resolution: float) -> N
     axes.plot(x, mean, color=LINE.day, linewidth=0.8, solid_joinstyle="round")
     _doubtful(axes, readings, number, x, read, breaks)
     _y_axis(axes, float(np.nanmin(low)), float(np.nanmax(high)), resolution)
+
+
+def _zones(axes: Axes, ends: Sequence[float], look: Look) -> None:
+    """Draw where the zones of a vibration end, as far as the readings come near."""
+    low, high = axes.get_ylim()
+    for zone, end in zip("BCD", ends, strict=False):
+        if low < end < high:
+            axes.axhline(end, color=SOFT.day, linewidth=0.5, linestyle=(0, (1, 3)))
+            axes.annotate(
+                zone,
+                (1, end),
+                xytext=(2, 0),
+                xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points",
+                va="bottom",
+                fontsize=look.text - 2,
+                color=SOFT.day,
+            )
 
 
 def _doubtful(axes: Axes, readings: Envelope, number: int, x: Floats, read: Ints, breaks: Ints) -> None:

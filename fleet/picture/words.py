@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_UNITS = {"degC": "°C", "m3/h": "m³/h", "%RH": "% RH"}
+_UNITS = {"1": "", "degC": "°C", "m3/h": "m³/h", "%RH": "% RH"}
 
 
 def plain(name: str) -> str:
@@ -13,6 +13,11 @@ def plain(name: str) -> str:
 def unit_text(units: str) -> str:
     """Write units as they are printed."""
     return _UNITS.get(units, units)
+
+
+def titled(name: str, units: str) -> str:
+    """Write what a sensor measures, and in what; a count has no units."""
+    return plain(name) if units == "1" else f"{plain(name)}, {unit_text(units)}"
 
 
 def percent(share: float) -> str:
