@@ -139,10 +139,11 @@ def shade(us: Floats) -> Floats:
     colours = np.array([rgb(STATES[State(state)]) for state in range(len(State))]) / 255
     shares = shares.copy()
     shares[:, State.EXECUTE] = 0.0
+    strength = 0.38 * shares.sum(axis=1) - 0.2 * shares[:, State.STOPPED]  # nights and weekends are no news
     resting = shares.sum(axis=1, keepdims=True)
     mixed = np.divide((shares[:, :, None] * colours[None]).sum(axis=1), resting, out=np.ones((len(us), 3)),
                       where=resting > 0)  # fmt: skip
-    return np.concatenate([mixed, 0.38 * resting], axis=1)[None]
+    return np.concatenate([mixed, strength[:, None]], axis=1)[None]
 
 
 LEGEND_ROW, _BOX = 0.2, 0.11

@@ -42,7 +42,7 @@ def figures_of(lived: Lived) -> Figures:
     if lived.is_door:
         return Figures({}, None, None, None, None, None, None, None, 0, 0, float(shares_of(total)[OPEN]))
     planned = float(total.sum() - total[State.STOPPED])
-    some = planned > 0
+    some = planned > 0 and not lived.kind.always_on  # of what always runs availability says nothing
     parts = lived.parts
     availability = float(total[State.EXECUTE]) / planned if some else None
     performance = quality = oee = None
@@ -66,8 +66,8 @@ def figures_of(lived: Lived) -> Figures:
 
 
 def shares_of_all(lived: Sequence[Lived]) -> Mapping[State, float]:
-    """Give the share of time that all machines together were in each state."""
-    machines = [each.total_us for each in lived if not each.is_door]
+    """Give the share of time that all machines together were in each state; meters and the like are none."""
+    machines = [each.total_us for each in lived if not each.is_door and not each.kind.always_on]
     return _by_state(shares_of(np.sum(machines, axis=0))) if machines else {}
 
 

@@ -36,6 +36,7 @@ caption{{text-align:left;padding:.2rem 0}}th,td{{padding:.22rem .7rem .22rem 0;t
 border-bottom:1px solid var(--rule);white-space:nowrap;font-variant-numeric:tabular-nums}}
 th:first-child,td:first-child,.text{{text-align:left}}th{{font-weight:600}}tbody th{{font-weight:400}}
 details{{margin:.6rem 0}}summary{{cursor:pointer}}
+.nowrap{{white-space:nowrap}}
 i.key{{display:inline-block;width:.8em;height:.8em;margin-right:.35em;border:1px solid var(--soft)}}
 """
 
@@ -131,7 +132,8 @@ def _fleet(subject: Subject, picture: Picture, lived: Sequence[Lived]) -> Iterat
 def _keys(shares: Mapping[State, float]) -> str:
     """Say what the colours mean, and how much of all time has each."""
     listed = [
-        f'<i class="key" style="background:{colour}"></i>{state.name.lower()} {percent(shares[state])} '
+        f'<span class="nowrap"><i class="key" style="background:{colour}"></i>{state.name.lower()} '
+        f"{percent(shares[state])}</span> "
         f'<span class="soft">({MEANINGS[state]})</span>'
         for state, colour in STATES.items()
         if shares.get(state)
