@@ -1,0 +1,1 @@
+"""Fitting a machine kind to readings of real machines: ``fleet fit``."""

@@ -1,0 +1,175 @@
+"""The kind's own laws on a machine's grid of scans: what its sensors would show if it did what was decoded.
+
+The simulation computes closed forms from state changes; here the states come from readings, scan by scan, so slow
+nodes are stepped along the grid (exact for what holds between two scans). The laws are the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from fleet.data import Bools, Floats, Ints, State
+from fleet.scenario.kind import Drive, Kind
+from fleet.sim.hall import KNOT_US, Air, read_off
+from fleet.sim.laws import LAW_INPUTS, LAWS
+
+Value = Floats | float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """What a machine did, scan by scan; arrays are (scans,)."""
+
+    start_us: int
+    step_s: float
+    state: Ints
+    phase: Floats  # of the cycle, 0 to 1; 0 throughout without one
+    piece: Ints  # which stretch of one setpoint a scan belongs to, counted from 0
+
+    @property
+    def scans(self) -> int:
+        """How many scans there are."""
+        return len(self.state)
+
+
+def drawn_parameters(kind: Kind) -> dict[str, float]:
+    """Give every parameter's value as the kind has it."""
+    return {name: parameter.value.value for name, parameter in kind.parameters.items()}
+
+
+def hall_air(start_us: int, step_s: float, scans: int) -> Floats:
+    """Give the air of the usual hall at each scan, without its wander, degC: what the fitted part is simulated in."""
+    air = Air(0, "hall", 22.0, 3.0, 6.0, 0.0)
+    time_us = start_us + np.rint(np.arange(scans) * (step_s * 1e6)).astype(np.int64)
+    first, stop = int(time_us[0] // KNOT_US), int(time_us[-1] // KNOT_US) + 2
+    return np.asarray(read_off(air.knots(first, stop), first, time_us))
+
+
+def inputs_of(kind: Kind, name: str) -> frozenset[str]:
+    """Give every name that goes into *name*, a signal, node or drive, directly or through others; itself too."""
+    found: set[str] = set()
+    open_ = [name]
+    while open_:
+        each = open_.pop()
+        if each in found:
+            continue
+        found.add(each)
+        if each in kind.signals:
+            open_ += [value for value in kind.signals[each].inputs.values() if isinstance(value, str)]
+        elif each in kind.nodes:
+            node = kind.nodes[each]
+            open_ += [node.drive, *([node.gain] if isinstance(node.gain, str) else [])]
+    return frozenset(found)
+
+
+def understood(kind: Kind, signal: str) -> str:
+    """Say why *signal* cannot be computed from what is decoded; empty where it can."""
+    for name in sorted(inputs_of(kind, signal)):
+        if name in kind.signals:
+            law = kind.signals[name].law
+            if law not in LAWS or set(kind.signals[name].inputs) - LAW_INPUTS[law]:
+                return f"signal {name} follows {law}, which is no function of the machine's present state"
+        elif not (
+            name in kind.drives
+            or name in kind.nodes
+            or name in kind.parameters
+            or name in ("ambient", "level", "time")
+            or name.startswith("damage.")
+        ):
+            return f"signal {name} is not computed from the machine's own drives"
+    return ""
+
+
+def levels_of(drive: Drive, phase: Floats) -> Iterator[Value]:
+    """Yield the level of *drive* in every state, in their order; a profile at *phase*."""
+    for state in State:
+        level = drive.levels[state]
+        if isinstance(level, tuple):
+            yield np.interp(phase, [at for at, _ in level], [value for _, value in level])
+        else:
+            yield float(level)
+
+
+def target_of(drive: Drive, timeline: Timeline) -> Floats:
+    """Give what *drive* is set to at each scan, without its settling and without the setpoint."""
+    target = np.zeros(timeline.scans)
+    for state, level in zip(State, levels_of(drive, timeline.phase), strict=True):
+        here = timeline.state == state
+        target[here] = level[here] if isinstance(level, np.ndarray) else level
+    return target
+
+
+def settled(target: Floats, timeline: Timeline, settle_s: float) -> Floats:
+    """Let a drive reach its *target* after each change of state or setpoint with its settling time."""
+    change = np.flatnonzero((np.diff(timeline.state) != 0) | (np.diff(timeline.piece) != 0)) + 1
+    if settle_s <= 0 or not len(change):
+        return target
+    value = target.copy()
+    edges = [*change.tolist(), timeline.scans]
+    reach = max(1, int(np.ceil(12 * settle_s / timeline.step_s)))
+    left_before, rest = 0.0, 0.0
+    for start, stop in pairwise(edges):
+        # A change is seen at the first scan after it: as a rule it happened half a scan before.
+        end = target[start - 1] + rest * np.exp(-(start - 0.5 - left_before) * timeline.step_s / settle_s)
+        rest, left_before = end - target[start], start - 0.5
+        until = min(stop, start + reach)
+        age = (np.arange(start, until) - left_before) * timeline.step_s
+        value[start:until] += rest * np.exp(-age / settle_s)
+    return value
+
+
+def followed(target: Floats, share: Floats, first: float) -> Floats:
+    """Step a first-order lag along the grid: at each scan it goes *share* of the way to *target*; from *first* on."""
+    steps = zip(target[1:].tolist(), share[1:].tolist(), strict=True)
+    return np.fromiter(
+        accumulate(steps, lambda y, step: y + step[1] * (step[0] - y), initial=first), np.float64, len(target)
+    )
+
+
+def share_of(timeline: Timeline, tau_s: float, rest_s: float) -> Floats:
+    """Give the share of the way that a lag goes from scan to scan: *tau_s* while executing, else *rest_s*."""
+    executing: Bools = timeline.state == State.EXECUTE
+    return -np.expm1(-timeline.step_s / np.where(executing, max(tau_s, 1e-3), max(rest_s, 1e-3)))
+
+
+@dataclass(frozen=True, slots=True)
+class Taus:
+    """The time constants of a node, s."""
+
+    tau: float
+    at_rest: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Warmth:
+    """What a slow node makes of its drive with a gain of 1, and what a wrong beginning would add; (scans,)."""
+
+    follows: Floats
+    beginning: Floats
+
+
+def warmth_of(kind: Kind, name: str, drive: Floats, timeline: Timeline, taus: Taus) -> Warmth:
+    """Step the node *name* and the lag behind it along the grid, under *drive*, which has no gain."""
+    node = kind.nodes[name]
+    share = share_of(timeline, taus.tau, taus.at_rest)
+    settled_s = taus.tau * 0.1 / timeline.step_s
+    first = float(drive[: max(1, min(len(drive), int(settled_s)))].mean())
+    value = followed(drive, share, first)
+    beginning = np.exp(np.cumsum(np.log1p(-share)) - np.log1p(-share[0]))
+    if node.lag > 0:
+        value = followed(value, share_of(timeline, node.lag, node.lag), first)
+    return Warmth(value, beginning)
+
+
+def evaluate(kind: Kind, given: Mapping[str, Value], wanted: frozenset[str]) -> dict[str, Value]:
+    """Compute the signals *wanted* and what goes into them; *given* has drives, nodes, parameters and the built-in."""
+    values: dict[str, Value] = dict(given)
+    for name, signal in kind.signals.items():
+        if name in wanted:
+            inputs = {key: values[value] if isinstance(value, str) else value for key, value in signal.inputs.items()}
+            values[name] = LAWS[signal.law](**inputs)
+    return values
