@@ -9,13 +9,13 @@ kind's levels are not yet those of the machine, so its template is stretched ont
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bools, Floats, Ints, Singles, State
-from fleet.fit.graph import Timeline, evaluate, inputs_of, levels_of, understood
+from fleet.fit.graph import Timeline, absent, evaluate, inputs_of, levels_of, understood
 from fleet.fit.records import Record
 from fleet.scenario.kind import Kind
 
@@ -32,6 +32,7 @@ SWITCH = 30.0
 """What a change of setpoint costs (nats)."""
 
 LEVELS = 41
+RECIPE_PHASES = 64
 SHORT_S = 60.0
 """A stretch of a setpoint or a pause shorter than this is a transition, no stretch of its own."""
 
@@ -96,7 +97,7 @@ def template(
 ) -> Floats:
     """Give what the sensors *places* show in *state* at *phase* and setpoint *level*; (sensors, len(phase))."""
     given: dict[str, Floats | float] = {"ambient": 22.0, "level": level, "time": 0.0, **parameters}
-    given |= {f"damage.{mode}": 0.0 for mode in kind.wear}
+    given |= absent(kind)
     index = list(State).index(state)
     for name, drive in kind.drives.items():
         value = list(levels_of(drive, phase))[index]
@@ -118,11 +119,22 @@ def decode(kind: Kind, record: Record, parameters: Mapping[str, float], *, perio
         return _always(record)
     if kind.cycle is None:
         return _steady(kind, record, places, parameters, first=first)
+    steered = [place for place in places if _steered(kind, kind.sensors[record.sensors[place]].signal)]
+    steady = [place for place in places if place not in steered] or places
     if not period_s:
-        period_s = find_period(kind, record, places)
+        period_s = find_period(kind, record, steady)
     if not period_s:
         return _always(record)
-    return _cyclic(kind, record, places, parameters, period_s=period_s, first=first)
+    found = _cyclic(kind, record, steady, parameters, period_s=period_s, first=first)
+    return _with_recipes(kind, record, steered, parameters, found, first=first) if steered else found
+
+
+def _steered(kind: Kind, signal: str) -> bool:
+    """Say whether the setpoint goes into *signal*."""
+    inputs = inputs_of(kind, signal)
+    return kind.setpoint is not None and (
+        "level" in inputs or any(kind.drives[name].setpoint for name in inputs & kind.drives.keys())
+    )
 
 
 def _always(record: Record) -> Decoded:
@@ -272,6 +284,37 @@ def _pieces(path: Ints, state: Ints, shortest: float) -> Ints:
             number, value = number + 1, int(level[start])
         piece[start:stop] = number
     return piece
+
+
+def _with_recipes(
+    kind: Kind, record: Record, places: list[int], parameters: Mapping[str, float], found: Decoded, *, first: bool
+) -> Decoded:
+    """Add the setpoints to a timeline whose phases are known."""
+    assert kind.setpoint is not None, "steered by a setpoint"
+    low, high = kind.setpoint.low, kind.setpoint.high
+    grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), LEVELS if high > low else 1)
+    phase = (np.arange(RECIPE_PHASES) + 0.5) / RECIPE_PHASES
+    cells = np.repeat(phase, len(grid)), np.tile(grid, len(phase))
+    execute = template(kind, record, places, parameters, State.EXECUTE, *cells)
+    scale = None
+    if not first:
+        between = np.abs(np.diff(execute.reshape(len(places), len(phase), -1), axis=2)).max(axis=(1, 2))
+        scale = np.maximum(_scales(kind, record, places, execute), 2 * between)
+    timeline = found.timeline
+    running = timeline.state == State.EXECUTE
+    value = np.where(running, record.value[places], np.nan)
+    seen = _seen(value, execute, np.zeros((len(places), 1)), scale)
+    at = np.minimum((timeline.phase * RECIPE_PHASES).astype(np.int64), RECIPE_PHASES - 1)
+    emission = np.zeros((timeline.scans, len(grid)), np.float32)
+    for row, known_as, width in zip(
+        seen.value, seen.execute.reshape(len(places), len(phase), -1), seen.scale, strict=True
+    ):
+        known = np.flatnonzero(np.isfinite(row))
+        z = (row[known, None] - known_as[at[known]]) / width
+        emission[known] -= np.minimum(0.5 * z * z, CLIP).astype(np.float32)
+    path = _sticky(emission, SWITCH)
+    piece = _pieces(path, timeline.state, SHORT_S / record.step_s)
+    return Decoded(replace(timeline, piece=piece), found.begins_s, found.period_s)
 
 
 # ---- with a cycle

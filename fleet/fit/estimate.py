@@ -20,6 +20,7 @@ from fleet.fit.graph import (
     Taus,
     Value,
     Warmth,
+    absent,
     drawn_parameters,
     evaluate,
     hall_air,
@@ -39,7 +40,7 @@ ROUNDS = 30
 CONVERGED = 1e-4
 BLOCKS = (8, 32, 128)
 HUBER = 2.0
-PRIOR_LOG, PRIOR_TAU_LOG, PRIOR_AIR_K, PRIOR_START = 1.0, 0.7, 3.0, 0.3
+PRIOR_LOG, PRIOR_TAU_LOG, PRIOR_AIR_K, PRIOR_START = 1.0, 0.7, 0.5, 0.3
 """Widths of the priors: of a parameter's and a time constant's logarithm, of the air (K), of the beginning."""
 
 PRIOR_CLOCK_S = 1000.0
@@ -52,6 +53,8 @@ says nothing of it."""
 PRIOR_WANDER_K, WANDER_S, WANDERS_MAX = 0.5, 3600.0, 24
 """The air's slow wander about its daily wave, K: free at knots an hour apart, or further where those are too many."""
 
+FOLDS = 64
+NOTHING_LOG = -30.0
 RIPPLE_RANGE = 2.5
 """A ripple is looked for between the kind's period divided and multiplied by this."""
 
@@ -71,7 +74,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """What was found for a machine; ``mean`` and ``sd`` are in the scale of *unknowns*: of parameters, the logarithm."""
+    """What was found for a machine; ``mean`` and ``sd`` are in the scale of *unknowns*, parameters' the logarithm."""
 
     record: Record
     decoded: Decoded
@@ -201,12 +204,12 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
     for name, value in by_role.get("parameter", {}).items():
         given[name] = _parameter(kind, name, value)
     at = points.astype(np.int64)
-    given |= {f"damage.{mode}": 0.0 for mode in kind.wear}
-    given["ambient"] = problem.air[at] + by_role.get("air", {}).get("", 0.0)
+    given |= absent(kind)
+    air = problem.air[at] + by_role.get("air", {}).get("", 0.0)
     if wander := list(by_role.get("wander", {}).values()):
-        knots = np.linspace(0.0, record.value.shape[1] - 1.0, len(wander))
-        given["ambient"] = given["ambient"] + np.interp(points, knots, wander)
-    given["time"] = at * record.step_s + by_role.get("clock", {}).get("", 0.0)
+        air = air + np.interp(points, np.linspace(0.0, record.value.shape[1] - 1.0, len(wander)), wander)
+    given["ambient"] = np.asarray(air, np.float64)
+    given["time"] = np.asarray(at * record.step_s, np.float64) + by_role.get("clock", {}).get("", 0.0)
     levels = np.array(list(by_role.get("level", {}).values()))
     given["level"] = levels[problem.decoded.timeline.piece[at]] if len(levels) else 1.0
     drives = {name: _mixed(rows[:, at], levels) for name, rows in problem.drives.items()}
@@ -299,7 +302,7 @@ def solve(problem: Problem, begin: Mapping[tuple[str, str], float]) -> tuple[Flo
         scale = _scale(data - expected, known, smallest)
         if small:
             break
-    return x, np.sqrt(np.diag(covariance))
+    return x, np.asarray(np.sqrt(np.diag(covariance)), np.float64)
 
 
 def _scale(rest: Floats, known: Bools, smallest: Floats) -> Floats:
@@ -307,14 +310,15 @@ def _scale(rest: Floats, known: Bools, smallest: Floats) -> Floats:
     spread = np.array(
         [np.median(np.abs(row[here])) if here.any() else 1.0 for row, here in zip(rest, known, strict=True)]
     )
-    return np.maximum(1.4826 * spread, smallest)[:, None]
+    return np.asarray(np.maximum(1.4826 * spread, smallest)[:, None], np.float64)
 
 
 def _weights(rest: Floats, known: Bools, scale: Floats) -> Floats:
     """Give Huber's weights, less by how far neighbouring residuals say the same twice; (sensors, points)."""
     z = np.abs(np.where(known, rest, 0.0)) / scale
     weight = np.where(known, np.minimum(1.0, HUBER / np.maximum(z, 1e-9)), 0.0) / scale**2
-    return weight / np.array([_repeats(row[here]) for row, here in zip(rest, known, strict=True)])[:, None]
+    repeats = np.array([_repeats(row[here]) for row, here in zip(rest, known, strict=True)])
+    return np.asarray(weight / repeats[:, None], np.float64)
 
 
 def _repeats(rest: Floats) -> float:
@@ -379,12 +383,19 @@ def ripple_of(problem: Problem, x: Floats) -> dict[tuple[str, str], float]:
         return {}
     period, amplitude = kind.signals[name].inputs["period"], kind.signals[name].inputs["amplitude"]
     scans = record.value.shape[1]
-    rest = record.value[problem.places] - predict(problem, x, np.arange(scans, dtype=np.float64))
+    still = np.array(
+        [
+            NOTHING_LOG if unknown.name == amplitude else value
+            for unknown, value in zip(problem.unknowns, x, strict=True)
+        ]
+    )
+    rest = record.value[problem.places] - predict(problem, still, np.arange(scans, dtype=np.float64))
     shows = [row for row, signal in enumerate(problem.signals) if name in inputs_of(kind, signal)]
     row = max(shows, key=lambda each: int(np.isfinite(rest[each]).sum()))
     known = np.isfinite(rest[row])
-    scatter = 1.4826 * np.median(np.abs(rest[row][known] - np.median(rest[row][known])))
-    series = np.where(known, np.clip(rest[row] - np.median(rest[row][known]), -4 * scatter, 4 * scatter), 0.0)
+    series = _folded_out(rest[row], known, problem.decoded)
+    scatter = 1.4826 * float(np.median(np.abs(series[known])))
+    series = np.clip(series, -4 * scatter, 4 * scatter)
     size = 1 << int(np.ceil(np.log2(4 * scans)))
     spectrum = np.fft.rfft(series, size)
     usual = kind.parameters[period].value.value if isinstance(period, str) else float(period)
@@ -402,3 +413,15 @@ def ripple_of(problem: Problem, x: Floats) -> dict[tuple[str, str], float]:
     if isinstance(amplitude, str):
         begin["parameter", amplitude] = float(np.log(max(strength, 1e-9) / kind.parameters[amplitude].value.value))
     return begin
+
+
+def _folded_out(rest: Floats, known: Bools, decoded: Decoded) -> Floats:
+    """Take out of *rest* what every cycle repeats: its harmonics could be taken for a ripple; 0 where not known."""
+    bins = (decoded.timeline.phase * FOLDS).astype(np.int64) % FOLDS
+    held = decoded.timeline.state != State.EXECUTE
+    bins = np.where(held, FOLDS, bins)
+    series = np.zeros(len(rest))
+    for each in np.unique(bins).tolist():
+        here = known & (bins == each)
+        series[here] = rest[here] - np.median(rest[here]) if here.any() else 0.0
+    return series

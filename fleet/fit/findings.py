@@ -92,7 +92,9 @@ def _interval(error: float, machines: int) -> str:
 # ---- parameters
 
 
-def _pooled(fits: tuple[Fit, ...], role: str, name: str, prior: float) -> tuple[Pooled | None, float]:
+def _pooled(
+    fits: tuple[Fit, ...], role: str, name: str, prior: float, usual: float = 0.0
+) -> tuple[Pooled | None, float]:
     """Put the machines together that say something of an unknown; also the narrowest width of all."""
     each = [found for fit in fits if (found := fit.found(role, name)) is not None]
     narrow = min((sd for _, sd in each), default=np.inf)
@@ -100,7 +102,7 @@ def _pooled(fits: tuple[Fit, ...], role: str, name: str, prior: float) -> tuple[
     if not good:
         return None, narrow
     means, sds = np.array(good).T
-    return pooled(means, sds), narrow
+    return pooled(means, sds, usual=usual), narrow
 
 
 def _parameters(fitted: Fitted, found: Findings) -> None:
@@ -109,7 +111,7 @@ def _parameters(fitted: Fitted, found: Findings) -> None:
     for name, parameter in kind.parameters.items():
         if name == cycle:
             continue
-        both, narrow = _pooled(fitted.fits, "parameter", name, PRIOR_LOG)
+        both, narrow = _pooled(fitted.fits, "parameter", name, PRIOR_LOG, parameter.spread)
         if both is None or both.sd > SURE:
             found.unknowable.append(Unknowable(name, _why_parameter(fitted, name, narrow)))
             continue
@@ -156,7 +158,8 @@ def _why_parameter(fitted: Fitted, name: str, narrow: float) -> str:
         if not sensors:
             return "nothing that a sensor shows depends on it"
         return f"shows only in {', '.join(sensors)}: not in the file, or not understood"
-    if any(name in signal.inputs.values() and _has_damage(signal.inputs) for signal in kind.signals.values()):
+    worn = any(name in signal.inputs.values() and _has_damage(signal.inputs) for signal in kind.signals.values())
+    if worn and narrow > 0.95 * PRIOR_LOG:
         return "shows only as a part wears out, and none is seen to"
     return f"the readings leave it ±{_share(1.96 * narrow)}: nothing in them moves by it alone"
 
@@ -200,7 +203,7 @@ def _period(fitted: Fitted, found: Findings) -> None:
         return
     cycles = [len(fit.decoded.begins_s) for fit in each]
     value = np.log([fit.decoded.period_s for fit in each])
-    both = pooled(value, np.array([0.02 / np.sqrt(count) for count in cycles]))
+    both = pooled(value, np.array([0.02 / np.sqrt(count) for count in cycles]), usual=0.05)
     usual = kind.parameters[own].value.value if isinstance(own, str) else own
     period = float(np.exp(both.middle))
     note = f"{_interval(both.sd, both.machines)}, {sum(cycles):,} cycles"

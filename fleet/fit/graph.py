@@ -12,12 +12,17 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from fleet.data import Bools, Floats, Ints, State
+from fleet.data import Floats, Ints, State
 from fleet.scenario.kind import Drive, Kind
 from fleet.sim.hall import KNOT_US, Air, read_off
 from fleet.sim.laws import LAW_INPUTS, LAWS
 
 Value = Floats | float
+
+STEPS_A_TAU = 60
+"""A slow node is stepped so many times in its time constant, or from scan to scan where those are further apart."""
+
+TAU_MIN_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +83,16 @@ def understood(kind: Kind, signal: str) -> str:
             or name in kind.nodes
             or name in kind.parameters
             or name in ("ambient", "level", "time")
-            or name.startswith("damage.")
+            or name in absent(kind)
         ):
             return f"signal {name} is not computed from the machine's own drives"
     return ""
+
+
+def absent(kind: Kind) -> dict[str, float]:
+    """Give what is taken as not there, by its name in laws: damage, inrush, and what differs from part to part."""
+    rising = {f"rising.{drive}": 0.0 for drive in kind.drives}
+    return {**{f"damage.{mode}": 0.0 for mode in kind.wear}, **rising, "part_scatter": 0.0}
 
 
 def levels_of(drive: Drive, phase: Floats) -> Iterator[Value]:
@@ -130,12 +141,6 @@ def followed(target: Floats, share: Floats, first: float) -> Floats:
     )
 
 
-def share_of(timeline: Timeline, tau_s: float, rest_s: float) -> Floats:
-    """Give the share of the way that a lag goes from scan to scan: *tau_s* while executing, else *rest_s*."""
-    executing: Bools = timeline.state == State.EXECUTE
-    return -np.expm1(-timeline.step_s / np.where(executing, max(tau_s, 1e-3), max(rest_s, 1e-3)))
-
-
 @dataclass(frozen=True, slots=True)
 class Taus:
     """The time constants of a node, s."""
@@ -155,14 +160,31 @@ class Warmth:
 def warmth_of(kind: Kind, name: str, drive: Floats, timeline: Timeline, taus: Taus) -> Warmth:
     """Step the node *name* and the lag behind it along the grid, under *drive*, which has no gain."""
     node = kind.nodes[name]
-    share = share_of(timeline, taus.tau, taus.at_rest)
-    settled_s = taus.tau * 0.1 / timeline.step_s
-    first = float(drive[: max(1, min(len(drive), int(settled_s)))].mean())
-    value = followed(drive, share, first)
-    beginning = np.exp(np.cumsum(np.log1p(-share)) - np.log1p(-share[0]))
+    shortest = min(taus.tau, taus.at_rest)
+    every = max(1, int(shortest / STEPS_A_TAU / timeline.step_s))
+    step_s, scans = every * timeline.step_s, timeline.scans
+    mean = _means(drive, every)
+    resting = _means((timeline.state != State.EXECUTE).astype(np.float64), every)
+    rate = (1.0 - resting) / max(taus.tau, TAU_MIN_S) + resting / max(taus.at_rest, TAU_MIN_S)
+    first = float(drive[: max(1, min(scans, int(0.1 * taus.tau / timeline.step_s)))].mean())
+    value = followed(mean, -np.expm1(-step_s * rate), first)
     if node.lag > 0:
-        value = followed(value, share_of(timeline, node.lag, node.lag), first)
-    return Warmth(value, beginning)
+        value = followed(value, np.full(len(mean), -np.expm1(-step_s / node.lag)), first)
+    beginning = np.exp(-step_s * (np.cumsum(rate) - rate[0]))
+    if every == 1:
+        return Warmth(value, beginning)
+    ends = np.minimum((np.arange(len(mean)) + 1) * every, scans) - 1
+    at = np.arange(scans)
+    return Warmth(np.interp(at, ends, value), np.interp(at, ends, beginning))
+
+
+def _means(row: Floats, every: int) -> Floats:
+    """Give the means of *every* scans each; the last ones may be fewer."""
+    if every == 1:
+        return row
+    starts = np.arange(0, len(row), every)
+    counts = np.diff(np.append(starts, len(row)))
+    return np.asarray(np.add.reduceat(row, starts) / counts)
 
 
 def evaluate(kind: Kind, given: Mapping[str, Value], wanted: frozenset[str]) -> dict[str, Value]:

@@ -27,22 +27,20 @@ class Pooled:
     apart: tuple[int, ...]
 
 
-def pooled(value: Floats, sd: Floats) -> Pooled:
+def pooled(value: Floats, sd: Floats, *, usual: float) -> Pooled:
     """Put the machines' *value*, each known to *sd*, together by a random-effects mean.
 
-    DerSimonian & Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 7, 1986: what the values
-    scatter beyond their own widths is the spread between machines.
+    What the values scatter beyond their own widths is the spread between machines (Hedges & Olkin, Statistical
+    Methods for Meta-Analysis, 1985, ch. 9: the variance less the mean of the squared widths, which no single
+    machine with too narrow a width can rule). *usual* is how far such machines differ as a rule.
     """
-    inside = _inside(value, sd)
+    inside = _inside(value, sd, usual)
     apart = tuple(np.flatnonzero(~inside).tolist())
     value, sd = value[inside], np.maximum(sd[inside], 1e-9)
     machines = len(value)
     if machines == 1:
         return Pooled(float(value[0]), float(sd[0]), None, 0.0, 1, apart)
-    weight = sd**-2.0
-    middle = float((weight * value).sum() / weight.sum())
-    excess = float((weight * (value - middle) ** 2).sum()) - (machines - 1)
-    between2 = max(0.0, excess / float(weight.sum() - (weight**2).sum() / weight.sum()))
+    between2 = max(0.0, float(value.var(ddof=1)) - float((sd**2).mean()))
     weight = 1.0 / (sd**2 + between2)
     middle = float((weight * value).sum() / weight.sum())
     error = float(weight.sum() ** -0.5)
@@ -53,9 +51,9 @@ def pooled(value: Floats, sd: Floats) -> Pooled:
     return Pooled(middle, error, float(np.sqrt(between2)), between_sd, machines, apart)
 
 
-def _inside(value: Floats, sd: Floats) -> Bools:
+def _inside(value: Floats, sd: Floats, usual: float) -> Bools:
     if len(value) < 4:
         return np.ones(len(value), bool)
     middle = np.median(value)
-    spread = max(1.4826 * float(np.median(np.abs(value - middle))), float(np.median(sd)), 0.02)
+    spread = max(1.4826 * float(np.median(np.abs(value - middle))), float(np.median(sd)), 0.6 * usual, 0.02)
     return np.asarray(np.abs(value - middle) <= APART * spread)
