@@ -135,7 +135,8 @@ def _spread(fitted: Fitted, found: Findings, name: str, own: float, both: Pooled
     """Take the spread between machines where there are enough of them, or where they contradict the kind's."""
     if both.between is None:
         return
-    contradicts = abs(both.between - own) > 2 * max(both.between_sd, 0.002)
+    scatter = max(both.between, own) / np.sqrt(2 * (both.machines - 1))
+    contradicts = abs(both.between - own) > 2 * max(both.between_sd, scatter, 0.002)
     taken = both.machines >= SPREAD_SURE or contradicts
     note = f"±{_share(1.96 * both.between_sd)} (95 %), {_machines(both.machines)}"
     if both.apart:

@@ -55,10 +55,16 @@ def octaves() -> Floats:
 
 
 def _hadamard(series: Floats, length: int) -> Floats:
-    """Give second differences of neighbouring block means, scaled so that white noise keeps its variance at 1."""
-    blocks = len(series) // length
-    mean = series[: blocks * length].reshape(blocks, length).mean(axis=1)
-    return np.asarray((mean[:-2] - 2 * mean[1:-1] + mean[2:]) / np.sqrt(6.0))
+    """Give second differences of neighbouring block means, scaled so that white noise keeps its variance at 1.
+
+    Blocks begin at every reading, so that it does not matter where the octaves of 1/f noise change; a difference is
+    NaN where one of its readings is.
+    """
+    sums = np.cumsum(np.append(0.0, np.nan_to_num(series)))
+    holes = np.cumsum(np.append(0, np.isnan(series)))
+    mean = (sums[length:] - sums[:-length]) / length
+    mean[holes[length:] != holes[:-length]] = np.nan
+    return np.asarray((mean[: -2 * length] - 2 * mean[length:-length] + mean[2 * length :]) / np.sqrt(6.0))
 
 
 def _variance(found: Floats, step: float) -> float:
@@ -86,11 +92,11 @@ def noise_of(value: Floats, signal: Floats, usable: Bools, *, step: float, span:
             continue
         differences, moved = _hadamard(rest, length), _hadamard(signal, length)
         good = np.isfinite(differences)
-        if good.sum() < WINDOWS_MIN:
+        if good.sum() < WINDOWS_MIN * length:
             continue
         usual = max(1.4826 * float(np.median(np.abs(differences[good]))), 0.3 * step / np.sqrt(length))
         good &= np.abs(moved) < FLAT * usual + 1e-12
-        if good.sum() < WINDOWS_MIN:
+        if good.sum() < WINDOWS_MIN * length:
             continue
         variances[place] = max(_variance(differences[good], step / np.sqrt(length)) - step**2 / 12 / length, 0.0)
         counts[place] = good.sum()
@@ -123,7 +129,8 @@ def _parts(variances: Floats, counts: Floats) -> tuple[float, float, float]:
     seen = variances[known]
     # A variance of n windows is known to a share of sqrt(2 / n), and neighbouring windows share blocks. No more than
     # a few percent is believed of any: long blocks may hold something of the machine's own.
-    worth = np.sqrt(np.minimum(counts[known], 2000.0) / 4.0) / np.maximum(seen, seen.max() * 1e-6)
+    worth = np.sqrt(np.minimum(counts[known] / np.array(BLOCKS)[known], 2000.0) / 4.0)
+    worth /= np.maximum(seen, seen.max() * 1e-6)
     design = (shapes * worth).T
     both = np.linalg.lstsq(design, seen * worth, rcond=None)[0]
     error = float(np.sqrt(np.linalg.pinv(design.T @ design)[1, 1]))
