@@ -167,8 +167,14 @@ def _seen(value: Floats, execute: Floats, others: Floats, scale: Floats | None) 
             execute[place] = low + (execute[place] - t_low) * stretch
         else:
             execute[place] *= ratio
-        scales[place] = 0.12 * (high - low) + 0.04 * abs(middle) + 1e-9
+        scales[place] = max(0.12 * (high - low) + 0.04 * abs(middle), 2 * _scatter(row)) + 1e-9
     return _Seen(value, execute, others, scales)
+
+
+def _scatter(row: Floats) -> float:
+    """Give how far neighbouring readings scatter (1 sigma)."""
+    jumps = np.abs(np.diff(row[np.isfinite(row)]))
+    return float(1.4826 * np.median(jumps) / np.sqrt(2)) if len(jumps) else 0.0
 
 
 def _ratio(high: float, t_high: float) -> float:
@@ -207,9 +213,7 @@ def _scales(kind: Kind, record: Record, places: list[int], execute: Floats) -> F
     scales = np.empty(len(places))
     for number, place in enumerate(places):
         sensor = kind.sensors[record.sensors[place]]
-        row = record.value[place]
-        jumps = np.abs(np.diff(row[np.isfinite(row)]))
-        noise = 1.4826 * np.median(jumps) / np.sqrt(2) if len(jumps) else 0.0
+        noise = _scatter(record.value[place])
         spread = float(np.ptp(execute[number]))
         top = float(np.abs(execute[number]).max())
         scales[number] = max(1.5 * noise, 0.03 * spread, 0.004 * top, sensor.resolution)

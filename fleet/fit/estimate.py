@@ -31,7 +31,7 @@ from fleet.fit.graph import (
     warmth_of,
 )
 from fleet.fit.records import Record
-from fleet.scenario.kind import Kind
+from fleet.scenario.kind import Drive, Kind
 
 POINTS_MAX = 3_000
 """Readings of a sensor that the levels are fitted to; the noise uses all."""
@@ -55,6 +55,9 @@ PRIOR_WANDER_K, WANDER_S, WANDERS_MAX = 0.5, 3600.0, 24
 
 FOLDS = 64
 NOTHING_LOG = -30.0
+TIMING_SCANS = 0.5
+"""How well the instants of steps are known, in scans."""
+
 RIPPLE_RANGE = 2.5
 """A ripple is looked for between the kind's period divided and multiplied by this."""
 
@@ -105,6 +108,7 @@ class Problem:
     wanted: frozenset[str]
     drives: dict[str, Floats]  # as decoded, one row a setpoint's piece: (pieces or 1, scans)
     air: Floats
+    rails: list[tuple[float, float]]  # of each modelled sensor; without an end where its readings are beyond it
     warmth: dict[tuple[str, float, float], list[Warmth]] = field(default_factory=dict)
     lags: dict[int, float] = field(default_factory=dict)  # a sensor's own time constant, s
 
@@ -144,9 +148,16 @@ def set_up(kind: Kind, record: Record, decoded: Decoded) -> Problem:
     if record.air is not None and np.isfinite(record.air).sum() > 10:
         known = np.flatnonzero(np.isfinite(record.air))
         air = np.interp(np.arange(scans), known, record.air[known])
-    problem = Problem(kind, record, decoded, [], places, signals, wanted, drives, air)
+    rails = [_rails(kind.sensors[record.sensors[place]].span, record.value[place]) for place in places]
+    problem = Problem(kind, record, decoded, [], places, signals, wanted, drives, air, rails)
     problem.unknowns = _unknowns(problem, pieces)
     return problem
+
+
+def _rails(span: tuple[float, float], value: Floats) -> tuple[float, float]:
+    """Give the ends beyond which a sensor shows nothing; one that has readings beyond them has other ones."""
+    low, high = span
+    return (low if np.nanmin(value) >= low else -np.inf, high if np.nanmax(value) <= high else np.inf)
 
 
 def _unknowns(problem: Problem, pieces: int) -> list[Unknown]:
@@ -212,7 +223,7 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
     given["time"] = np.asarray(at * record.step_s, np.float64) + by_role.get("clock", {}).get("", 0.0)
     levels = np.array(list(by_role.get("level", {}).values()))
     given["level"] = levels[problem.decoded.timeline.piece[at]] if len(levels) else 1.0
-    drives = {name: _mixed(rows[:, at], levels) for name, rows in problem.drives.items()}
+    drives = {name: _mixed(kind.drives[name], rows[:, at], levels) for name, rows in problem.drives.items()}
     given |= drives
     for name, node in kind.nodes.items():
         if name in problem.wanted:
@@ -221,7 +232,7 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
                 node.tau_at_rest * float(np.exp(by_role.get("rest", {}).get(name, 0.0))),
             )
             warmth = _warmth(problem, name, taus)
-            follows = _mixed(np.stack([each.follows[at] for each in warmth]), levels)
+            follows = _mixed(kind.drives[node.drive], np.stack([each.follows[at] for each in warmth]), levels)
             beginning = by_role.get("start", {}).get(name, 0.0) * warmth[0].beginning[at]
             gain = given[node.gain] if isinstance(node.gain, str) else node.gain
             given[name] = gain * (follows + beginning)
@@ -230,13 +241,13 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
     for row, (place, signal) in enumerate(zip(problem.places, problem.signals, strict=True)):
         name = record.sensors[place]
         gain = 1.0 + by_role.get("gain", {}).get(name, 0.0)
-        out[row] = gain * values[signal] + by_role.get("offset", {}).get(name, 0.0)
+        out[row] = np.clip(gain * values[signal] + by_role.get("offset", {}).get(name, 0.0), *problem.rails[row])
     return out
 
 
-def _mixed(rows: Floats, levels: Floats) -> Floats:
-    """Put the pieces of a setpoint together, each times its level."""
-    return np.asarray(levels[: len(rows)] @ rows) if len(rows) > 1 or len(levels) == 1 == len(rows) else rows[0]
+def _mixed(drive: Drive, rows: Floats, levels: Floats) -> Floats:
+    """Put the pieces of a drive that follows the setpoint together, each times its level."""
+    return np.asarray(levels @ rows) if drive.setpoint and len(levels) else rows[0]
 
 
 def _warmth(problem: Problem, name: str, taus: Taus) -> list[Warmth]:
@@ -276,7 +287,8 @@ def solve(problem: Problem, begin: Mapping[tuple[str, str], float]) -> tuple[Flo
     damping = 1e-3
     expected = predict(problem, x, points)
     covariance = np.diag(width**2)
-    scale = _scale(data - expected, known, smallest)
+    blur = _blur(problem, x, points)
+    scale = _scale(data - expected, known, smallest, blur)
     for turn in range(ROUNDS):
         slope = _slopes(problem, x, points, expected, width)
         weight = _weights(data - expected, known, scale)
@@ -299,18 +311,34 @@ def solve(problem: Problem, begin: Mapping[tuple[str, str], float]) -> tuple[Flo
             break
         small = np.abs(trial - x).max() < CONVERGED and turn > 2
         x, expected, damping = trial, after_expected, max(damping / 10, 1e-9)
-        scale = _scale(data - expected, known, smallest)
+        if turn < 6:
+            blur = _blur(problem, x, points)
+        scale = _scale(data - expected, known, smallest, blur)
         if small:
             break
     return x, np.asarray(np.sqrt(np.diag(covariance)), np.float64)
 
 
-def _scale(rest: Floats, known: Bools, smallest: Floats) -> Floats:
-    """Give each sensor's scatter about the model by the median absolute deviation; (sensors, 1)."""
+def _blur(problem: Problem, x: Floats, points: Floats) -> Floats:
+    """Give what each point may be off because the instant of a step is known to a part of a scan; (sensors, points)."""
+    last = problem.decoded.timeline.scans - 1.0
+    here = predict(problem, x, points)
+    before = predict(problem, x, np.maximum(points - 1, 0.0))
+    after = predict(problem, x, np.minimum(points + 1, last))
+    return np.asarray(TIMING_SCANS * np.maximum(np.abs(after - here), np.abs(here - before)))
+
+
+def _scale(rest: Floats, known: Bools, smallest: Floats, blur: Floats) -> Floats:
+    """Give the scatter of every point about the model: by the sensor's median absolute deviation where it is calm.
+
+    (sensors, points); to it comes the *blur* of its instant.
+    """
+    calm = blur <= np.median(blur, axis=1, keepdims=True)
+    known = np.where((known & calm).sum(axis=1, keepdims=True) > 30, known & calm, known)
     spread = np.array(
         [np.median(np.abs(row[here])) if here.any() else 1.0 for row, here in zip(rest, known, strict=True)]
     )
-    return np.asarray(np.maximum(1.4826 * spread, smallest)[:, None], np.float64)
+    return np.asarray(np.hypot(np.maximum(1.4826 * spread, smallest)[:, None], blur), np.float64)
 
 
 def _weights(rest: Floats, known: Bools, scale: Floats) -> Floats:

@@ -16,8 +16,9 @@ from fleet.fit.pool import Pooled, pooled
 from fleet.scenario.kind import Kind
 from fleet.scenario.quantities import DIMENSIONS, DURATION
 
-SURE = 0.12
-"""A number whose standard error is a larger share of it is not identified: the kind's own stays."""
+SURE = 0.08
+"""A number that a usual machine leaves with a larger width (1 sigma, a share of it) is not identified: the kind's own
+stays. Widths are not divided by the root of the machines: what they share, as the hall's air, does not average."""
 
 PRIORS = 0.5
 """A machine whose posterior is wider than this share of the prior says nothing of a number."""
@@ -112,8 +113,9 @@ def _parameters(fitted: Fitted, found: Findings) -> None:
         if name == cycle:
             continue
         both, narrow = _pooled(fitted.fits, "parameter", name, PRIOR_LOG, parameter.spread)
-        if both is None or both.sd > SURE:
-            found.unknowable.append(Unknowable(name, _why_parameter(fitted, name, narrow)))
+        if both is None or both.width > SURE:
+            width = narrow if both is None else both.width
+            found.unknowable.append(Unknowable(name, _why_parameter(fitted, name, width)))
             continue
         unit = DIMENSIONS[parameter.value.dimension].unit
         value = parameter.value.value * float(np.exp(both.middle))
@@ -404,8 +406,8 @@ def _taus(fitted: Fitted, found: Findings, name: str) -> None:
         if both is None and not np.isfinite(narrow):
             why = f"{node.drive} never changes for long" if role == "tau" else "the machines never rest for long"
             found.unknowable.append(Unknowable(f"{name}.{key}", why))
-        elif both is None or both.sd > SURE:
-            left = narrow if both is None else both.sd
+        elif both is None or both.width > SURE:
+            left = narrow if both is None else both.width
             found.unknowable.append(Unknowable(f"{name}.{key}", f"the readings leave it ±{_share(1.96 * left)}"))
         else:
             value = own * float(np.exp(both.middle))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from fleet.data import Floats
 from fleet.fit.decode import Decoded, decode
-from fleet.fit.estimate import Fit, executing, fitted, parameters_of, ripple_of, set_up, solve
+from fleet.fit.estimate import Fit, Problem, executing, fitted, parameters_of, ripple_of, set_up, solve
 from fleet.fit.graph import drawn_parameters
 from fleet.fit.noise import Noise, noise_of
 from fleet.fit.records import Record, Records, records_of, steps_of
@@ -19,6 +20,9 @@ from fleet.scenario.kind import Kind
 
 MACHINES_MAX = 16
 """Machines that are fitted: what differs between them is known well enough from so many."""
+
+SAME_LEVEL = 0.012
+"""Setpoints that are closer than this are one."""
 
 Progress = Callable[[str], None]
 
@@ -85,10 +89,28 @@ def _machine(kind: Kind, record: Record) -> Fit:
     }
     problem = set_up(kind, record, decoded)
     x, sd = solve(problem, begin)
+    if (merged := _merged(problem, x)) is not None:
+        problem = set_up(kind, record, merged)
+        x, sd = solve(problem, begin)
     if ripple := ripple_of(problem, x):
         begin = {(u.role, u.name): float(value) for u, value in zip(problem.unknowns, x, strict=True)}
         x, sd = solve(problem, begin | ripple)
     return fitted(problem, x, sd)
+
+
+def _merged(problem: Problem, x: Floats) -> Decoded | None:
+    """Join neighbouring stretches whose setpoints were found to be the same; None where there are none.
+
+    Each stretch has a prior of its own: two for what is one would make its level, and all that goes with it, surer
+    than it is.
+    """
+    level = [float(value) for unknown, value in zip(problem.unknowns, x, strict=True) if unknown.role == "level"]
+    joins = [abs(after - before) < SAME_LEVEL for before, after in pairwise(level)]
+    if not any(joins):
+        return None
+    number = np.concatenate([[0], np.cumsum([not join for join in joins])])
+    timeline = problem.decoded.timeline
+    return replace(problem.decoded, timeline=replace(timeline, piece=number[timeline.piece].astype(np.int64)))
 
 
 def _step(name: str, fits: list[Fit]) -> float | None:

@@ -82,7 +82,8 @@ def understood(kind: Kind, signal: str) -> str:
             name in kind.drives
             or name in kind.nodes
             or name in kind.parameters
-            or name in ("ambient", "level", "time")
+            or name in ("ambient", "time")
+            or (name == "level" and not (kind.receiver or kind.meter))
             or name in absent(kind)
         ):
             return f"signal {name} is not computed from the machine's own drives"

@@ -144,7 +144,7 @@ def _by_level(rest: Floats, level: Floats, step: float, flicker2: float, white: 
     """Split white noise into a constant and a share of the signal where its levels tell them apart."""
     if len(rest) < LEVELS * WINDOWS_MIN:
         return white, None
-    edges = np.unique(np.quantile(level, np.linspace(0, 1, LEVELS + 1)))
+    edges = np.linspace(level.min(), level.max(), LEVELS + 1)
     middles, sizes, numbers = [], [], []
     for low, high in pairwise(edges):
         inside = (level >= low) & ((level < high) | (high == edges[-1]))

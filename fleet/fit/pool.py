@@ -17,10 +17,14 @@ SPREAD_MACHINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """A number over all machines: its *middle* with standard error *sd*, the spread *between* them and its own."""
+    """A number over all machines: its *middle* with standard error *sd*, the spread *between* them and its own.
+
+    *width* is how sure a usual machine is of it.
+    """
 
     middle: float
     sd: float
+    width: float
     between: float | None
     between_sd: float
     machines: int
@@ -39,16 +43,16 @@ def pooled(value: Floats, sd: Floats, *, usual: float) -> Pooled:
     value, sd = value[inside], np.maximum(sd[inside], 1e-9)
     machines = len(value)
     if machines == 1:
-        return Pooled(float(value[0]), float(sd[0]), None, 0.0, 1, apart)
+        return Pooled(float(value[0]), float(sd[0]), float(sd[0]), None, 0.0, 1, apart)
     between2 = max(0.0, float(value.var(ddof=1)) - float((sd**2).mean()))
     weight = 1.0 / (sd**2 + between2)
     middle = float((weight * value).sum() / weight.sum())
     error = float(weight.sum() ** -0.5)
+    width = float(np.median(sd))
     if machines < SPREAD_MACHINES:
-        return Pooled(middle, error, None, 0.0, machines, apart)
-    usual2 = float(np.median(sd) ** 2)
-    between_sd = float(np.sqrt((between2 + usual2) / (2 * (machines - 1))))
-    return Pooled(middle, error, float(np.sqrt(between2)), between_sd, machines, apart)
+        return Pooled(middle, error, width, None, 0.0, machines, apart)
+    between_sd = float(np.sqrt((between2 + width**2) / (2 * (machines - 1))))
+    return Pooled(middle, error, width, float(np.sqrt(between2)), between_sd, machines, apart)
 
 
 def _inside(value: Floats, sd: Floats, usual: float) -> Bools:
