@@ -20,6 +20,9 @@ SURE = 0.08
 """A number that a usual machine leaves with a larger width (1 sigma, a share of it) is not identified: the kind's own
 stays. Widths are not divided by the root of the machines: what they share, as the hall's air, does not average."""
 
+ROUGHLY = 2.5
+"""A number known less well is taken all the same where the kind's own is so many widths away: levels follow it."""
+
 PRIORS = 0.5
 """A machine whose posterior is wider than this share of the prior says nothing of a number."""
 
@@ -86,8 +89,14 @@ def _machines(count: int) -> str:
     return f"{count} machine{'' if count == 1 else 's'}"
 
 
-def _interval(error: float, machines: int) -> str:
-    return f"±{_share(1.96 * error)} (95 %), {_machines(machines)}"
+def _interval(both: Pooled) -> str:
+    rough = f"; rough: each machine leaves it ±{_share(1.96 * both.width)}" if both.width > SURE else ""
+    return f"±{_share(1.96 * both.sd)} (95 %), {_machines(both.machines)}{rough}"
+
+
+def _taken(both: Pooled) -> bool:
+    """Say whether the kind's own gives way: to what is known well, and to what is known roughly and contradicts it."""
+    return both.width <= SURE or abs(both.middle) > ROUGHLY * both.width
 
 
 # ---- parameters
@@ -113,7 +122,7 @@ def _parameters(fitted: Fitted, found: Findings) -> None:
         if name == cycle:
             continue
         both, narrow = _pooled(fitted.fits, "parameter", name, PRIOR_LOG, parameter.spread)
-        if both is None or both.width > SURE:
+        if both is None or not _taken(both):
             width = narrow if both is None else both.width
             found.unknowable.append(Unknowable(name, _why_parameter(fitted, name, width)))
             continue
@@ -125,7 +134,7 @@ def _parameters(fitted: Fitted, found: Findings) -> None:
                 name,
                 _text(parameter.value.value, unit),
                 _text(value, unit),
-                _interval(both.sd, both.machines),
+                _interval(both),
             )
         )
         settings = found.settings.setdefault(name, {})
@@ -209,7 +218,7 @@ def _period(fitted: Fitted, found: Findings) -> None:
     both = pooled(value, np.array([0.02 / np.sqrt(count) for count in cycles]), usual=0.05)
     usual = kind.parameters[own].value.value if isinstance(own, str) else own
     period = float(np.exp(both.middle))
-    note = f"{_interval(both.sd, both.machines)}, {sum(cycles):,} cycles"
+    note = f"{_interval(both)}, {sum(cycles):,} cycles"
     found.rows.append(Row("cycle", name, _text(usual, DURATION.unit), _text(period, DURATION.unit), note))
     if isinstance(own, str):
         settings = found.settings.setdefault(own, {})
@@ -406,13 +415,13 @@ def _taus(fitted: Fitted, found: Findings, name: str) -> None:
         if both is None and not np.isfinite(narrow):
             why = f"{node.drive} never changes for long" if role == "tau" else "the machines never rest for long"
             found.unknowable.append(Unknowable(f"{name}.{key}", why))
-        elif both is None or both.width > SURE:
+        elif both is None or not _taken(both):
             left = narrow if both is None else both.width
             found.unknowable.append(Unknowable(f"{name}.{key}", f"the readings leave it ±{_share(1.96 * left)}"))
         else:
             value = own * float(np.exp(both.middle))
             unit = DURATION.unit
-            note = _interval(both.sd, both.machines)
+            note = _interval(both)
             found.rows.append(Row("node", f"{name}.{key}", _text(own, unit), _text(value, unit), note))
             found.settings.setdefault(name, {})[key] = _text(value, unit)
 
