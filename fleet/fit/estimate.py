@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fleet.data import Bools, Floats, State
+from fleet.data import Bools, Floats, Ints, State
 from fleet.fit.decode import Decoded
 from fleet.fit.graph import (
     Taus,
@@ -25,6 +25,7 @@ from fleet.fit.graph import (
     evaluate,
     hall_air,
     inputs_of,
+    lagged,
     settled,
     target_of,
     understood,
@@ -39,12 +40,18 @@ POINTS_MAX = 3_000
 ROUNDS = 30
 CONVERGED = 1e-4
 BLOCKS = (8, 32, 128)
+KEPT = 60
+"""What was stepped along the scans is kept for so many time constants."""
+
 HUBER = 2.0
 PRIOR_LOG, PRIOR_TAU_LOG, PRIOR_AIR_K, PRIOR_START = 1.0, 0.7, 0.5, 0.3
 """Widths of the priors: of a parameter's and a time constant's logarithm, of the air (K), of the beginning."""
 
 PRIOR_CLOCK_S = 1000.0
 """When a ripple began."""
+
+LAGGED = 20.0
+"""A sensor's own lag shows behind a node that is no slower than so many times it."""
 
 MOVED, RESTED = 0.1, 0.25
 """A node that moved by less than this share of its rise, or rested for less than this share of its time constant,
@@ -69,7 +76,7 @@ RANGE_LOG = 4.0
 class Unknown:
     """A number to find: its *role* and *name*, and the prior's centre and width in the scale it is found in."""
 
-    role: str  # parameter, tau, rest, start, gain, offset, air, wander, level, clock
+    role: str  # parameter, tau, rest, start, lag, gain, offset, air, wander, level, clock
     name: str
     centre: float
     width: float
@@ -109,8 +116,8 @@ class Problem:
     drives: dict[str, Floats]  # as decoded, one row a setpoint's piece: (pieces or 1, scans)
     air: Floats
     rails: list[tuple[float, float]]  # of each modelled sensor; without an end where its readings are beyond it
-    warmth: dict[tuple[str, float, float], list[Warmth]] = field(default_factory=dict)
-    lags: dict[int, float] = field(default_factory=dict)  # a sensor's own time constant, s
+    warmth: dict[tuple[str, Taus], list[Warmth]] = field(default_factory=dict)
+    lagged: dict[tuple[str, float], Floats] = field(default_factory=dict)
 
 
 def parameters_of(fit: Fit, kind: Kind) -> dict[str, float]:
@@ -171,6 +178,14 @@ def _unknowns(problem: Problem, pieces: int) -> list[Unknown]:
                 if resting_s > RESTED * node.tau_at_rest:
                     listed.append(Unknown("rest", name, 0.0, PRIOR_TAU_LOG))
             listed.append(Unknown("start", name, 0.0, PRIOR_START))
+    for place in places:
+        name = record.sensors[place]
+        inputs = inputs_of(kind, kind.sensors[name].signal)
+        moves = any(kind.nodes[node].tau < LAGGED * kind.sensors[name].tau for node in inputs & kind.nodes.keys())
+        if kind.sensors[name].tau > 0.5 * record.step_s and (
+            moves or inputs & kind.drives.keys() - _under(kind, inputs)
+        ):
+            listed.append(Unknown("lag", name, 0.0, PRIOR_TAU_LOG))
     if "ambient" in wanted and record.air is None:
         listed.append(Unknown("air", "", 0.0, PRIOR_AIR_K))
         listed += [Unknown("wander", str(each), 0.0, PRIOR_WANDER_K) for each in range(_knots(record))]
@@ -186,6 +201,15 @@ def _unknowns(problem: Problem, pieces: int) -> list[Unknown]:
         if sensor.offset > 0:
             listed.append(Unknown("offset", record.sensors[place], 0.0, sensor.offset))
     return listed
+
+
+def _under(kind: Kind, inputs: frozenset[str]) -> frozenset[str]:
+    """Give the drives that go in only through slow nodes: a sensor's own lag hardly shows behind those."""
+    direct = frozenset(
+        value for name in inputs & kind.signals.keys() for value in kind.signals[name].inputs.values()
+        if isinstance(value, str)
+    )  # fmt: skip
+    return frozenset(name for name in inputs & kind.drives.keys() if name not in direct)
 
 
 def _moves(problem: Problem, name: str) -> bool:
@@ -223,26 +247,69 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
     given["time"] = np.asarray(at * record.step_s, np.float64) + by_role.get("clock", {}).get("", 0.0)
     levels = np.array(list(by_role.get("level", {}).values()))
     given["level"] = levels[problem.decoded.timeline.piece[at]] if len(levels) else 1.0
-    drives = {name: _mixed(kind.drives[name], rows[:, at], levels) for name, rows in problem.drives.items()}
-    given |= drives
-    for name, node in kind.nodes.items():
-        if name in problem.wanted:
-            taus = Taus(
-                node.tau * float(np.exp(by_role.get("tau", {}).get(name, 0.0))),
-                node.tau_at_rest * float(np.exp(by_role.get("rest", {}).get(name, 0.0))),
-            )
-            warmth = _warmth(problem, name, taus)
-            follows = _mixed(kind.drives[node.drive], np.stack([each.follows[at] for each in warmth]), levels)
-            beginning = by_role.get("start", {}).get(name, 0.0) * warmth[0].beginning[at]
-            gain = given[node.gain] if isinstance(node.gain, str) else node.gain
-            given[name] = gain * (follows + beginning)
-    values = evaluate(kind, given, problem.wanted)
     out = np.empty((len(problem.places), len(at)))
-    for row, (place, signal) in enumerate(zip(problem.places, problem.signals, strict=True)):
-        name = record.sensors[place]
-        gain = 1.0 + by_role.get("gain", {}).get(name, 0.0)
-        out[row] = np.clip(gain * values[signal] + by_role.get("offset", {}).get(name, 0.0), *problem.rails[row])
+    for tau_s, rows in _by_lag(problem, by_role.get("lag", {})).items():
+        wanted = frozenset[str]().union(*(inputs_of(kind, problem.signals[row]) for row in rows))
+        moving = _moving(problem, by_role, given, wanted, tau_s, at, levels)
+        values = evaluate(kind, given | moving | {"time": given["time"] - tau_s}, wanted)
+        for row in rows:
+            name = record.sensors[problem.places[row]]
+            gain = 1.0 + by_role.get("gain", {}).get(name, 0.0)
+            shown = gain * values[problem.signals[row]] + by_role.get("offset", {}).get(name, 0.0)
+            out[row] = np.clip(shown, *problem.rails[row])
     return out
+
+
+def _by_lag(problem: Problem, lags: Mapping[str, float]) -> dict[float, list[int]]:
+    """Put the modelled sensors together that lag by the same time constant, s: the kind's, or as is being tried."""
+    groups: dict[float, list[int]] = {}
+    for row, place in enumerate(problem.places):
+        name = problem.record.sensors[place]
+        tau_s = problem.kind.sensors[name].tau * float(np.exp(lags.get(name, 0.0)))
+        groups.setdefault(tau_s, []).append(row)
+    return groups
+
+
+def _moving(
+    problem: Problem,
+    by_role: Mapping[str, Mapping[str, float]],
+    given: Mapping[str, Value],
+    wanted: frozenset[str],
+    tau_s: float,
+    at: Ints,
+    levels: Floats,
+) -> dict[str, Value]:
+    """Give the drives and nodes among *wanted* at the scans *at*, as a sensor that lags by *tau_s* sees them."""
+    kind = problem.kind
+    values: dict[str, Value] = {}
+    for name in problem.drives.keys() & wanted:
+        values[name] = _mixed(kind.drives[name], _drive(problem, name, tau_s)[:, at], levels)
+    for name in kind.nodes.keys() & wanted:
+        node = kind.nodes[name]
+        taus = Taus(
+            node.tau * float(np.exp(by_role.get("tau", {}).get(name, 0.0))),
+            node.tau_at_rest * float(np.exp(by_role.get("rest", {}).get(name, 0.0))),
+            tau_s,
+        )
+        warmth = _warmth(problem, name, taus)
+        follows = _mixed(kind.drives[node.drive], np.stack([each.follows[at] for each in warmth]), levels)
+        beginning = by_role.get("start", {}).get(name, 0.0) * warmth[0].beginning[at]
+        gain = given[node.gain] if isinstance(node.gain, str) else node.gain
+        values[name] = gain * (follows + beginning)
+    return values
+
+
+def _drive(problem: Problem, name: str, tau_s: float) -> Floats:
+    """Give the pieces of a drive as a sensor that lags by *tau_s* sees them; (pieces, scans)."""
+    if tau_s <= 0.0:
+        return problem.drives[name]
+    key = (name, tau_s)
+    if key not in problem.lagged:
+        if len(problem.lagged) > KEPT:
+            problem.lagged.clear()
+        rows = [lagged(row, problem.decoded.timeline, tau_s) for row in problem.drives[name]]
+        problem.lagged[key] = np.stack(rows)
+    return problem.lagged[key]
 
 
 def _mixed(drive: Drive, rows: Floats, levels: Floats) -> Floats:
@@ -251,9 +318,9 @@ def _mixed(drive: Drive, rows: Floats, levels: Floats) -> Floats:
 
 
 def _warmth(problem: Problem, name: str, taus: Taus) -> list[Warmth]:
-    key = (name, taus.tau, taus.at_rest)
+    key = (name, taus)
     if key not in problem.warmth:
-        if len(problem.warmth) > 24:
+        if len(problem.warmth) > KEPT:
             problem.warmth.clear()
         rows = problem.drives[problem.kind.nodes[name].drive]
         timeline = problem.decoded.timeline
@@ -434,7 +501,11 @@ def ripple_of(problem: Problem, x: Floats) -> dict[tuple[str, str], float]:
     best = int(inside[np.abs(spectrum[inside]).argmax()])
     found_s = 1.0 / (frequency[best] or 1.0)
     phase = float(np.angle(spectrum[best])) + np.pi / 2  # of a sine
-    begin = {("clock", ""): phase / (2 * np.pi) * found_s}
+    lags = {
+        unknown.name: float(value) for unknown, value in zip(problem.unknowns, x, strict=True) if unknown.role == "lag"
+    }
+    late_s = next(tau_s for tau_s, rows in _by_lag(problem, lags).items() if row in rows)
+    begin = {("clock", ""): phase / (2 * np.pi) * found_s + late_s}
     strength = 2 * float(np.abs(spectrum[best])) / max(1, int(known.sum()))
     if isinstance(period, str):
         begin["parameter", period] = float(np.log(found_s / usual))

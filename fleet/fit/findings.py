@@ -249,6 +249,7 @@ def _sensors(fitted: Fitted, found: Findings) -> None:
             _span(fitted, found, name, settings)
             _step(fitted, found, name, settings)
             _noise(fitted, found, name, settings)
+            _lag(fitted, found, name, settings)
         if settings:
             found.settings.setdefault(name, {}).update(settings)
 
@@ -366,6 +367,20 @@ def _flicker(found: Findings, name: str, own: float, noises: list[Noise], settin
     )
 
 
+def _lag(fitted: Fitted, found: Findings, name: str, settings: dict[str, str]) -> None:
+    """Take a sensor's own time constant."""
+    own = fitted.kind.sensors[name].tau
+    both, _ = _pooled(fitted.fits, "lag", name, PRIOR_TAU_LOG)
+    if both is not None and _taken(both):
+        value = _text(own * float(np.exp(both.middle)), "s")
+        found.rows.append(Row("sensor", f"{name}.tau", _text(own, "s"), value, _interval(both)))
+        settings["tau"] = value
+    elif own > 0:
+        found.unknowable.append(
+            Unknowable(f"{name}.tau", "nothing that it follows moves fast enough to show its own lag")
+        )
+
+
 def _add(
     found: Findings,
     settings: dict[str, str],
@@ -415,7 +430,7 @@ def _taus(fitted: Fitted, found: Findings, name: str) -> None:
         if both is None and not np.isfinite(narrow):
             why = f"{node.drive} never changes for long" if role == "tau" else "the machines never rest for long"
             found.unknowable.append(Unknowable(f"{name}.{key}", why))
-        elif both is None or not _taken(both):
+        elif both is None or both.width > SURE:
             left = narrow if both is None else both.width
             found.unknowable.append(Unknowable(f"{name}.{key}", f"the readings leave it ±{_share(1.96 * left)}"))
         else:

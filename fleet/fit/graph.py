@@ -142,12 +142,20 @@ def followed(target: Floats, share: Floats, first: float) -> Floats:
     )
 
 
+def lagged(row: Floats, timeline: Timeline, tau_s: float) -> Floats:
+    """Give what a sensor of the time constant *tau_s* makes of *row*; (scans,)."""
+    if tau_s <= TAU_MIN_S:
+        return row
+    return followed(row, np.full(len(row), -np.expm1(-timeline.step_s / tau_s)), float(row[0]))
+
+
 @dataclass(frozen=True, slots=True)
 class Taus:
-    """The time constants of a node, s."""
+    """The time constants of a node, s, and of the sensor that looks at it, 0 for none."""
 
     tau: float
     at_rest: float
+    sensor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,6 +179,8 @@ def warmth_of(kind: Kind, name: str, drive: Floats, timeline: Timeline, taus: Ta
     value = followed(mean, -np.expm1(-step_s * rate), first)
     if node.lag > 0:
         value = followed(value, np.full(len(mean), -np.expm1(-step_s / node.lag)), first)
+    if taus.sensor > 0:
+        value = followed(value, np.full(len(mean), -np.expm1(-step_s / taus.sensor)), first)
     beginning = np.exp(-step_s * (np.cumsum(rate) - rate[0]))
     if every == 1:
         return Warmth(value, beginning)

@@ -43,7 +43,7 @@ def port() -> Iterator[int]:
 
 
 def test_help_names_every_command() -> None:
-    assert {"run", "check", "init", "tail", "verify", "broker", "plot", "scenarios", "kinds"} <= set(commands())
+    assert {"run", "check", "init", "tail", "verify", "broker", "plot", "fit", "scenarios", "kinds"} <= set(commands())
 
 
 @pytest.mark.parametrize("command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds"])
@@ -81,7 +81,7 @@ def test_the_example_of_the_broker_stays_until_ctrl_c() -> None:
 
 
 def test_every_commands_example_is_tried_here() -> None:
-    assert set(commands()) == {"run", "check", "init", "tail", "verify", "broker", "plot", "scenarios", "kinds"}
+    assert set(commands()) == {"run", "check", "init", "tail", "verify", "broker", "plot", "fit", "scenarios", "kinds"}
 
 
 def test_fleet_alone_shows_the_help() -> None:
