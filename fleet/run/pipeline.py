@@ -23,7 +23,7 @@ from fleet.sinks.sink import Latency
 FIRST_BLOCK_S = 0.1
 """Wall time the first block spans: short, so that the first record is early."""
 
-CHUNK_READINGS = 200_000
+CHUNK_READINGS = 360_000
 """At full speed so many readings are released at once: enough to spread the cost of calls, few enough to stop soon."""
 
 LATE_S = 1.0

@@ -8,7 +8,7 @@ may end anywhere, and nothing loops over machines in Python.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
@@ -16,7 +16,6 @@ from operator import itemgetter
 import numpy as np
 
 from fleet.data import (
-    HOUR_US,
     SECOND_US,
     Block,
     Bools,
@@ -43,11 +42,14 @@ from fleet.sim.reporting import Reported, nothing_reported
 from fleet.sim.supply import Supply, width_of
 from fleet.sim.tiles import AirOver, Cut, scans_of
 
-TICKS_MIN, TICKS_MAX = 8, 64
-"""How many base periods a block spans: enough to spread the cost of calls, few enough to start early."""
+BLOCK_READINGS = 2_000_000
+"""How many readings a block has: enough to spread the cost of calls, few enough to stay in the cache."""
 
-BLOCK_READINGS = 500_000
-"""A block of few machines spans more, up to so many readings: calls cost the same for ten machines as for many."""
+TICKS_MIN = 8
+"""Where that is less than so many base periods a block has more: every machine is called upon in every block."""
+
+SPAN_MAX_S = 3600.0
+"""A block of very few machines spans less than BLOCK_READINGS."""
 
 BLOCK_BYTES_MAX = 256 << 20
 """Bound on the columns of one block."""
@@ -120,15 +122,12 @@ class Simulation:
         return sum(_rate(running.model) for running in self._running)
 
     def span_us(self) -> int:
-        """Choose how long a block should be: TICKS_MAX of the slowest controller and more, if that fits the bytes.
-
-        Never less than TICKS_MIN of the fastest one, below which calls cost more than readings.
-        """
-        bases = [running.model.cohort.base_period_us for running in self._running] or [1_000_000]
-        bytes_a_us = self.readings_per_second * BYTES_A_READING / 1e6
-        fitting = round(BLOCK_BYTES_MAX / max(bytes_a_us, 1e-6))
-        enough = round(BLOCK_READINGS / max(self.readings_per_second, 1e-3) * SECOND_US)
-        return max(min(fitting, max(TICKS_MAX * max(bases), min(enough, HOUR_US))), TICKS_MIN * min(bases))
+        """Choose how long a block should be: BLOCK_READINGS, or TICKS_MIN base periods, if these fit the bytes."""
+        rate = max(self.readings_per_second, 1e-3)
+        base_s = _usual_base_us(self._running) / SECOND_US
+        fitting_s = BLOCK_BYTES_MAX / BYTES_A_READING / rate
+        span_s = max(min(BLOCK_READINGS / rate, SPAN_MAX_S), min(TICKS_MIN * base_s, fitting_s))
+        return max(1, round(span_s * SECOND_US))
 
     def advance(self, stop_us: int) -> Block:
         """Compute everything that is due from where the last block ended to *stop_us*."""
@@ -208,6 +207,20 @@ def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:
 
 def _feels_dew(model: Model) -> bool:
     return any("dew_point" in graph.needed for group in model.groups for graph in group.graphs)
+
+
+def _usual_base_us(running: Sequence[_Running]) -> int:
+    """Give the base period that half of all readings have, or a longer one."""
+    read: dict[int, float] = {}
+    for each in running:
+        base_us = each.model.cohort.base_period_us
+        read[base_us] = read.get(base_us, 0.0) + _rate(each.model)
+    left = sum(read.values()) / 2
+    for base_us in sorted(read):
+        left -= read[base_us]
+        if left <= 0.0:
+            return base_us
+    return SECOND_US
 
 
 def _rate(model: Model) -> float:
