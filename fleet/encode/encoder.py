@@ -134,8 +134,9 @@ class Encoder:
 
     @property
     def holes(self) -> dict[str, int]:
-        """By stream that may have any: how many numbers its logs lack, before the last one of each machine."""
-        return {stream: readings.holes for stream, readings in self._readings.items()}
+        """By stream: how many numbers its logs lack, before the last one of each machine."""
+        found = {stream: readings.holes for stream, readings in self._readings.items()}
+        return found | {stream: encoder.holes for stream, encoder in self._events.items()}
 
     @property
     def digests(self) -> dict[str, dict[str, MachineDigest]]:
@@ -188,6 +189,7 @@ class _Events:
         self._record_time = record_time
         self._digests = np.zeros(0, np.uint64)  # by machine: of its log
         self._released = np.zeros(0, np.int64)  # by machine: events in its log
+        self._next_seq = np.zeros(0, np.int64)  # by machine: behind its log's last number
 
     def of(self, events: tuple[Event, ...], streams: Mapping[str, _Events]) -> list[Event]:
         """Pick the *events* of this stream, given which *streams* there are."""
@@ -212,17 +214,25 @@ class _Events:
             due[group] = event.time_us
             kept = stamp if self._record_time == "scan" else 0
             contents.append(word_of_record(places[group].partition, kept, key, value))
-        self._count(np.array(numbers, np.int64), np.array(contents, np.uint64))
+        seq = np.array([event.seq for event in events], np.int64)
+        self._count(np.array(numbers, np.int64), seq, np.array(contents, np.uint64))
         return [RecordBatch(self._stream, *places[group], rows, due[group]) for group, rows in records.items()]
 
-    def _count(self, number: Ints, contents: Words) -> None:
-        """Add records with these *contents* to their machines' logs."""
+    def _count(self, number: Ints, seq: Ints, contents: Words) -> None:
+        """Add records with these numbers and *contents* to their machines' logs."""
         more = len(self._places.names) - len(self._released)
         self._digests, self._released = np.pad(self._digests, (0, more)), np.pad(self._released, (0, more))
+        self._next_seq = np.pad(self._next_seq, (0, more))
         one = np.ones(len(number), np.int64)
         n = places_in_log(number, one, self._released)
         np.add.at(self._digests, number, placed(contents, words_of(n)))
         np.add.at(self._released, number, one)
+        np.maximum.at(self._next_seq, number, seq + 1)
+
+    @property
+    def holes(self) -> int:
+        """How many numbers were passed over before the last one of each machine's log."""
+        return int((self._next_seq - self._released).sum())
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""

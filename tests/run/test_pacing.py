@@ -168,6 +168,21 @@ def test_what_is_skipped_is_withheld_journalled_and_missing_from_the_digests(
     assert read_back(sink.batches).verdict(scenario(name)).proven
 
 
+def test_events_that_were_skipped_are_holes_that_verify_accepts_exactly() -> None:
+    clock = FakeClock()
+    sink = FakeSink(clock)
+    clock.watchers.append(pausing(clock, {5: 2.0}))
+
+    with sinks(sink) as urls:
+        plan = planned(*urls, speed=600.0, length_s=1500, skip_when_late=True)
+        result = carried_out(plan, clock)
+
+    events = result.targets[0].account.of("events")
+    assert 0 < events.holes <= events.withheld
+    past = read_back(sink.batches)
+    assert past.verdict(scenario()).proven, past.verdict().lines()
+
+
 def _due_between(result: Result, span: tuple[int, int]) -> int:
     before, after = (due(result.plan, edge) for edge in span)
     return sum(after.values()) - sum(before.values())
