@@ -13,7 +13,7 @@ from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, Pa
 from fleet.encode.order import Merged, Place, order_of
 from fleet.encode.pieces import Cutter, Pieces, Rare
 from fleet.encode.program import Program
-from fleet.encode.rows import Lengths, Rows, Scans, Shape, steps
+from fleet.encode.rows import Lengths, Rows, Scans, Shape, Texts, steps
 from fleet.encode.varint import lengths, varint
 from fleet.errors import RequestError
 
@@ -49,21 +49,27 @@ class Packer:
         self._program, self._headers, self._limit = program, header_bytes(headers), batch_bytes
         self._cutter = Cutter(program, self._headers)
         self._rows: dict[tuple[int, tuple[int, ...]], Rows] = {}
-        self._cohorts: list[Cohort] = []  # held, so that their id() stays their own
+        self._texts: dict[int, tuple[Cohort, Texts]] = {}  # the cohort is held, so that its id() stays its own
 
     def rows_of(self, columns: KindColumns) -> Rows:
         """Look up the templates of a kind's set of sensors."""
         name = (id(columns.cohort), columns.sensors)
         known = self._rows.get(name)
         if known is None:
-            self._cohorts.append(columns.cohort)
-            known = self._rows[name] = Rows(columns.cohort, columns.sensors, self._program, self._headers)
+            known = self._rows[name] = self._rows_for(columns.cohort, columns.sensors)
         return known
+
+    def _rows_for(self, cohort: Cohort, sensors: Sequence[int]) -> Rows:
+        """Begin the templates of a set of sensors; the machines' texts are those of every other set."""
+        known = self._texts.get(id(cohort))
+        if known is None:
+            known = self._texts[id(cohort)] = cohort, Texts(cohort, self._program)
+        return Rows(known[1], cohort, sensors, self._program, self._headers)
 
     def check(self, cohorts: Iterable[Cohort]) -> None:
         """See that a batch holds at least one scan of each of *cohorts*; RequestError says what it would take."""
         for cohort in cohorts:
-            rows = Rows(cohort, range(len(cohort.sensors)), self._program, self._headers)
+            rows = self._rows_for(cohort, range(len(cohort.sensors)))
             if rows.bound + HEADER_BYTES > self._limit:
                 raise RequestError(
                     f"a batch of at most {self._limit} bytes is too small: one scan of a {cohort.kind} with its "
@@ -83,7 +89,7 @@ class Packer:
         seq_bytes = lengths(columns.seq + within[0])
         even = seq_bytes == lengths(columns.seq + within[-1])
         event_bytes = lengths(steps(columns.event_us, rows.step_us))
-        form: Ints = even * (event_bytes | seq_bytes << _SEQ | rows.texts[columns.machine] << _TEXTS)
+        form: Ints = even * (event_bytes | seq_bytes << _SEQ | rows.texts.of[columns.machine] << _TEXTS)
         return form
 
     def pack(self, block: Block, chosen: Merged, places: Sequence[Place], stamp_ms: Ints) -> list[PackedBatch]:

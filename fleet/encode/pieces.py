@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fleet.data import Bytes, Ints, KindColumns
+from fleet.data import Bytes, Ints, KindColumns, Sensor
 from fleet.encode.digits import decimal_table, digit_table, instant_table
 from fleet.encode.program import (
     Decimal,
@@ -29,7 +29,7 @@ from fleet.encode.program import (
     SensorText,
     SymbolText,
 )
-from fleet.encode.rows import KEY, Rows, padded, steps
+from fleet.encode.rows import KEY, Rows, Texts, padded, steps
 from fleet.encode.varint import byte_table, varint
 
 WORD = 8
@@ -112,13 +112,13 @@ class Cutter:
 
     def __init__(self, program: Program, headers: bytes) -> None:
         self._headers = headers
-        self._known: list[Rows] = []
-        self._sensor_base: dict[int, int] = {}
-        self._machine_base: dict[int, int] = {}
+        self._known: dict[int, tuple[Rows, int]] = {}  # by id(): a set of sensors, and the number of its first one
+        self._machines: dict[int, tuple[Texts, int]] = {}  # likewise a cohort's machines
         self._key = _Constants(_Run("machine", [MachineText(KEY)]))
         self._value: list[_Constants | Part] = [
             run.parts[0] if run.depends == "column" else _Constants(run) for run in _runs(program)
         ]
+        self._constants = [self._key, *(part for part in self._value if isinstance(part, _Constants))]
 
     def cut(self, rare: Sequence[Rare]) -> Pieces:
         """Cut the scans of all *rare* sets of sensors."""
@@ -130,7 +130,7 @@ class Cutter:
             "machine": np.concatenate([_each(self._machines_of(some), some) for some in rare]),
             "": np.zeros(len(columns.seq), np.int64),
         }  # fmt: skip
-        symbols = self._known[0].symbols
+        symbols = rare[0].rows.symbols
         value = [
             part.piece(index) if isinstance(part, _Constants) else columns.piece(part, symbols) for part in self._value
         ]
@@ -144,22 +144,24 @@ class Cutter:
         return Pieces(pieces, _total(pieces), np.cumsum(records) - records, where)
 
     def _learn(self, rows: Rows) -> None:
-        """Take a set of sensors and its machines into the tables."""
-        if id(rows) in self._sensor_base:
+        """Take a set of sensors into the tables, and its machines if no other set had them."""
+        if id(rows) in self._known:
             return
-        self._sensor_base[id(rows)] = sum(len(known.sensors) for known in self._known)
-        self._machine_base[id(rows)] = sum(len(known.texts) for known in self._known)
-        self._known.append(rows)
-        for part in (self._key, *self._value):
-            if isinstance(part, _Constants):
-                part.learn(rows)
+        self._known[id(rows)] = rows, sum(len(known.sensors) for known, _ in self._known.values())
+        for part in self._constants:
+            part.learn_sensors(rows.sensors)
+        if id(rows.texts) in self._machines:
+            return
+        self._machines[id(rows.texts)] = rows.texts, sum(len(known.of) for known, _ in self._machines.values())
+        for part in self._constants:
+            part.learn_machines(rows.texts)
 
     def _machines_of(self, some: Rare) -> Ints:
-        return self._machine_base[id(some.rows)] + some.columns.machine[some.scans]
+        return self._machines[id(some.rows.texts)][1] + some.columns.machine[some.scans]
 
     def _sensors_of(self, some: Rare) -> Ints:
         sensors = len(some.rows.sensors)
-        return self._sensor_base[id(some.rows)] + np.tile(np.arange(sensors, dtype=np.int64), len(some.scans))
+        return self._known[id(some.rows)][1] + np.tile(np.arange(sensors, dtype=np.int64), len(some.scans))
 
 
 Depends = Literal["", "sensor", "machine", "column"]
@@ -206,11 +208,21 @@ class _Constants:
         self._run = run
         self._tables: list[tuple[Bytes, Ints]] = []
         self._joined: tuple[Bytes, Ints] | None = None
+        if not run.depends:
+            self._add(_table([b"".join(part.data for part in run.parts if isinstance(part, Fixed))]))
 
-    def learn(self, rows: Rows) -> None:
-        """Add the sensors or machines of *rows*."""
-        make = {"sensor": _sensor_table, "machine": _machine_table}.get(self._run.depends, _fixed_table)
-        self._tables.append(make(rows, self._run.parts))
+    def learn_sensors(self, sensors: Sequence[Sensor]) -> None:
+        """Add *sensors*, if the run says anything of them."""
+        if self._run.depends == "sensor":
+            self._add(_sensor_table(sensors, self._run.parts))
+
+    def learn_machines(self, texts: Texts) -> None:
+        """Add the machines of *texts*, if the run says anything of them."""
+        if self._run.depends == "machine":
+            self._add(_machine_table(texts, self._run.parts))
+
+    def _add(self, table: tuple[Bytes, Ints]) -> None:
+        self._tables.append(table)
         self._joined = None
 
     def piece(self, index: Mapping[str, Ints]) -> Piece:
@@ -222,11 +234,7 @@ class _Constants:
         return Piece(*self._joined, index[self._run.depends])
 
 
-def _fixed_table(_: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
-    return _table([b"".join(part.data for part in parts if isinstance(part, Fixed))])
-
-
-def _sensor_table(rows: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
+def _sensor_table(sensors: Sequence[Sensor], parts: Sequence[Part]) -> tuple[Bytes, Ints]:
     """Write the *parts* for every sensor."""
     return _table([
         b"".join(
@@ -234,30 +242,30 @@ def _sensor_table(rows: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
             for part in parts
             if isinstance(part, Fixed | SensorText | SensorJson)
         )
-        for sensor in rows.sensors
+        for sensor in sensors
     ])  # fmt: skip
 
 
-def _machine_table(rows: Rows, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
+def _machine_table(texts: Texts, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
     """Write the *parts* for every machine, those with texts of the same lengths at once."""
     tables: list[Bytes] = []
     order: list[Ints] = []
-    for texts in range(len(rows.classes)):
-        members = np.flatnonzero(rows.texts == texts)
+    for number in range(len(texts.classes)):
+        members = np.flatnonzero(texts.of == number)
         columns: list[Bytes] = []
         for part in parts:
             if isinstance(part, MachineText):
-                size = rows.text_length(part.source, texts)
+                size = texts.length(part.source, number)
                 columns += [
                     _repeated(varint(size) if part.framed else b"", members),
-                    rows.text_bytes(part.source, members, size),
+                    texts.bytes(part.source, members, size),
                 ]
             elif isinstance(part, Fixed):
                 columns.append(_repeated(part.data, members))
         tables.append(np.concatenate(columns, axis=1))
         order.append(members)
-    out = np.zeros((len(rows.texts), max(table.shape[1] for table in tables)), np.uint8)
-    length = np.zeros(len(rows.texts), np.int64)
+    out = np.zeros((len(texts.of), max(table.shape[1] for table in tables)), np.uint8)
+    length = np.zeros(len(texts.of), np.int64)
     for members, table in zip(order, tables, strict=True):
         out[members, : table.shape[1]] = table
         length[members] = table.shape[1]

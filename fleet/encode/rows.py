@@ -83,36 +83,51 @@ class Template:
     patches: tuple[Patch, ...]
 
 
-class Rows:
-    """What is known of one set of due sensors of one cohort: the machines' texts, and templates."""
+class Texts:
+    """The texts that a program takes of a cohort's machines, each padded to one width: the same for all its scans."""
 
-    def __init__(self, cohort: Cohort, sensors: Sequence[int], program: Program, headers: bytes) -> None:
-        self.program, self.headers = program, headers
-        self.sensors = [cohort.sensors[index] for index in sensors]
-        self.sources = tuple(dict.fromkeys([KEY, *(p.source for p in program if isinstance(p, MachineText))]))
+    def __init__(self, cohort: Cohort, program: Program) -> None:
+        self.sources = tuple(dict.fromkeys([KEY, *_sources(program)]))
         names = [[machine_name(machine, source) for source in self.sources] for machine in cohort.machines]
         lengths = [tuple(map(len, texts)) for texts in names]
         classes = {length: place for place, length in enumerate(dict.fromkeys(lengths))}
         self.classes = list(classes)
-        self.texts: Ints = np.array([classes[length] for length in lengths], np.int64)
+        self.of: Ints = np.array([classes[length] for length in lengths], np.int64)
         self._names = {source: padded([texts[at] for texts in names]) for at, source in enumerate(self.sources)}
         widths = [self._names[source].shape[1] for source in self.sources]
-        self.text_at = dict(zip(self.sources, accumulate(widths, initial=0), strict=False))
-        texts = np.ascontiguousarray(np.concatenate([self._names[source] for source in self.sources], axis=1))
-        self.texts_of: Cells = texts.view(f"V{texts.shape[1]}")[:, 0]
+        self.at = dict(zip(self.sources, accumulate(widths, initial=0), strict=False))
+        side_by_side = np.ascontiguousarray(np.concatenate([self._names[source] for source in self.sources], axis=1))
+        self.cells: Cells = side_by_side.view(f"V{side_by_side.shape[1]}")[:, 0]
+
+    def length(self, source: str, texts: int) -> int:
+        """Give the bytes of a machine's text in class *texts*."""
+        return self.classes[texts][self.sources.index(source)]
+
+    def bytes(self, source: str, machines: Ints, size: int) -> Bytes:
+        """Give the first *size* bytes of a text of *machines*; (machines, size)."""
+        return self._names[source][machines, :size]
+
+    def longest(self, program: Program) -> int:
+        """Give the most bytes that the texts of one record take, the key's among them."""
+        named = [self.sources.index(source) for source in (KEY, *_sources(program))]
+        return sum(max(lengths[at] for lengths in self.classes) for at in named)
+
+
+def _sources(program: Program) -> list[str]:
+    return [part.source for part in program if isinstance(part, MachineText)]
+
+
+class Rows:
+    """What is known of one set of due sensors of one cohort: its machines' *texts*, and templates."""
+
+    def __init__(self, texts: Texts, cohort: Cohort, sensors: Sequence[int], program: Program, headers: bytes) -> None:
+        self.texts, self.program, self.headers = texts, program, headers
+        self.sensors = [cohort.sensors[index] for index in sensors]
         index = next((part.index for part in program if isinstance(part, Symbol)), (0, 0, 0))
         self.symbols: Bytes = np.array([place << 1 for place in index], np.uint8)
         self.step_us = next((p.step_us for p in program if isinstance(p, Long) and p.source == "timestamp"), 1)
         self._templates: dict[Shape, Template] = {}
         self.bound = self._bound()
-
-    def text_length(self, source: str, texts: int) -> int:
-        """Give the bytes of a machine's text in class *texts*."""
-        return self.classes[texts][self.sources.index(source)]
-
-    def text_bytes(self, source: str, machines: Ints, size: int) -> Bytes:
-        """Give the first *size* bytes of a text of *machines*; (machines, size)."""
-        return self._names[source][machines, :size]
 
     @property
     def patched(self) -> bool:
@@ -121,9 +136,7 @@ class Rows:
 
     def _bound(self) -> int:
         """Give an upper bound of the bytes of a scan."""
-        texts = [KEY, *(part.source for part in self.program if isinstance(part, MachineText))]
-        longest = sum(max(lengths[self.sources.index(source)] for lengths in self.classes) for source in texts)
-        constant = RECORD_BYTES_MAX + len(self.headers) + longest
+        constant = RECORD_BYTES_MAX + len(self.headers) + self.texts.longest(self.program)
         return sum(constant + sum(most_bytes(part, sensor) for part in self.program) for sensor in self.sensors)
 
     def template(self, shape: Shape) -> Template:
@@ -173,7 +186,7 @@ def make_template(rows: Rows, shape: Shape) -> Template:
     for record in range(len(rows.sensors)):
         for atom in _record(rows, shape, record):
             if atom.text or atom.columns:
-                source = rows.text_at[atom.text] if atom.text else record * _bytes_side_by_side(atom.columns)
+                source = rows.texts.at[atom.text] if atom.text else record * _bytes_side_by_side(atom.columns)
                 fields.setdefault(atom.columns, []).append(_Field(len(out), len(atom.data), source))
             out += atom.data
     patches = tuple(_patch(rows, columns, found, len(out)) for columns, found in fields.items())
@@ -187,7 +200,7 @@ def _patch(rows: Rows, columns: tuple[Column, ...], fields: Sequence[_Field], ro
     def structure(offsets: list[int], size: int) -> np.dtype[np.void]:
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
 
-    scan_bytes = len(rows.sensors) * _bytes_side_by_side(columns) if columns else rows.texts_of.itemsize
+    scan_bytes = len(rows.sensors) * _bytes_side_by_side(columns) if columns else rows.texts.cells.itemsize
     source = structure([field.source for field in fields], scan_bytes)
     return Patch(columns, source, structure([field.place for field in fields], row_bytes))
 
@@ -196,7 +209,7 @@ def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
     """Give the atoms of one record: its length, deltas, key, value and headers."""
     value = list(_value(rows, shape, record))
     size = sum(len(atom.data) for atom in value)
-    key = rows.text_length(KEY, shape.texts)
+    key = rows.texts.length(KEY, shape.texts)
     body = [
         _columns((Column("delta_ms", shape.delta_ms), Column("offset", shape.offset))),
         _Atom(varint(key)),
@@ -231,7 +244,7 @@ def _value(rows: Rows, shape: Shape, record: int) -> Iterator[_Atom]:
 def _constant(rows: Rows, shape: Shape, record: int, part: Part) -> Iterator[_Atom]:
     """Give the atoms of a part that is the same in all scans of a machine."""
     if isinstance(part, MachineText):
-        size = rows.text_length(part.source, shape.texts)
+        size = rows.texts.length(part.source, shape.texts)
         yield _Atom(varint(size) if part.framed else b"")
         yield _Atom(bytes(size), part.source)
     elif isinstance(part, SensorText):
@@ -314,7 +327,7 @@ class Scans:
 
     def texts(self) -> Cells:
         """Give all texts of the machine; (scans,)."""
-        cells: Cells = self._owner.texts_of.take(self._columns.machine[self._rows])
+        cells: Cells = self._owner.texts.cells.take(self._columns.machine[self._rows])
         return cells
 
     def delta_ms(self) -> Cells:
