@@ -25,7 +25,7 @@ from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.packed import Packer
 from fleet.encode.program import MachineText, Real, SensorText
 from fleet.encode.varint import byte_table, lengths, varint, words
-from tests.encode.blocks import columns as due
+from tests.encode.blocks import columns
 
 START_US = 1_772_431_200_000_000
 GROWING = (0, 50, 60, 8_150, 8_185, 1_048_500, 134_217_700)
@@ -132,7 +132,7 @@ def test_sets_of_sensors_share_the_texts_of_their_machines() -> None:
     of = Cohort("kind", machines, sensors, 1_000_000, np.zeros(5, np.int64), gaps=True)
     packer = Packer((MachineText("machine"), SensorText("sensor"), Real(8)), (), batch_bytes=1 << 20)
 
-    rows = [packer.rows_of(due(of, sensors=chosen)) for chosen in ((0,), (1, 2), (0, 1, 2))]
+    rows = [packer.rows_of(columns(of, sensors=chosen)) for chosen in ((0,), (1, 2), (0, 1, 2))]
 
     assert len({id(one) for one in rows}) == 3
     assert len({id(one.texts) for one in rows}) == 1  # there are up to 2^8 sets, and machines by the thousand
