@@ -18,7 +18,7 @@ from fleet.sim import changes as row
 from fleet.sim.address import firsts
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import FIXED, PER_MODE, PPM
-from fleet.sim.lives import life_of
+from fleet.sim.lives import lives_of
 from fleet.sim.lots import stretched
 from fleet.sim.rules import (
     MILLISECOND_US,
@@ -120,7 +120,7 @@ def _first_scraps(share: Floats, words: Words) -> Ints:
 
 def _first_life(mode: Mode, words: Words, renewed_us: Ints | None) -> Ints:
     """Draw AGE, LIFE and ONSET of each machine's first life, which planned work ends at *renewed_us*; (machines, 3)."""
-    drawn = np.array([life_of(mode.law, mode.shape, each) for each in firsts(words, mode.life_word).tolist()])
+    drawn = np.array(lives_of(mode.law, mode.shape, firsts(words, mode.life_word).tolist()))
     life_us = _rounded(np.array(mode.life_us) * drawn, SECOND_US)
     low, high = mode.onset
     onset_us = _rounded(life_us * (low + (high - low) * firsts(words, mode.onset_word)), SECOND_US)

@@ -39,7 +39,7 @@ from fleet.sim.rules import (
     to_millisecond,
     to_second,
 )
-from fleet.sim.work import INSPECTION, LEAD, PLANNED_SPAN, Policy, Shelf
+from fleet.sim.work import INSPECTION, LEAD, NO_POLICY, PLANNED_SPAN, Policy, Shelf
 
 _STATES = tuple(State)
 
@@ -63,7 +63,7 @@ class Around(NamedTuple):
     lots: Lots | None
     scrap: float  # share of bad parts
     policy: Policy
-    shelves: tuple[Shelf | None, ...]  # of spare parts, one a failure mode
+    shelves: tuple[Shelf | None, ...]  # of spare parts, one a failure mode; none where the policy knows no parts
 
 
 class _Job(NamedTuple):
@@ -121,23 +121,24 @@ class Machine:
         """Take up the first lot; who stands behind a buffer is told by the one above where it ends."""
         lots = self._around.lots
         self._lot = self._setup_us = self._setup_count = 0
-        self._make = ANYTHING if lots is None or self._rules.period_us is None else lots.product(0)
-        self._level_ppm = cells[row.LEVEL]
-        self._setpoint_ppm = PPM
-        if self._rules.set_every_us and self._set_count:
-            self._setpoint_ppm = self._setpoint_at(0)
-        self._lot_end = lots.size(0) if lots is not None and self._make.number else NEVER_US
-        self._told: deque[int] = deque()
+        self._level_ppm = self._setpoint_ppm = cells[row.LEVEL]
+        self._make, self._lot_end, self._told = ANYTHING, NEVER_US, _NOTHING_TOLD
+        if lots is not None and self._rules.period_us is not None:
+            self._make, self._lot_end, self._told = lots.product(0), lots.size(0), deque()
+            self._setpoint_ppm = self._setpoint_at(0) if self._rules.set_every_us and self._set_count else PPM
 
     def _begin_plans(self, now: int) -> None:
         """Find at which ages work will be wanted."""
         policy, modes = self._around.policy, self._rules.modes
-        self._covered = (
-            tuple(number for number, mode in enumerate(modes) if policy.covers(mode.name)) if policy.plans else ()
-        )
+        self._plan_us, self._planned, self._planned_count, self._inspected_us = NEVER_US, -1, 0, 0
+        self._covered: tuple[int, ...] = ()
+        self._wanted_us = self._due_us = self._part_us = _NOTHING_PLANNED
+        if policy is NO_POLICY:
+            return
         self._wanted_us, self._due_us, self._part_us = ([NEVER_US] * len(modes) for _ in range(3))
-        self._plan_us, self._planned, self._planned_count = NEVER_US, -1, 0
-        self._inspected_us = round(self._draws.uniform(INSPECTION, 0) * policy.inspected_us)
+        if policy.plans:
+            self._covered = tuple(number for number, mode in enumerate(modes) if policy.covers(mode.name))
+            self._inspected_us = round(self._draws.uniform(INSPECTION, 0) * policy.inspected_us)
         for mode in self._covered:
             self._want(mode)
 
@@ -517,7 +518,8 @@ class Machine:
 
     def _part_ready_us(self, mode: int, now: int) -> int:
         """Take a spare part for *mode* from the shelf, if that was not done, and say when it is there."""
-        shelf, parts = self._around.shelves[mode], self._around.policy.parts
+        parts = self._around.policy.parts
+        shelf = None if parts is None else self._around.shelves[mode]
         if shelf is None or parts is None:
             return now
         if self._part_us[mode] == NEVER_US:
@@ -597,7 +599,8 @@ class Machine:
         self._lives[mode] += 1
         age_us = to_second(leaves * cells[row.AGE]) if leaves else 0
         self._draw_life(mode, age_us=age_us, left_ppm=round(leaves * damage * PPM))
-        self._part_us[mode] = NEVER_US
+        if self._part_us:
+            self._part_us[mode] = NEVER_US
         if mode in self._covered:
             self._want(mode)
 
@@ -619,6 +622,10 @@ class Machine:
              self._ordinal, counts.scrap, self._make.number, self._lot + 1 if self._make.number else 0, *self._mode)
         )  # fmt: skip
 
+
+_NOTHING_TOLD: deque[int] = deque()
+_NOTHING_PLANNED: list[int] = []
+"""What all machines without lots and without a policy share; nothing is ever put into it."""
 
 _RESTARTS = (State.STOPPED, State.ABORTED, State.IDLE)
 """States after which a machine needs some cycles to be at speed again: not after a short pause."""

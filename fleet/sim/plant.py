@@ -67,6 +67,7 @@ class Plant:
         self._cohorts, self._stations, self._lines = cohorts, stations, lines
         self._crew_sizes, self._policies = crews, policies
         self._shelves: dict[tuple[int, int, str, str], Shelf] = {}
+        self._arounds: dict[tuple[int, int, int, int], Around] = {}
         self._crews: dict[int, simpy.Resource] = {}
         self._journals = [Journal(len(rules.modes)) for rules, _ in cohorts]
         on, until_us = _shifts_at(lines, start_us)
@@ -110,8 +111,9 @@ class Plant:
         machines: list[Machine] = []
         buffers: list[Buffer] = []
         before: tuple[int, Machine] | None = None
+        met = self._met(roused)
         for place, line in zip(roused.tolist(), self._stations.line[roused].tolist(), strict=True):
-            machine = self._machine(place, self._lines[line])
+            machine = self._machine(place, line, *met[place])
             machines.append(machine)
             if self._joined[place]:
                 if before is not None and before[0] == line:
@@ -119,33 +121,39 @@ class Plant:
                 before = (line, machine)
         return machines, buffers
 
-    def _machine(self, place: int, line: Line) -> Machine:
-        """Set up the machine at *place* as it was met at the start."""
-        cohort, index = int(self._stations.cohort[place]), int(self._stations.index[place])
-        rules, words = self._cohorts[cohort]
-        begun = self._begun[cohort]
-        met = Met(
-            cells=begun.rows[index].tolist(),
-            stop_left_us=int(begun.stop_left_us[index]),
-            set_us=int(begun.set_us[index]),
-            until_us=int(begun.until_us[index]),
-            next_scrap=int(begun.next_scrap[index]),
-            wake_us=int(self._wake_us[place]),
-        )
-        policy = self._policy(place)
-        around = Around(
-            calendar=line.calendar,
-            crew=None if line.crew < 0 else self._crew(line.crew),
-            lots=line.lots,
-            scrap=rules.scrap if line.scrap is None else line.scrap,
-            policy=policy,
-            shelves=tuple(self._shelf(place, rules.kind, mode.name, policy) for mode in rules.modes),
-        )
-        return Machine(self._env, self._journals[cohort], rules, Draws(int(words[index])), around, met)
+    def _met(self, places: Ints) -> dict[int, tuple[int, int, Met]]:
+        """Tell of the machines at *places* their cohort, their word and how they were met, by place."""
+        found: dict[int, tuple[int, int, Met]] = {}
+        for cohort, (begun, (_, words)) in enumerate(zip(self._begun, self._cohorts, strict=True)):
+            here = places[self._stations.cohort[places] == cohort]
+            index = self._stations.index[here]
+            columns = (begun.rows, begun.stop_left_us, begun.set_us, begun.until_us, begun.next_scrap)
+            cells = zip(*(column[index].tolist() for column in columns), self._wake_us[here].tolist(), strict=True)
+            for place, word, met in zip(here.tolist(), words[index].tolist(), map(Met._make, cells), strict=True):
+                found[place] = cohort, word, met
+        return found
 
-    def _policy(self, place: int) -> Policy:
-        number = -1 if self._stations.policy is None else int(self._stations.policy[place])
-        return NO_POLICY if number < 0 else self._policies[number]
+    def _machine(self, place: int, line: int, cohort: int, word: int, met: Met) -> Machine:
+        """Set up the machine at *place* as it was met at the start."""
+        around = self._around(place, cohort, line)
+        return Machine(self._env, self._journals[cohort], self._cohorts[cohort][0], Draws(word), around, met)
+
+    def _around(self, place: int, cohort: int, number: int) -> Around:
+        """Give what the machines of a *cohort* on line *number*, of one policy, share: the same to all of them."""
+        followed = -1 if self._stations.policy is None else int(self._stations.policy[place])
+        policy = NO_POLICY if followed < 0 else self._policies[followed]
+        key = (number, cohort, followed, -1 if policy.parts is None else int(self._stations.island[place]))
+        if key not in self._arounds:
+            rules, line = self._cohorts[cohort][0], self._lines[number]
+            self._arounds[key] = Around(
+                calendar=line.calendar,
+                crew=None if line.crew < 0 else self._crew(line.crew),
+                lots=line.lots,
+                scrap=rules.scrap if line.scrap is None else line.scrap,
+                policy=policy,
+                shelves=tuple(self._shelf(place, rules.kind, mode.name, policy) for mode in rules.modes),
+            )
+        return self._arounds[key]
 
     def _shelf(self, place: int, kind: str, mode: str, policy: Policy) -> Shelf | None:
         """Give the shelf of parts for a failure *mode* of a *kind* that its line's machines share."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fleet.data import SECOND_US, Floats
 from fleet.scenario.kind import Kind
 from fleet.sim.damage import KNOTS, age_at, flank, gamma_paths, paths, smooth, wiener_paths
-from fleet.sim.lives import life_of
+from fleet.sim.lives import life_of, lives_of
 from fleet.sim.rules import Mode
 from tests.scenario.files import kind_mistakes
 from tests.sim.plants import Log, blocks_of, events_of, kind_from, line, logs_of, roster_of
@@ -69,6 +69,7 @@ def test_a_life_given_what_was_lived_is_the_laws_own(law: str, shape: float, liv
     all_lives = np.array([life_of(law, shape, u) for u in chances])
     longer = np.array([life_of(law, shape, u, lived) for u in chances])
 
+    assert lives_of(law, shape, chances.tolist()) == all_lives.tolist()
     survivors = all_lives[all_lives > lived]
     assert (longer >= lived).all()
     assert np.median(longer) == pytest.approx(np.median(survivors), rel=0.25 if len(survivors) < 50 else 0.05)
