@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fleet.data import Bools, Floats, Ints, Singles, State
 from fleet.fit.graph import Timeline, absent, evaluate, inputs_of, levels_of, understood
 from fleet.fit.records import Record
+from fleet.fit.turns import turns_of
 from fleet.scenario.kind import Kind
 
 STEPS_A_CYCLE = 180
@@ -52,6 +53,7 @@ class Decoded:
     timeline: Timeline
     begins_s: Floats
     period_s: float  # 0 without a cycle
+    fill_s: Floats | None = None  # of a receiver, one for each turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +98,7 @@ def template(
     level: Floats,
 ) -> Floats:
     """Give what the sensors *places* show in *state* at *phase* and setpoint *level*; (sensors, len(phase))."""
-    given: dict[str, Floats | float] = {"ambient": 22.0, "level": level, "time": 0.0, **parameters}
+    given: dict[str, Floats | float] = {"ambient": 22.0, "level": level, "phase": phase, "time": 0.0, **parameters}
     given |= absent(kind)
     index = list(State).index(state)
     for name, drive in kind.drives.items():
@@ -114,6 +116,9 @@ def decode(kind: Kind, record: Record, parameters: Mapping[str, float], *, perio
     *parameters* are the kind's own the *first* time, later those fitted to the machine. *period_s* is its usual
     cycle, 0 to find it.
     """
+    if kind.receiver is not None:
+        turns = turns_of(kind, record)
+        return _always(record) if turns is None else Decoded(turns.timeline, np.zeros(0), 0.0, turns.fill_s)
     places = fast_sensors(kind, record)
     if not places:
         return _always(record)

@@ -50,6 +50,14 @@ PRIOR_LOG, PRIOR_TAU_LOG, PRIOR_AIR_K, PRIOR_START = 1.0, 0.7, 0.5, 0.3
 PRIOR_CLOCK_S = 1000.0
 """When a ripple began."""
 
+LAG_UNIT_S = 1.0
+"""A sensor that has no lag in the kind has its logarithm over this."""
+
+LAG_TRIES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+LAG_GAIN = 40.0
+"""A lag, tried in scans, is looked for in a sensor that should have none where it makes the readings so much likelier
+(nats)."""
+
 LAGGED = 20.0
 """A sensor's own lag shows behind a node that is no slower than so many times it."""
 
@@ -148,7 +156,8 @@ def set_up(kind: Kind, record: Record, decoded: Decoded) -> Problem:
             if drive.setpoint and kind.setpoint:
                 rows = [settled(target * (timeline.piece == each), timeline, drive.settle) for each in range(pieces)]
             else:
-                rows = [settled(target, timeline, drive.settle)]
+                level = timeline.level if drive.setpoint and timeline.level is not None else 1.0
+                rows = [settled(target * level, timeline, drive.settle)]
             drives[name] = np.stack(rows)
     scans = timeline.scans
     air = hall_air(record.start_us, record.step_s, scans)
@@ -246,7 +255,11 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
     given["ambient"] = np.asarray(air, np.float64)
     given["time"] = np.asarray(at * record.step_s, np.float64) + by_role.get("clock", {}).get("", 0.0)
     levels = np.array(list(by_role.get("level", {}).values()))
-    given["level"] = levels[problem.decoded.timeline.piece[at]] if len(levels) else 1.0
+    timeline = problem.decoded.timeline
+    given["level"] = levels[timeline.piece[at]] if len(levels) else 1.0
+    if timeline.level is not None:
+        given["level"] = timeline.level[at]
+    given["phase"] = timeline.phase[at]
     out = np.empty((len(problem.places), len(at)))
     for tau_s, rows in _by_lag(problem, by_role.get("lag", {})).items():
         wanted = frozenset[str]().union(*(inputs_of(kind, problem.signals[row]) for row in rows))
@@ -265,7 +278,9 @@ def _by_lag(problem: Problem, lags: Mapping[str, float]) -> dict[float, list[int
     groups: dict[float, list[int]] = {}
     for row, place in enumerate(problem.places):
         name = problem.record.sensors[place]
-        tau_s = problem.kind.sensors[name].tau * float(np.exp(lags.get(name, 0.0)))
+        tau_s = problem.kind.sensors[name].tau
+        if name in lags:
+            tau_s = (tau_s or LAG_UNIT_S) * float(np.exp(lags[name]))
         groups.setdefault(tau_s, []).append(row)
     return groups
 
@@ -462,6 +477,47 @@ def fitted(problem: Problem, x: Floats, sd: Floats) -> Fit:
 def executing(fit: Fit) -> Bools:
     """Say at which scans the machine executes; (scans,)."""
     return np.asarray(fit.decoded.timeline.state == State.EXECUTE)
+
+
+# ---- lags of sensors that should have none
+
+
+def lags_of(problem: Problem, x: Floats) -> list[Unknown]:
+    """Find the sensors without a lag in the kind whose readings are much likelier with one, each with the best tried.
+
+    What all sensors lag by alike cannot be told from a machine that does everything later.
+    """
+    kind, record = problem.kind, problem.record
+    points = chosen_points(record, problem.places)
+    data = record.value[problem.places][:, points.astype(np.int64)]
+    known = np.isfinite(data)
+    smallest = np.array([kind.sensors[record.sensors[place]].resolution for place in problem.places]) * 0.3
+    scale = _scale(data - predict(problem, x, points), known, smallest, _blur(problem, x, points))
+    taken = {unknown.name for unknown in problem.unknowns if unknown.role == "lag"}
+    names = [record.sensors[place] for place in problem.places]
+    tried = [
+        row
+        for row, (name, signal) in enumerate(zip(names, problem.signals, strict=True))
+        if name not in taken and kind.sensors[name].tau == 0 and inputs_of(kind, signal) & kind.drives.keys()
+    ]
+    if len(tried) < 2:
+        return []
+    before = list(problem.unknowns)
+    costs = np.empty((len(LAG_TRIES) + 1, len(problem.places)))
+    for turn, scans in enumerate((0.0, *LAG_TRIES)):
+        logs = [float(np.log(scans * record.step_s / LAG_UNIT_S))] * len(tried) if scans else []
+        extra = [Unknown("lag", names[row], value, PRIOR_TAU_LOG) for row, value in zip(tried, logs, strict=False)]
+        problem.unknowns = [*before, *extra]
+        z = np.abs(np.where(known, data - predict(problem, np.append(x, logs), points), 0.0)) / scale
+        costs[turn] = np.where(z <= HUBER, 0.5 * z * z, HUBER * (z - 0.5 * HUBER)).sum(axis=1)
+    problem.unknowns = before
+    found = []
+    for row in tried:
+        best = int(costs[:, row].argmin())
+        if best and costs[0, row] - costs[best, row] > LAG_GAIN:
+            value = float(np.log(LAG_TRIES[best - 1] * record.step_s / LAG_UNIT_S))
+            found.append(Unknown("lag", names[row], value, PRIOR_TAU_LOG))
+    return found if len(found) < len(tried) else []
 
 
 # ---- a controller's ripple

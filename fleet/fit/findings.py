@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleet.data import State
-from fleet.fit.estimate import PRIOR_AIR_K, PRIOR_LOG, PRIOR_TAU_LOG, Fit
+from fleet.fit.estimate import LAG_UNIT_S, PRIOR_AIR_K, PRIOR_LOG, PRIOR_TAU_LOG, Fit
 from fleet.fit.fit import Fitted
 from fleet.fit.graph import inputs_of, understood
 from fleet.fit.noise import Noise
@@ -17,11 +17,10 @@ from fleet.scenario.kind import Kind
 from fleet.scenario.quantities import DIMENSIONS, DURATION
 
 SURE = 0.08
-"""A number that a usual machine leaves with a larger width (1 sigma, a share of it) is not identified: the kind's own
-stays. Widths are not divided by the root of the machines: what they share, as the hall's air, does not average."""
-
-ROUGHLY = 2.5
-"""A number known less well is taken all the same where the kind's own is so many widths away: levels follow it."""
+"""A number that a usual machine leaves with a larger width (1 sigma, a share of it) is rough: it is taken because the
+readings belong to it together with others, but only those together are known. A time constant, on which no level
+hangs, keeps the kind's own instead. Widths are not divided by the root of the machines: what they share, as the
+hall's air, does not average."""
 
 PRIORS = 0.5
 """A machine whose posterior is wider than this share of the prior says nothing of a number."""
@@ -90,13 +89,8 @@ def _machines(count: int) -> str:
 
 
 def _interval(both: Pooled) -> str:
-    rough = f"; rough: each machine leaves it ±{_share(1.96 * both.width)}" if both.width > SURE else ""
+    rough = f"; rough: only with others, by itself ±{_share(1.96 * both.width)}" if both.width > SURE else ""
     return f"±{_share(1.96 * both.sd)} (95 %), {_machines(both.machines)}{rough}"
-
-
-def _taken(both: Pooled) -> bool:
-    """Say whether the kind's own gives way: to what is known well, and to what is known roughly and contradicts it."""
-    return both.width <= SURE or abs(both.middle) > ROUGHLY * both.width
 
 
 # ---- parameters
@@ -117,14 +111,13 @@ def _pooled(
 
 def _parameters(fitted: Fitted, found: Findings) -> None:
     kind = fitted.kind
-    cycle = kind.cycle.period if kind.cycle is not None else None
+    turning = (kind.cycle.period if kind.cycle else None, kind.receiver.fill if kind.receiver else None)
     for name, parameter in kind.parameters.items():
-        if name == cycle:
+        if name in turning:
             continue
         both, narrow = _pooled(fitted.fits, "parameter", name, PRIOR_LOG, parameter.spread)
-        if both is None or not _taken(both):
-            width = narrow if both is None else both.width
-            found.unknowable.append(Unknowable(name, _why_parameter(fitted, name, width)))
+        if both is None:
+            found.unknowable.append(Unknowable(name, _why_parameter(fitted, name, narrow)))
             continue
         unit = DIMENSIONS[parameter.value.dimension].unit
         value = parameter.value.value * float(np.exp(both.middle))
@@ -204,7 +197,10 @@ def _pause_lengths(fit: Fit) -> list[float]:
 
 
 def _period(fitted: Fitted, found: Findings) -> None:
+    """Take the length of a cycle, or a receiver's fill time."""
     kind = fitted.kind
+    if kind.receiver is not None:
+        _fill(fitted, found, kind.receiver.fill)
     if kind.cycle is None:
         return
     own = kind.cycle.period
@@ -224,6 +220,25 @@ def _period(fitted: Fitted, found: Findings) -> None:
         settings = found.settings.setdefault(own, {})
         settings["value"] = _text(period, DURATION.unit)
         _spread(fitted, found, own, kind.parameters[own].spread, both, settings)
+
+
+def _fill(fitted: Fitted, found: Findings, own: str | float) -> None:
+    name = own if isinstance(own, str) else "receiver.fill"
+    fills = [fit.decoded.fill_s for fit in fitted.fits if fit.decoded.fill_s is not None]
+    if not fills:
+        found.unknowable.append(Unknowable(name, "loaded and unloaded running are not told apart in the readings"))
+        return
+    if not isinstance(own, str):
+        return
+    parameter = fitted.kind.parameters[own]
+    value = np.log([float(np.median(each)) for each in fills])
+    both = pooled(value, np.array([0.05 / np.sqrt(len(each)) for each in fills]), usual=parameter.spread)
+    fill = _text(float(np.exp(both.middle)), DURATION.unit)
+    note = f"{_interval(both)}, {sum(len(each) for each in fills):,} turns"
+    found.rows.append(Row("cycle", name, _text(parameter.value.value, DURATION.unit), fill, note))
+    settings = found.settings.setdefault(own, {})
+    settings["value"] = fill
+    _spread(fitted, found, own, parameter.spread, both, settings)
 
 
 # ---- sensors
@@ -371,8 +386,8 @@ def _lag(fitted: Fitted, found: Findings, name: str, settings: dict[str, str]) -
     """Take a sensor's own time constant."""
     own = fitted.kind.sensors[name].tau
     both, _ = _pooled(fitted.fits, "lag", name, PRIOR_TAU_LOG)
-    if both is not None and _taken(both):
-        value = _text(own * float(np.exp(both.middle)), "s")
+    if both is not None and both.machines * 2 > len(fitted.fits):
+        value = _text((own or LAG_UNIT_S) * float(np.exp(both.middle)), "s")
         found.rows.append(Row("sensor", f"{name}.tau", _text(own, "s"), value, _interval(both)))
         settings["tau"] = value
     elif own > 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fleet.data import Floats
 from fleet.fit.decode import Decoded, decode
-from fleet.fit.estimate import Fit, Problem, executing, fitted, parameters_of, ripple_of, set_up, solve
+from fleet.fit.estimate import Fit, Problem, executing, fitted, lags_of, parameters_of, ripple_of, set_up, solve
 from fleet.fit.graph import drawn_parameters
 from fleet.fit.noise import Noise, noise_of
 from fleet.fit.records import Record, Records, records_of, steps_of
@@ -91,6 +91,10 @@ def _machine(kind: Kind, record: Record) -> Fit:
     x, sd = solve(problem, begin)
     if (merged := _merged(problem, x)) is not None:
         problem = set_up(kind, record, merged)
+        x, sd = solve(problem, begin)
+    if lags := lags_of(problem, x):
+        begin = {(u.role, u.name): float(value) for u, value in zip(problem.unknowns, x, strict=True)}
+        problem.unknowns = [*problem.unknowns, *lags]
         x, sd = solve(problem, begin)
     if ripple := ripple_of(problem, x):
         begin = {(u.role, u.name): float(value) for u, value in zip(problem.unknowns, x, strict=True)}

@@ -34,6 +34,7 @@ class Timeline:
     state: Ints
     phase: Floats  # of the cycle, 0 to 1; 0 throughout without one
     piece: Ints  # which stretch of one setpoint a scan belongs to, counted from 0
+    level: Floats | None = None  # the level in force where it was read off, as a receiver's duty
 
     @property
     def scans(self) -> int:
@@ -83,7 +84,8 @@ def understood(kind: Kind, signal: str) -> str:
             or name in kind.nodes
             or name in kind.parameters
             or name in ("ambient", "time")
-            or (name == "level" and not (kind.receiver or kind.meter))
+            or (name == "level" and not kind.meter)
+            or (name == "phase" and (kind.cycle or kind.receiver))
             or name in absent(kind)
         ):
             return f"signal {name} is not computed from the machine's own drives"
@@ -146,7 +148,12 @@ def lagged(row: Floats, timeline: Timeline, tau_s: float) -> Floats:
     """Give what a sensor of the time constant *tau_s* makes of *row*; (scans,)."""
     if tau_s <= TAU_MIN_S:
         return row
-    return followed(row, np.full(len(row), -np.expm1(-timeline.step_s / tau_s)), float(row[0]))
+    # Between two scans the row is taken as a straight line, for which the weights of its ends are exact.
+    share = -np.expm1(-timeline.step_s / tau_s)
+    early = share * tau_s / timeline.step_s - (1.0 - share)
+    ends = row.copy()
+    ends[1:] = ((share - early) * row[1:] + early * row[:-1]) / share
+    return followed(ends, np.full(len(row), share), float(row[0]))
 
 
 @dataclass(frozen=True, slots=True)

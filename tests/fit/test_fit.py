@@ -22,6 +22,7 @@ CHANGED = {
     "conveyor": "rated_current: 4 A, cycle_time: 30 s, idle_share: 0.25",
     "hydraulic-press": "press_pressure: 120 bar, cycle_time: 22 s, oil_rise: 40 K, stroke: 250 mm",
     "injection-moulder": "cycle_time: 40 s, hold_pressure: 700 bar, ripple_size: 0.8 K, mould_rise: 40 K",
+    "compressor": "fill_time: 25 s, rated_current: 60 A, unload_pressure: 8.4 bar",
     "robot-arm": "cycle_time: 20 s, torque_2: 6 A, rise_3: 22 K, payload: 15",
 }
 """By kind; every one of these must be found, and whatever else is said to be found must be right."""
@@ -81,6 +82,18 @@ def test_a_slow_node_that_moved_has_its_time_constant_found_and_one_that_did_not
     assert why["bearing_warmth.tau"] == "turning never changes for long"
     assert why["bearing_life"].startswith("life and repair of bearing take many failures")
     assert why["vibration_growth"] == "shows only as a part wears out, and none is seen to"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sensor", "tau", "hours"),
+    [("oven", "zone_1_temperature", 40.0, 3.0), ("cnc-spindle", "power", 4.0, 1.0)],
+)
+def test_the_lag_of_a_sensor_is_found_again_also_where_the_kind_has_none(
+    kind: str, sensor: str, tau: float, hours: float
+) -> None:
+    _, findings = fitted(kind, f"{sensor}: {{tau: {tau} s}}", seed=5, hours=hours, count=1)
+
+    assert found_kind(kind, findings).sensors[sensor].tau == pytest.approx(tau, rel=WITHIN)
 
 
 def test_what_no_sensor_in_the_file_shows_is_listed_and_kept() -> None:
