@@ -191,9 +191,7 @@ def _unknowns(problem: Problem, pieces: int) -> list[Unknown]:
         name = record.sensors[place]
         inputs = inputs_of(kind, kind.sensors[name].signal)
         moves = any(kind.nodes[node].tau < LAGGED * kind.sensors[name].tau for node in inputs & kind.nodes.keys())
-        if kind.sensors[name].tau > 0.5 * record.step_s and (
-            moves or inputs & kind.drives.keys() - _under(kind, inputs)
-        ):
+        if kind.sensors[name].tau > 0.5 * record.step_s and (moves or _direct(kind, inputs) & kind.drives.keys()):
             listed.append(Unknown("lag", name, 0.0, PRIOR_TAU_LOG))
     if "ambient" in wanted and record.air is None:
         listed.append(Unknown("air", "", 0.0, PRIOR_AIR_K))
@@ -212,13 +210,10 @@ def _unknowns(problem: Problem, pieces: int) -> list[Unknown]:
     return listed
 
 
-def _under(kind: Kind, inputs: frozenset[str]) -> frozenset[str]:
-    """Give the drives that go in only through slow nodes: a sensor's own lag hardly shows behind those."""
-    direct = frozenset(
-        value for name in inputs & kind.signals.keys() for value in kind.signals[name].inputs.values()
-        if isinstance(value, str)
-    )  # fmt: skip
-    return frozenset(name for name in inputs & kind.drives.keys() if name not in direct)
+def _direct(kind: Kind, inputs: frozenset[str]) -> frozenset[str]:
+    """Give what goes into the signals among *inputs* themselves, not through slow nodes only."""
+    signals = inputs & kind.signals.keys()
+    return frozenset(each for name in signals for each in kind.signals[name].inputs.values() if isinstance(each, str))
 
 
 def _moves(problem: Problem, name: str) -> bool:
@@ -297,7 +292,7 @@ def _moving(
     """Give the drives and nodes among *wanted* at the scans *at*, as a sensor that lags by *tau_s* sees them."""
     kind = problem.kind
     values: dict[str, Value] = {}
-    for name in problem.drives.keys() & wanted:
+    for name in problem.drives.keys() & _direct(kind, wanted):
         values[name] = _mixed(kind.drives[name], _drive(problem, name, tau_s)[:, at], levels)
     for name in kind.nodes.keys() & wanted:
         node = kind.nodes[name]
@@ -375,8 +370,11 @@ def solve(problem: Problem, begin: Mapping[tuple[str, str], float]) -> tuple[Flo
         slope = _slopes(problem, x, points, expected, width)
         weight = _weights(data - expected, known, scale)
         rest = np.where(known, data - expected, 0.0)
-        normal = np.einsum("isp,sp,jsp->ij", slope, weight, slope, optimize=True) + np.diag(width**-2.0)
-        pull = np.einsum("isp,sp,sp->i", slope, weight, rest, optimize=True) - (x - centre) / width**2
+        root = np.sqrt(weight)
+        weighted = (slope * root).reshape(len(x), -1)
+        # No matrix products: on a busy computer their threads wait for one another, and cost more than they save.
+        normal = np.einsum("ik,jk->ij", weighted, weighted) + np.diag(width**-2.0)
+        pull = np.einsum("ik,k->i", weighted, (rest * root).ravel()) - (x - centre) / width**2
         before = _cost(rest, known, scale, x, centre, width)
         moved = False
         for _ in range(8):
@@ -498,7 +496,9 @@ def lags_of(problem: Problem, x: Floats) -> list[Unknown]:
     tried = [
         row
         for row, (name, signal) in enumerate(zip(names, problem.signals, strict=True))
-        if name not in taken and kind.sensors[name].tau == 0 and inputs_of(kind, signal) & kind.drives.keys()
+        if name not in taken
+        and kind.sensors[name].tau == 0
+        and _direct(kind, inputs_of(kind, signal)) & kind.drives.keys()
     ]
     if len(tried) < 2:
         return []

@@ -137,7 +137,7 @@ def _parameters(fitted: Fitted, found: Findings) -> None:
 
 def _spread(fitted: Fitted, found: Findings, name: str, own: float, both: Pooled, settings: dict[str, str]) -> None:
     """Take the spread between machines where there are enough of them, or where they contradict the kind's."""
-    if both.between is None:
+    if both.between is None or both.width > SURE:
         return
     scatter = max(both.between, own) / np.sqrt(2 * (both.machines - 1))
     contradicts = abs(both.between - own) > 2 * max(both.between_sd, scatter, 0.002)
@@ -419,6 +419,10 @@ def _pace(fitted: Fitted, found: Findings) -> None:
         found.unknowable.append(
             Unknowable("gain and offset of sensors", "seen only where two sensors measure the same thing")
         )
+    if kind.setpoint is not None:
+        changes = sum(int(fit.decoded.timeline.piece.max()) for fit in fitted.fits)
+        why = f"{changes} changes are seen: how often and how far it moves takes many"
+        found.unknowable.append(Unknowable("setpoint", why))
     for name in kind.nodes:
         _taus(fitted, found, name)
     _stops(fitted, found)

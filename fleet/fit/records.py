@@ -75,7 +75,7 @@ def records_of(table: Table, kind: Kind, renamed: Mapping[str, str]) -> Records:
     counted = {"twice": 0, "short": 0, "late": 0, "disordered": 0}
     machines = [
         record
-        for machine, columns in by_machine.items()
+        for machine, columns in sorted(by_machine.items())
         if (record := _record(table.file, machine, kind, columns, counted, remarks)) is not None
     ]
     if not machines:

@@ -28,7 +28,7 @@ CHANGED = {
 """By kind; every one of these must be found, and whatever else is said to be found must be right."""
 
 
-def fitted(kind: str, settings: str, *, seed: int, hours: float = 2.0, count: int = 2) -> tuple[Fitted, Findings]:
+def fitted(kind: str, settings: str, *, seed: int, hours: float = 2.0, count: int = 1) -> tuple[Fitted, Findings]:
     table = table_of(scenario_of(kind, settings, count=count), seed=seed, hours=hours)
     loaded = kind_named(kind, laws=LAW_INPUTS)
     found = fit_records(loaded, records_of(table, loaded, {}), [], lambda _: None)
@@ -47,10 +47,11 @@ def found_kind(kind: str, findings: Findings) -> Kind:
 
 @pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for seed, kind in enumerate(CHANGED, start=1)])
 def test_changed_parameters_are_found_again(kind: str, seed: int) -> None:
-    _, findings = fitted(kind, CHANGED[kind], seed=seed)
+    # A pump's levels hang on its setpoint, which moves every other hour.
+    _, findings = fitted(kind, CHANGED[kind], seed=seed, hours=6.0 if kind == "pump" else 2.0)
 
     cycle = kind_named(kind).cycle
-    drawn = drawn_means(scenario_of(kind, CHANGED[kind], count=2), seed=seed)
+    drawn = drawn_means(scenario_of(kind, CHANGED[kind], count=1), seed=seed)
     rows = {
         row.name: float(row.found.split()[0])
         for row in findings.rows
