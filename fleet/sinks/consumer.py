@@ -16,6 +16,7 @@ from fleet.sinks.connection import Connection
 from fleet.sinks.logs import log_sparingly
 
 START_TIMEOUT_S = 10.0
+STARTED_TIMEOUT_S = 1.0  # for a start that nobody waits for any more
 STOP_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_MS = 10_000
 FETCH_BYTES = 4 << 20
@@ -38,16 +39,26 @@ async def consuming(connection: Connection) -> AsyncIterator[Any]:
         **connection.client_options(),
     )
     failed: type[FleetError] = RequestError
+    starting = asyncio.create_task(consumer.start())
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            await consumer.start()
+            await asyncio.shield(starting)
         failed = RunError
         yield consumer
     except (TimeoutError, kafka_errors.KafkaError) as error:
         raise failed(f"kafka: cannot read from {connection.bootstrap}: {error_name(error)}") from error
     finally:
+        # A start that is cancelled in the middle forgets its connection, which then stays open.
+        await asyncio.wait({starting}, timeout=STARTED_TIMEOUT_S)
+        starting.cancel()
+        starting.add_done_callback(_heard)
         # In a task of its own: stopped right after an assignment aiokafka lets its own cancellation out.
         stopping = asyncio.create_task(consumer.stop())
         await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
-        if stopping.done() and not stopping.cancelled():
-            stopping.exception()
+        stopping.add_done_callback(_heard)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Take note of how a *task* ended that nobody asks any more."""
+    if not task.cancelled():
+        task.exception()
