@@ -52,13 +52,17 @@ async def start_lanes(
 ) -> Lanes:
     """Connect with so many *lanes*; RequestError says in one line why that is not possible."""
     await reach(connection)
-    starting = [start_producer(connection, settings) for _ in range(lanes)]
-    started = await asyncio.gather(*starting, return_exceptions=True)
-    failed = next((one for one in started if isinstance(one, BaseException)), None)
-    if failed is not None:
-        running = [one for one in started if not isinstance(one, BaseException)]
+    starting = [asyncio.create_task(start_producer(connection, settings)) for _ in range(lanes)]
+    try:
+        await asyncio.wait(starting)
+        started = [one.result() for one in starting]
+    except BaseException:  # one cannot start, or nobody waits for them any more: then none is left
+        for one in starting:
+            one.cancel()
+        ended = await asyncio.gather(*starting, return_exceptions=True)
+        running = [one for one in ended if not isinstance(one, BaseException)]
         await asyncio.gather(*(stop_producer(one, timeout_s=STOP_TIMEOUT_S) for one in running))
-        raise failed
+        raise
     books = Books()
     sinks = [KafkaSink(connection, one, topics, settings, deadline_s=deadline_s, books=books) for one in started]
     return Lanes(sinks, books)

@@ -21,6 +21,7 @@ from fleet.sinks.settings import ProducerSettings
 from fleet.sinks.unjoined import write_unjoined
 
 START_TIMEOUT_S = 10.0
+GIVEN_UP_S = 1.0  # for a producer that was never used to come to rest
 STOP_AGAIN_S = 2.0  # for a producer whose orderly stop did not end
 WIRE_BATCH_BYTES_MAX = 1024 * 1024
 BATCH_HEAD_BYTES = 61
@@ -43,15 +44,18 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
         linger_ms=0,  # a batch of ours is whole when it comes
     )
     starting = asyncio.create_task(producer.start())
-    done, _ = await asyncio.wait({starting}, timeout=START_TIMEOUT_S)
+    try:
+        done, _ = await asyncio.wait({starting}, timeout=START_TIMEOUT_S)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting}, timeout=GIVEN_UP_S)  # cut off in the middle it leaves its connection open
+        await _given_up(producer, starting)
+        raise
     error = starting.exception() if done else None
     if done and error is None:
         _let_it_die(producer)
         write_unjoined(producer)
         return producer
-    starting.cancel()  # ours: aiokafka starts its own tasks last
-    await asyncio.wait({starting}, timeout=1.0)
-    await stop_producer(producer, timeout_s=1.0)
+    await _given_up(producer, starting)
     if error is None:
         raise RequestError(
             f"kafka: {connection.bootstrap} gives no producer id within {START_TIMEOUT_S:.0f} s; are all brokers up?"
@@ -59,6 +63,13 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
     if not isinstance(error, kafka_errors.KafkaError):
         raise error
     raise RequestError(f"kafka: {connection.bootstrap} lets no producer in: {error_name(error)}") from error
+
+
+async def _given_up(producer: Any, starting: asyncio.Task[None]) -> None:
+    """Stop a *producer* that did not start, or that nobody waits for any more."""
+    starting.cancel()  # ours: aiokafka starts its own tasks last
+    await asyncio.wait({starting}, timeout=GIVEN_UP_S)
+    await stop_producer(producer, timeout_s=GIVEN_UP_S)
 
 
 def _let_it_die(producer: Any) -> None:

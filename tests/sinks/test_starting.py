@@ -1,16 +1,20 @@
-"""A reader that is given up leaves nothing open behind."""
+"""A reader or a writer that is given up while it starts leaves nothing open behind."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
+
+import pytest
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.sinks.connection import Connection
 from fleet.sinks.consumer import consuming
+from fleet.sinks.lanes import start_lanes
+from fleet.sinks.settings import ProducerSettings
 
 AWAY_S = 0.02
 
@@ -40,28 +44,34 @@ async def far_away(bootstrap: str) -> AsyncIterator[str]:
             end.close()
 
 
-async def given_up(connection: Connection, after_s: float) -> None:
-    """Begin to read, and give it up."""
-
-    async def read() -> None:
-        async with consuming(connection):
-            await asyncio.sleep(60)
-
-    task = asyncio.create_task(read())
-    await asyncio.sleep(after_s)
-    task.cancel()
-    await asyncio.wait({task})
+async def read(connection: Connection) -> None:
+    """Read until somebody else ends it."""
+    async with consuming(connection):
+        await asyncio.sleep(60)
 
 
-async def test_a_reader_given_up_while_it_starts_leaves_no_connection_open() -> None:
+async def write(connection: Connection) -> None:
+    """Have three producers until somebody else ends it; they are given up in the meantime at the latest."""
+    await start_lanes(connection, {}, settings=ProducerSettings(), lanes=3, deadline_s=5.0)
+    raise AssertionError("it started before it was given up")
+
+
+@pytest.mark.parametrize("doing", [read, write])
+async def test_what_is_given_up_while_it_starts_leaves_no_connection_open(
+    doing: Callable[[Connection], Coroutine[Any, Any, None]],
+) -> None:
     said: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
 
     with EmbeddedBroker() as embedded:
         embedded.start({"topic": 1})
         async with far_away(embedded.bootstrap) as bootstrap:
-            for answers in range(3):
-                await given_up(Connection(bootstrap), (answers + 0.5) * AWAY_S)
+            for answers in range(4):
+                task = asyncio.create_task(doing(Connection(bootstrap)))
+                await asyncio.sleep((answers + 0.5) * AWAY_S)
+                task.cancel()
+                await asyncio.wait({task})
                 gc.collect()
+                assert task.cancelled()
 
     assert said == []
