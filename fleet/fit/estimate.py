@@ -21,6 +21,7 @@ from fleet.fit.graph import (
     Value,
     Warmth,
     absent,
+    changed,
     drawn_parameters,
     evaluate,
     hall_air,
@@ -49,6 +50,9 @@ PRIOR_LOG, PRIOR_TAU_LOG, PRIOR_AIR_K, PRIOR_START = 1.0, 0.7, 0.5, 0.3
 
 PRIOR_CLOCK_S = 1000.0
 """When a ripple began."""
+
+PRIOR_DAMAGE, WORN_S, WORN_MAX = 0.28, 600.0, 36
+"""How worn a tool is, between new and worn out, is free at knots ten minutes apart."""
 
 LAG_UNIT_S = 1.0
 """A sensor that has no lag in the kind has its logarithm over this."""
@@ -84,7 +88,7 @@ RANGE_LOG = 4.0
 class Unknown:
     """A number to find: its *role* and *name*, and the prior's centre and width in the scale it is found in."""
 
-    role: str  # parameter, tau, rest, start, lag, gain, offset, air, wander, level, clock
+    role: str  # parameter, tau, rest, start, lag, damage, gain, offset, air, wander, level, clock
     name: str
     centre: float
     width: float
@@ -193,6 +197,10 @@ def _unknowns(problem: Problem, pieces: int) -> list[Unknown]:
         moves = any(kind.nodes[node].tau < LAGGED * kind.sensors[name].tau for node in inputs & kind.nodes.keys())
         if kind.sensors[name].tau > 0.5 * record.step_s and (moves or _direct(kind, inputs) & kind.drives.keys()):
             listed.append(Unknown("lag", name, 0.0, PRIOR_TAU_LOG))
+    for mode, usual in changed(kind):
+        if f"damage.{mode}" in wanted:
+            count = min(max(2, round(record.value.shape[1] * record.step_s / WORN_S) + 1), WORN_MAX)
+            listed += [Unknown("damage", f"{mode}:{each}", usual, PRIOR_DAMAGE) for each in range(count)]
     if "ambient" in wanted and record.air is None:
         listed.append(Unknown("air", "", 0.0, PRIOR_AIR_K))
         listed += [Unknown("wander", str(each), 0.0, PRIOR_WANDER_K) for each in range(_knots(record))]
@@ -244,6 +252,10 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
         given[name] = _parameter(kind, name, value)
     at = points.astype(np.int64)
     given |= absent(kind)
+    for mode, _ in changed(kind):
+        if worn := [value for name, value in by_role.get("damage", {}).items() if name.partition(":")[0] == mode]:
+            knots = np.linspace(0.0, record.value.shape[1] - 1.0, len(worn))
+            given[f"damage.{mode}"] = np.clip(np.interp(points, knots, worn), 0.0, 1.0)
     air = problem.air[at] + by_role.get("air", {}).get("", 0.0)
     if wander := list(by_role.get("wander", {}).values()):
         air = air + np.interp(points, np.linspace(0.0, record.value.shape[1] - 1.0, len(wander)), wander)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fleet.data import Floats, Ints, State
 from fleet.scenario.kind import Drive, Kind
+from fleet.sim.damage import flank
 from fleet.sim.hall import KNOT_US, Air, read_off
 from fleet.sim.laws import LAW_INPUTS, LAWS
 
@@ -93,9 +94,25 @@ def understood(kind: Kind, signal: str) -> str:
 
 
 def absent(kind: Kind) -> dict[str, float]:
-    """Give what is taken as not there, by its name in laws: damage, inrush, and what differs from part to part."""
-    rising = {f"rising.{drive}": 0.0 for drive in kind.drives}
-    return {**{f"damage.{mode}": 0.0 for mode in kind.wear}, **rising, "part_scatter": 0.0}
+    """Give what is taken as usual, by its name in laws: no damage, no inrush, a part like any other.
+
+    What is changed in passing, as a tool, is as a rule half worn.
+    """
+    damage = {f"damage.{mode}": 0.0 for mode in kind.wear} | {f"damage.{mode}": usual for mode, usual in changed(kind)}
+    return {**damage, **{f"rising.{drive}": 0.0 for drive in kind.drives}, "part_scatter": 0.0}
+
+
+def changed(kind: Kind) -> list[tuple[str, float]]:
+    """Give the modes of wear that end in a change in passing, each with its mean damage over a life."""
+    found = []
+    share = (np.arange(1000) + 0.5) / 1000
+    for mode, wear in kind.wear.items():
+        if wear.ends == "change":
+            onset = 0.5 * (wear.onset[0] + wear.onset[1])
+            past = np.clip((share - onset) / (1.0 - onset), 0.0, 1.0)
+            grown = flank(past) if wear.growth == "flank" else past**wear.exponent
+            found.append((mode, float(grown.mean())))
+    return found
 
 
 def levels_of(drive: Drive, phase: Floats) -> Iterator[Value]:
