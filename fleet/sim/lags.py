@@ -8,6 +8,10 @@ between two state changes, so its lag is a third exponential beside the lagged p
     y(t) = Q(phi(t)) + r tau / (tau - s) exp(-(t - t0) / tau) + c exp(-(t - t0) / s)
 
 The periodic answer Q of a profile of straight pieces is exact for any ratio of the cycle's period to s.
+
+A drive is handed over from the level it had, y0, to its profile, and so is its lag: from y0 and from its own level l0,
+by the shares that the two exponentials give, which add up to 1 with that of Q. Exact where the profile is a level,
+first order where it moves meanwhile; never out of the drive's range.
 """
 
 from __future__ import annotations
@@ -20,14 +24,11 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, State
 from fleet.sim import changes as row
 from fleet.sim.changes import Spans
-from fleet.sim.nodes import Cycle, Node, scale_of, span_phases
+from fleet.sim.nodes import FADED, SETTLED, Cycle, Node, scale_of, span_phases
 from fleet.sim.profiles import periodic
 
 APART = 1e-5
 """Two time constants are never closer than this share: in partial fractions they would divide by 0."""
-
-FADED = 60.0
-"""Time constants after which an exponential is taken for 0: it would be smaller than 1e-26."""
 
 NO_REST = -1
 """The place of an input that has no settling of its own: it steps."""
@@ -51,14 +52,14 @@ def stepping(name: str, machines: int) -> Node:
 def lag_rests(
     lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, cycle: Cycle | None
 ) -> Floats:
-    """Compute what each of *lags* starts with at every span, the factor c; (lags, spans).
+    """Compute what each of *lags* starts with at every span, the factor c, of drives the level l0; (lags, spans).
 
     *rest* (nodes, spans) is complete; *known* (lags, spans) holds the factor where *is_known*. A machine's very
     first span starts settled.
     """
-    found = np.where(is_known, known, 0.0)
     if not lags:
-        return found
+        return known
+    found = np.where(is_known, known, np.array([0.0 if lag.node.slow else SETTLED for lag in lags])[:, None])
     rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
     for turn in range(1, int(rank.max(initial=0)) + 1):
         which = np.flatnonzero(rank == turn)
@@ -69,6 +70,9 @@ def lag_rests(
         lasted = (time - spans.rows[before, row.TIME]).astype(np.float64)
         for number, lag in enumerate(lags):
             end = lagged(lag, spans.rows[before], _rest(lag, rest, before), found[number, before], lasted, phase_end)
+            if not lag.node.slow:
+                found[number, which] = end
+                continue
             zero = np.zeros(len(which))
             start = lagged(lag, spans.rows[which], _rest(lag, rest, which), zero, zero, phase_start)
             found[number, which] = end - start
@@ -89,13 +93,36 @@ def on_grid(
 ) -> Floats:
     """Give an input lagged on a rectangle: *place* says which of *rows* is in force at each cell."""
     node, own_us = lag.node, lag.tau_us
+    if not node.slow:
+        return _handed_over(lag, rows, rest[place], start[place], place, age_us, _answer(lag, rows, place, phase))
     value = _with_fading(_answer(lag, rows, place, phase), start[place], np.full(place.shape, own_us), age_us)
-    if lag.place != NO_REST:
-        for tau_us, share in _poles(node, node.tau_us[rows[:, row.STATE]]):
-            moved_us = apart(tau_us, own_us)
-            factor = rest * share * (moved_us / (moved_us - own_us))
-            value = _with_fading(value, factor[place], moved_us[place], age_us)
+    for tau_us, share in _poles(node, node.tau_us[rows[:, row.STATE]]):
+        moved_us = apart(tau_us, own_us)
+        factor = rest * share * (moved_us / (moved_us - own_us))
+        value = _with_fading(value, factor[place], moved_us[place], age_us)
     return value
+
+
+def _handed_over(lag: Lag, rows: Ints, level: Floats, own: Floats, place: Ints, age_us: Floats, to: Floats) -> Floats:
+    """Give a drive lagged: from its *level* and its *own*, lagged one at the state change, *to* its lagged profile."""
+    tau_us = apart(lag.node.tau_us[rows[:, row.STATE]], lag.tau_us)[place]
+    since_us = age_us if place.shape == age_us.shape else age_us[..., :1]
+    is_left = ~np.isnan(own) & (since_us <= (FADED + 1.0) * np.maximum(tau_us, lag.tau_us))
+    moving = np.flatnonzero(is_left.reshape(len(place), -1).any(axis=1))
+    if not len(moving):
+        return to
+    value = np.array(np.broadcast_to(to, age_us.shape))
+    to, own, age_us, tau_us = value[moving], own[moving], age_us[moving], tau_us[moving]
+    of_own = _faded(age_us / lag.tau_us)
+    moved = to + (own - to) * of_own
+    if lag.place != NO_REST:
+        moved += (level[moving] - to) * (tau_us / (tau_us - lag.tau_us)) * (_faded(age_us / tau_us) - of_own)
+    value[moving] = np.where(np.isnan(own), to, moved)
+    return value
+
+
+def _faded(ages: Floats) -> Floats:
+    return np.where(ages <= FADED, np.exp(-ages), 0.0)
 
 
 def _with_fading(value: Floats, factor: Floats, tau_us: Floats, age_us: Floats) -> Floats:
@@ -106,7 +133,7 @@ def _with_fading(value: Floats, factor: Floats, tau_us: Floats, age_us: Floats) 
     if not len(moving):
         return value
     ages = age_us[moving] / tau_us[moving]
-    left = factor[moving] * np.where(ages <= FADED, np.exp(-ages), 0.0)
+    left = factor[moving] * _faded(ages)
     if len(moving) == len(factor):
         return np.asarray(value + left)
     value = np.array(np.broadcast_to(value, age_us.shape))

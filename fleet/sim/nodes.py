@@ -1,8 +1,10 @@
 """What drives a machine, and its slow nodes, as closed forms between state changes.
 
 Under a drive u a first-order node follows ``y(t) = P(phi(t)) + (y0 - P(phi0)) exp(-(t - t0) / tau)``:
-its periodic answer plus a decaying rest. A state change stores what is needed of y0, computed for
-all machines in rounds (everyone's first change, then everyone's second, ...).
+its periodic answer plus a decaying rest. A drive itself is handed over from the level it had to its profile,
+``y(t) = P(phi(t)) + (y0 - P(phi(t))) exp(-(t - t0) / tau)``: always between the two, so it never leaves the range of
+its levels, as a rest on top of a profile that falls meanwhile would. A state change stores what is needed of y0,
+computed for all machines in rounds (everyone's first change, then everyone's second, ...).
 """
 
 from __future__ import annotations
@@ -18,6 +20,12 @@ from fleet.sim import changes as row
 from fleet.sim.address import normals
 from fleet.sim.changes import PPM, Spans
 from fleet.sim.profiles import PHASES, Profile, periodic
+
+FADED = 60.0
+"""Time constants after which an exponential is taken for 0: it would be smaller than 1e-26."""
+
+SETTLED = np.nan
+"""The level that a drive is handed over from where there is none: it is met settled."""
 
 CYCLE_ERROR_MAX = 0.12
 """Largest error of a cycle's beginning, in periods: below 1/8, so that cycles never overtake each other."""
@@ -152,19 +160,20 @@ def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:
     ``exp(-t / tau)``; with a lag s in series ``(tau exp(-t / tau) - s exp(-t / s)) / (tau - s)``, which leaves
     with slope 0 as a lagging sensor's answer does.
     """
-    left = np.exp(-age_us / tau_us)
-    if not lag_us:
-        return left
-    return np.asarray((tau_us * left - lag_us * np.exp(-age_us / lag_us)) / (tau_us - lag_us))
+    ages = age_us / tau_us
+    left = np.exp(-ages)
+    if lag_us:
+        left = (tau_us * left - lag_us * np.exp(-age_us / lag_us)) / (tau_us - lag_us)
+    return np.where(ages <= FADED, left, 0.0)
 
 
 def rests(nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, cycle: Cycle | None) -> Floats:
-    """Compute ``y0 - P(phi0)`` of every node at every span; (nodes, spans).
+    """Compute ``y0 - P(phi0)`` of every slow node, and y0 of every drive, at every span; (nodes, spans).
 
     *known* (nodes, spans) holds it where *is_known* (spans that were in force before the block).
-    A machine's very first span starts settled: its rest is 0.
+    A machine's very first span starts settled: its rests are 0, its drives' levels SETTLED.
     """
-    rest = np.where(is_known, known, 0.0)
+    rest = np.where(is_known, known, np.array([0.0 if node.slow else SETTLED for node in nodes])[:, None])
     rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
     for turn in range(1, int(rank.max(initial=0)) + 1):
         which = np.flatnonzero(rank == turn)
@@ -175,9 +184,18 @@ def rests(nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools,
         lasted = time - spans.rows[before, row.TIME]
         for place, node in enumerate(nodes):
             tau = node.tau_us[spans.rows[before, row.STATE]]
-            y_end = answer(node, spans, before, phase_end) + rest[place, before] * decay(lasted, tau, node.lag_us)
-            rest[place, which] = y_end - answer(node, spans, which, phase_start)
+            end, left = answer(node, spans, before, phase_end), decay(lasted, tau, node.lag_us)
+            if node.slow:
+                y_end = end + rest[place, before] * left
+                rest[place, which] = y_end - answer(node, spans, which, phase_start)
+            else:
+                rest[place, which] = handed_over(rest[place, before], end, left)
     return rest
+
+
+def handed_over(level: Floats, to: Floats, left: Floats) -> Floats:
+    """Give a drive that is *left* (1 to 0) at the *level* it had, and for the rest where it goes *to*."""
+    return np.asarray(np.where(np.isnan(level), to, to + (level - to) * left))
 
 
 def span_phases(spans: Spans, which: Ints, time_us: Ints, cycle: Cycle | None) -> Ints | None:

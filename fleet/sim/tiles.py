@@ -19,7 +19,7 @@ from fleet.sim.damage import damage
 from fleet.sim.hall import read_off
 from fleet.sim.lags import NO_REST, on_grid
 from fleet.sim.laws import LAWS
-from fleet.sim.nodes import Node, cycles, decay, phases, profile_answer, scale_of
+from fleet.sim.nodes import FADED, Node, cycles, decay, phases, profile_answer, scale_of
 from fleet.sim.profiles import PHASES
 from fleet.sim.reporting import Rectangle, Reported, reported
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
@@ -30,9 +30,6 @@ Cell = TypeVar("Cell", bound=np.generic)
 TILE_CELLS = 131_072
 """Cells (machine, tick) of a tile: about 1 MB an array. Smaller ones stay closer to the processor, but their calls
 cost more than that brings."""
-
-GONE = 746.0
-"""Time constants after which nothing is left of a rest: ``exp`` of less than -745.2 is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,10 +398,14 @@ def signals(
         values[name] = drawn[machines, None]
     for index in graph.nodes:
         node = model.nodes[index]
-        left = _left(node, spans, rest[index], place, age_us)
+        rises = f"{RISING}{node.name}" in graph.needed
+        if graph.lags and not rises:
+            continue
+        answer = _settled(node, spans, place, executing, phase)
+        left = _left(node, spans, rest[index], place, age_us, answer)
         if not graph.lags:
-            values[node.name] = _node(node, spans, left, place, executing, phase)
-        if f"{RISING}{node.name}" in graph.needed:
+            values[node.name] = _with_left(answer, left)
+        if rises:
             values[f"{RISING}{node.name}"] = _below(left, len(place))
     for name, number in graph.lags.items():
         lag = model.lags[number]
@@ -475,30 +476,40 @@ def _energy(spans: Spans, place: Ints, time_us: Ints) -> Floats:
 
 
 class _Left(NamedTuple):
-    """What is left of a node's rests: of the machines *moving* only, (moving, scans); most have long been settled."""
+    """What nodes still are away from their answers: of the machines *moving* only, (moving, scans)."""
 
     moving: Ints
     amount: Floats
 
 
-def _left(node: Node, spans: Spans, rest: Floats, place: Ints, age_us: Floats) -> _Left:
-    """Find which machines are still settling at a node, and by how much they are off."""
-    rests, tau_us = rest[place], node.tau_us[spans.rows[:, row.STATE]][place]
-    since_us = age_us if place.shape == age_us.shape else age_us[:, :1]
-    is_left = (rests != 0.0) & (since_us <= GONE * np.maximum(tau_us, node.lag_us))
-    moving = np.flatnonzero(is_left.any(axis=1))
-    if len(moving) < len(rests):
-        rests, age_us, tau_us = rests[moving], age_us[moving], tau_us[moving]
-    return _Left(moving, rests * decay(age_us, tau_us, node.lag_us) if len(moving) else np.zeros((0, 1)))
-
-
-def _node(node: Node, spans: Spans, left: _Left, place: Ints, executing: Bools, phase: Ints | None) -> Floats:
-    """Give a node's value: its periodic answer plus what is *left* of its rest."""
+def _settled(node: Node, spans: Spans, place: Ints, executing: Bools, phase: Ints | None) -> Floats:
+    """Give a node's periodic answer; (machines, scans), or (machines, 1) where it does not move."""
     scale = scale_of(node, spans.rows)
-    answer = (node.levels[spans.rows[:, row.STATE]] * scale)[place]
+    answer: Floats = (node.levels[spans.rows[:, row.STATE]] * scale)[place]
     if node.profile is not None and phase is not None:
         running = profile_answer(node, node.profile, spans.rows[:, row.PERIOD], place, phase)
         answer = np.where(executing, running * scale[place], answer)
+    return answer
+
+
+def _left(node: Node, spans: Spans, rest: Floats, place: Ints, age_us: Floats, answer: Floats) -> _Left:
+    """Find which machines are still settling at a node, and by how much they are off; most have long been settled."""
+    rests, tau_us = rest[place], node.tau_us[spans.rows[:, row.STATE]][place]
+    since_us = age_us if place.shape == age_us.shape else age_us[:, :1]
+    is_left = (rests != 0.0 if node.slow else ~np.isnan(rests)) & (since_us <= FADED * tau_us)
+    moving = np.flatnonzero(is_left.any(axis=1))
+    if not len(moving):
+        return _Left(moving, np.zeros((0, 1)))
+    if len(moving) < len(rests):
+        rests, age_us, tau_us, answer = rests[moving], age_us[moving], tau_us[moving], answer[moving]
+    left = decay(age_us, tau_us, node.lag_us)
+    if node.slow:
+        return _Left(moving, rests * left)
+    return _Left(moving, np.where(np.isnan(rests), 0.0, (rests - answer) * left))
+
+
+def _with_left(answer: Floats, left: _Left) -> Floats:
+    """Give a node's value: its periodic *answer* and how far it is *left* from that."""
     if len(left.moving) == len(answer):
         return np.asarray(answer + left.amount)
     if len(left.moving):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fleet.data import SECOND_US, Block, Bools, Event, Floats, State
-from fleet.scenario.kind import Kind
+from fleet.scenario.kind import Kind, Level
 from fleet.scenario.kinds import kind_named, shipped_kinds
 from fleet.sim.laws import LAW_INPUTS
 from tests.sim.plants import Log, assert_same, blocks_of, events_of, line, logs_of, roster_of
@@ -105,6 +105,38 @@ def test_every_kind_reads_the_same_wherever_blocks_are_cut_and_whoever_computes_
 
     assert_same(whole, cut)
     assert_same(whole, [block for blocks in shares for block in blocks])
+
+
+STOPPING = [name for name in KINDS if kind(name).cycle and kind(name).micro_stop]
+
+
+@pytest.mark.parametrize("name", STOPPING)
+def test_a_drive_stays_between_its_levels_through_stops_and_restarts(name: str) -> None:
+    drives = {each: drive for each, drive in kind(name).drives.items() if not drive.setpoint}
+    seen = {"period": "2 s", "units": "1", "span": [-9, 9], "resolution": 0.001}
+    watched = Kind.model_validate(
+        {
+            "kind": name,
+            "micro_stop": {"every": "80 s", "lasts": "5 s", "sigma": 0.8},
+            "signals": {each: {"law": "scaled", "of": each, "by": 1, "plus": 0} for each in drives},
+            "sensors": {each: {"signal": each, **seen} for each in drives},
+        }
+    )
+    others = {part: getattr(kind(name), part) for part in ("parameters", "cycle", "wear", "drives")}
+    roster = roster_of(line("a", {"kind": name, "count": 4}), kinds={name: watched.model_copy(update=others)})
+    blocks = blocks_of(roster, 2 * 3600, truth=True)
+
+    assert sum(event.state == "held" for listed in events_of(blocks).values() for event in listed) > 100
+    for each, drive in drives.items():
+        heights = [level for state in drive.levels.values() for level in levels_of(state)]
+        for log in logs_of(blocks).values():
+            truth = log.of(each).truth
+            assert truth is not None
+            assert min(heights) - 1e-9 <= truth.min() <= truth.max() <= max(heights) + 1e-9, each
+
+
+def levels_of(level: Level) -> list[float]:
+    return [height for _, height in level] if isinstance(level, tuple) else [level]
 
 
 VIBRATING = [name for name in KINDS if "vibration" in kind(name).sensors]
