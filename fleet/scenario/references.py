@@ -93,6 +93,10 @@ def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
             yield (section,), "must be absent: a kind with 'door' is a door and nothing else"
 
 
+LAG_SHARE_MAX = 0.99
+"""Most that a node's lag may be of its time constant: partial fractions of a node, its lag and a sensor's own lag, all
+three nearly equal, have no digits left."""
+
 SETS_LEVEL = ("setpoint", "receiver", "meter", "cycle")
 """Sections of a kind that change the level of its load; with a cycle the products of a line do."""
 
@@ -164,10 +168,10 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
             yield ("nodes", name, "gain"), unknown("parameter", gain, parameters)
         lag = _duration(node, "lag")
         slower = [tau for tau in (_duration(node, "tau"), _duration(node, "tau_at_rest")) if tau is not None]
-        if lag is not None and slower and lag >= min(slower) > 0:
+        if lag is not None and slower and lag > LAG_SHARE_MAX * min(slower) > 0:
             yield (
                 ("nodes", name, "lag"),
-                f"must be below the node's own time constant, {min(slower):g} s, got {lag:g} s",
+                f"must be at most {LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s, got {lag:g} s",
             )
 
 

@@ -115,8 +115,8 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
         ("tau: 45 min", "tau: -45 min", "19: nodes.motor_rise.tau: must be above 0 s, got -45 min"),
         (
             "tau_at_rest: 90 min",
-            "tau_at_rest: 20 s, lag: 20 s",
-            "19: nodes.motor_rise.lag: must be below the node's own time constant, 20 s, got 20 s",
+            "tau_at_rest: 20 s, lag: 19.9 s",
+            "19: nodes.motor_rise.lag: must be at most 99% of the node's own time constant, 20 s, got 19.9 s",
         ),
         ("law: total", "law: totl", "23: signals.temperature.law: unknown law 'totl'; did you mean 'total'?"),
         ("a: ambient", "aa: ambient", "23: signals.temperature.aa: unknown argument of total 'aa'; did you mean 'a'?"),
