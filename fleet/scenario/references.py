@@ -171,7 +171,8 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
         if lag is not None and slower and lag > LAG_SHARE_MAX * min(slower) > 0:
             yield (
                 ("nodes", name, "lag"),
-                f"must be at most {LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s, got {lag:g} s",
+                f"must be at most {LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s, "
+                f"got {lag:g} s",
             )
 
 
