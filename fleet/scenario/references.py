@@ -169,11 +169,8 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
         lag = _duration(node, "lag")
         slower = [tau for tau in (_duration(node, "tau"), _duration(node, "tau_at_rest")) if tau is not None]
         if lag is not None and slower and lag > LAG_SHARE_MAX * min(slower) > 0:
-            yield (
-                ("nodes", name, "lag"),
-                f"must be at most {LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s, "
-                f"got {lag:g} s",
-            )
+            most = f"{LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s"
+            yield ("nodes", name, "lag"), f"must be at most {most}, got {lag:g} s"
 
 
 def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
