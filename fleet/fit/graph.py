@@ -193,13 +193,14 @@ class Warmth:
 def warmth_of(kind: Kind, name: str, drive: Floats, timeline: Timeline, taus: Taus) -> Warmth:
     """Step the node *name* and the lag behind it along the grid, under *drive*, which has no gain."""
     node = kind.nodes[name]
-    shortest = min(taus.tau, taus.at_rest)
+    # By the kind's own time constants: a grid that moved with those that are tried would be taken for a slope.
+    shortest = min(node.tau, node.tau_at_rest)
     every = max(1, int(shortest / STEPS_A_TAU / timeline.step_s))
     step_s, scans = every * timeline.step_s, timeline.scans
     mean = _means(drive, every)
     resting = _means((timeline.state != State.EXECUTE).astype(np.float64), every)
     rate = (1.0 - resting) / max(taus.tau, TAU_MIN_S) + resting / max(taus.at_rest, TAU_MIN_S)
-    first = float(drive[: max(1, min(scans, int(0.1 * taus.tau / timeline.step_s)))].mean())
+    first = float(drive[: max(1, min(scans, int(0.1 * node.tau / timeline.step_s)))].mean())
     value = followed(mean, -np.expm1(-step_s * rate), first)
     if node.lag > 0:
         value = followed(value, np.full(len(mean), -np.expm1(-step_s / node.lag)), first)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fleet.data import MINUTE_US, SECOND_US, Floats, Ints
+from fleet.data import MINUTE_US, SECOND_US, Bools, Floats, Ints
 from fleet.errors import RequestError
 from fleet.fit.fit import Fitted
 from fleet.fit.simulated import simulated
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 CLOSE_CYCLES, CLOSE_S = 6, 600.0
 """The right half shows so many cycles of it, or so many seconds of a machine without a cycle."""
+
+HOLE = 5
+"""A gap of so many readings, or of so many pixels where they are drawn as a band, is left open."""
 
 PIXELS = 700
 """A curve of more readings is drawn as the band between the least and the largest of each of so many stretches."""
@@ -61,7 +64,9 @@ def draw(fitted: Fitted, part: str, out: Path, *, folder: str) -> None:
     time_us = start_us + np.rint(record.time_s * SECOND_US).astype(np.int64)
     close_us = round(max(CLOSE_CYCLES * found.decoded.period_s, 0 if found.decoded.period_s else CLOSE_S) * SECOND_US)
     close_us = min(max(close_us, MINUTE_US), stop_us - start_us)
-    from_us = start_us + (stop_us - start_us - close_us) // 2
+    from_us = start_us + _fullest(
+        np.asarray(np.isfinite(record.value).any(axis=0)), close_us / (stop_us - start_us)
+    ) * round(record.step_s * SECOND_US)
     height = headline_height(WIDE) + len(record.sensors) * (2 * ROW + GAP + PAIR) + 0.45
     with our_settings():
         sheet = Sheet(WIDE, height)
@@ -122,12 +127,30 @@ def _curve(axes: Axes, curve: Curve, start_us: int, stop_us: int, colour: str) -
     if not len(time_us):
         return
     if len(value) <= 2 * PIXELS:
-        axes.plot([days(each) for each in time_us.tolist()], value, color=colour, linewidth=0.8)
+        hole = np.diff(time_us, prepend=time_us[0]) > HOLE * np.median(np.diff(time_us)) if len(value) > 2 else None
+        axes.plot([days(each) for each in time_us.tolist()], _broken(value, hole), color=colour, linewidth=0.8)
         return
     column = np.minimum((time_us - start_us) * PIXELS // (stop_us - start_us), PIXELS - 1)
     first = np.flatnonzero(np.diff(column, prepend=-1))
     at = [days(each) for each in time_us[first].tolist()]
     least, most = np.minimum.reduceat(value, first), np.maximum.reduceat(value, first)
     middle = np.add.reduceat(value, first) / np.diff(np.append(first, len(value)))
-    axes.fill_between(at, least, most, color=BAND.day, linewidth=0, step="mid")
-    axes.plot(at, middle, color=colour, linewidth=0.6)
+    hole = np.diff(column[first], prepend=column[first][:1]) > HOLE
+    axes.fill_between(at, _broken(least, hole), _broken(most, hole), color=BAND.day, linewidth=0, step="mid")
+    axes.plot(at, _broken(middle, hole), color=colour, linewidth=0.6)
+
+
+def _broken(value: Floats, hole: Bools | None) -> Floats:
+    """Leave out the first value behind each *hole*: no line is drawn across it."""
+    return value if hole is None else np.where(hole, np.nan, value)
+
+
+def _fullest(there: Bools, share: float) -> int:
+    """Find the scan where the fullest *share* of a record begins, of some places the one nearest to its middle."""
+    scans = len(there)
+    length = max(1, round(share * scans))
+    starts = np.linspace(0, scans - length, 25).astype(np.int64)
+    sums = np.append(0, np.cumsum(there))
+    full = sums[starts + length] - sums[starts]
+    best = np.flatnonzero(full >= 0.99 * full.max())
+    return int(starts[best[np.abs(best - 12).argmin()]])

@@ -10,7 +10,7 @@ import numpy as np
 from fleet.data import Floats, Ints
 from fleet.errors import Problem, RequestError, ScenarioError
 from fleet.fit.table import Column, Table
-from fleet.scenario.kind import Kind
+from fleet.scenario.kind import Kind, Sensor
 from fleet.scenario.quantities import UNITS
 from fleet.scenario.wording import did_you_mean, shortened
 
@@ -120,6 +120,10 @@ def _record(
         if len(value) < READINGS_MIN:
             counted["short"] += 1
             continue
+        if sensor != AIR and _is_stuck(kind.sensors[sensor], value):
+            words = f"{sensor} is {value[0]:g} throughout, which no such sensor is for so long: left out as stuck"
+            remarks.append(f"{file}: {shortened(machine)}: {words}")
+            continue
         back = int((np.diff(time_us) < 0).sum())
         if back:
             counted["disordered"] += back
@@ -144,6 +148,13 @@ def _record(
         period_s=tuple(period[name] for name in sensors),
         air=rows.get(AIR),
     )
+
+
+def _is_stuck(sensor: Sensor, value: Floats) -> bool:
+    """Say whether a sensor whose noise should show repeats one reading for ever."""
+    noise = sensor.noise + sensor.noise_share * abs(float(value[0]))
+    low, high = sensor.span
+    return float(np.ptp(value)) == 0.0 and noise > 0.5 * sensor.resolution and low < float(value[0]) < high
 
 
 def _factor(kind: Kind, sensor: str, units: str) -> float | None:

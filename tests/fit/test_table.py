@@ -134,6 +134,17 @@ def test_sensors_that_the_kind_does_not_have_are_said(tmp_path: Path) -> None:
         records_of(table, kind_named("pump"), {"PT101": "flaw"})
 
 
+def test_a_sensor_that_repeats_one_reading_for_ever_is_left_out_as_stuck(tmp_path: Path) -> None:
+    table = read(tmp_path, minute("flow") + minute("current", value="12.5").partition("\n")[2])
+
+    found = records_of(table, kind_named("pump"), {})
+
+    assert found.machines[0].sensors == ("flow",)
+    assert found.remarks == (
+        f"{table.file}: a: current is 12.5 throughout, which no such sensor is for so long: left out as stuck",
+    )
+
+
 def test_gaps_disorder_and_readings_of_one_scan_are_counted(tmp_path: Path) -> None:
     rows = minute("flow").splitlines()
     table = read(tmp_path, minute("flow") + "\n".join([rows[12], rows[11]]) + "\n1772431500,a,flow,3,\n")
