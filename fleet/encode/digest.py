@@ -113,21 +113,6 @@ def placed(contents: Words, n: Words) -> Words:
     return mix(contents ^ (n * G + C))
 
 
-def add_bytes(digest: int, *, n: int, partition: int, stamp_ms: int, key: bytes, value: bytes) -> int:
-    """Add the *n*-th record of a machine in a stream that is not of readings to its *digest*."""
-    content = word_of_record(partition, stamp_ms, key, value)
-    return (digest + _mix_one(content ^ ((n * int(G) + int(C)) & MASK))) & MASK
-
-
-def _mix_one(word: int) -> int:
-    """Spread every bit of one *word*: the same as *mix*, without an array for it."""
-    word ^= word >> 30
-    word = word * int(MIX_1) & MASK
-    word ^= word >> 27
-    word = word * int(MIX_2) & MASK
-    return word ^ (word >> 31)
-
-
 def word_of_record(partition: int, stamp_ms: int, key: bytes, value: bytes) -> int:
     """Give the content of a record that is not a reading."""
     head = struct.pack(">iqi", partition, stamp_ms, len(key))

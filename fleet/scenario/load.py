@@ -145,8 +145,3 @@ def _exists(path: FilePath) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def problems_text(error: ScenarioError) -> str:
-    """Return the problems of *error*, one a line, as they are shown."""
-    return "\n".join(str(problem) for problem in error.problems)

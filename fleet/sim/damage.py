@@ -148,7 +148,6 @@ def wiener_paths(roughness: float, stream: Words, number: Ints) -> Floats:
 _OTHER = np.uint64(0x9E3779B97F4A7C15)
 
 ROUGH = {"gamma": gamma_paths, "wiener": wiener_paths}
-SMOOTH = ("power", "flank")
 
 
 def level_of(mode: Mode, word: int, cells: Sequence[int]) -> float:

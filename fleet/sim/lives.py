@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-LIFE_LAWS = ("weibull", "exponential", "lognormal")
-
 _NORMAL = NormalDist()
 _LEAST = 1e-300
 """A chance of survival below this is one in practice: the quantile of 0 is no number."""

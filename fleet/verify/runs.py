@@ -18,7 +18,6 @@ from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
 
 TOPIC = "factory.runs"
-SIDE_FILE = ".runs.jsonl"
 RECORD_TIMES = ("scan", "wall", "none")
 
 Fields = Mapping[str, Any]

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.errors import ScenarioError
 from fleet.scenario.fields import Hours
-from fleet.scenario.load import kinds_for, load, problems_text, with_arguments
+from fleet.scenario.load import kinds_for, load, with_arguments
 from fleet.scenario.model import UNBOUNDED, Crew
 from tests.scenario.files import HEAD, PUMP, mistakes, scenario_of, write_kinds
 
@@ -396,7 +396,7 @@ def test_an_unknown_name_is_one_line() -> None:
         load("no-such-scenario-anywhere")
 
     words = "no-such-scenario-anywhere: no such file, and unknown scenario 'no-such-scenario-anywhere'"
-    assert problems_text(error.value).startswith(words)
+    assert str(error.value.problems[0]).startswith(words)
     assert len(error.value.problems) == 1
 
 
