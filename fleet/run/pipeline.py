@@ -182,7 +182,8 @@ class Pipeline:
             if self._plan.request.skip_when_late and behind_s > LATE_S:
                 await self._skip(made, min(now_us, block.stop_us))
                 continue
-            window = self.progress.simulated_us + window_us
+            past_us = (self.progress.simulated_us - self._plan.start_us) % window_us
+            window = self.progress.simulated_us - past_us + window_us
             until_us = min(block.stop_us, max(window, min(now_us, self.progress.simulated_us + self._plan.skew_us)))
             wait_s = self._due_s(until_us) - self._clock.now_s()
             if wait_s > 0:
