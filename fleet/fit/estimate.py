@@ -33,7 +33,7 @@ from fleet.fit.graph import (
     warmth_of,
 )
 from fleet.fit.records import Record
-from fleet.scenario.kind import Drive, Kind
+from fleet.scenario.kind import FELT, Drive, Kind
 
 POINTS_MAX = 3_000
 """Readings of a sensor that the levels are fitted to; the noise uses all."""
@@ -130,6 +130,7 @@ class Problem:
     rails: list[tuple[float, float]]  # of each modelled sensor; without an end where its readings are beyond it
     warmth: dict[tuple[str, Taus], list[Warmth]] = field(default_factory=dict)
     lagged: dict[tuple[str, float], Floats] = field(default_factory=dict)
+    felt: dict[float, Floats] = field(default_factory=dict)  # the air, by the time constant of the node that feels it
 
 
 def parameters_of(fit: Fit, kind: Kind) -> dict[str, float]:
@@ -257,9 +258,12 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
             knots = np.linspace(0.0, record.value.shape[1] - 1.0, len(worn))
             given[f"damage.{mode}"] = np.clip(np.interp(points, knots, worn), 0.0, 1.0)
     air = problem.air[at] + by_role.get("air", {}).get("", 0.0)
-    if wander := list(by_role.get("wander", {}).values()):
-        air = air + np.interp(points, np.linspace(0.0, record.value.shape[1] - 1.0, len(wander)), wander)
-    given["ambient"] = np.asarray(air, np.float64)
+    wander = list(by_role.get("wander", {}).values())
+    given["ambient"] = air + _wandered(record, wander, points)
+    for name, node in kind.nodes.items():
+        if f"{FELT}{name}" in problem.wanted:  # it wanders so slowly that lagging is feeling what was before
+            slow = _felt(problem, node.tau)[at] + by_role.get("air", {}).get("", 0.0)
+            given[f"{FELT}{name}"] = slow + _wandered(record, wander, points - node.tau / record.step_s)
     given["time"] = np.asarray(at * record.step_s, np.float64) + by_role.get("clock", {}).get("", 0.0)
     levels = np.array(list(by_role.get("level", {}).values()))
     timeline = problem.decoded.timeline
@@ -278,6 +282,20 @@ def predict(problem: Problem, x: Floats, points: Floats) -> Floats:
             shown = gain * values[problem.signals[row]] + by_role.get("offset", {}).get(name, 0.0)
             out[row] = np.clip(shown, *problem.rails[row])
     return out
+
+
+def _wandered(record: Record, wander: list[float], points: Floats) -> Floats:
+    """Give how far the air is off the usual at the scans *points*, by its knots; (points,)."""
+    if not wander:
+        return np.zeros(len(points))
+    return np.asarray(np.interp(points, np.linspace(0.0, record.value.shape[1] - 1.0, len(wander)), wander))
+
+
+def _felt(problem: Problem, tau_s: float) -> Floats:
+    """Give the air as a node of the time constant *tau_s* feels it; (scans,)."""
+    if tau_s not in problem.felt:
+        problem.felt[tau_s] = lagged(problem.air, problem.decoded.timeline, tau_s)
+    return problem.felt[tau_s]
 
 
 def _by_lag(problem: Problem, lags: Mapping[str, float]) -> dict[float, list[int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from fleet.data import Floats
 from fleet.fit.decode import Decoded, decode
 from fleet.fit.estimate import Fit, Problem, executing, fitted, lags_of, parameters_of, ripple_of, set_up, solve
-from fleet.fit.graph import drawn_parameters
+from fleet.fit.graph import drawn_parameters, healthy
 from fleet.fit.noise import Noise, noise_of
 from fleet.fit.records import Record, Records, records_of, steps_of
 from fleet.fit.table import read_table
@@ -54,6 +54,7 @@ def fit(
 
 def fit_records(kind: Kind, records: Records, said: Iterable[str], progress: Progress) -> Fitted:
     """Fit *kind* to *records*; *said* is what was said of them already."""
+    kind = healthy(kind)
     remarks = [*said, *records.remarks]
     machines = records.machines[:MACHINES_MAX]
     if len(records.machines) > MACHINES_MAX:

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from fleet.data import Floats, Ints, State
-from fleet.scenario.kind import Drive, Kind
+from fleet.scenario.kind import FELT, Drive, Kind
 from fleet.sim.damage import flank
 from fleet.sim.hall import KNOT_US, Air, read_off
 from fleet.sim.laws import LAW_INPUTS, LAWS
@@ -67,6 +67,8 @@ def inputs_of(kind: Kind, name: str) -> frozenset[str]:
         found.add(each)
         if each in kind.signals:
             open_ += [value for value in kind.signals[each].inputs.values() if isinstance(value, str)]
+        elif each.startswith(FELT):
+            open_.append("ambient")
         elif each in kind.nodes:
             node = kind.nodes[each]
             open_ += [node.drive, *([node.gain] if isinstance(node.gain, str) else [])]
@@ -85,12 +87,27 @@ def understood(kind: Kind, signal: str) -> str:
             or name in kind.nodes
             or name in kind.parameters
             or name in ("ambient", "time")
+            or name.startswith(FELT)
             or (name == "level" and not kind.meter)
             or (name == "phase" and (kind.cycle or kind.receiver))
             or name in absent(kind)
         ):
             return f"signal {name} is not computed from the machine's own drives"
     return ""
+
+
+def healthy(kind: Kind) -> Kind:
+    """Give *kind* without what only wear makes warm: in its signals 0 stands for that."""
+    cold = {name for name, node in kind.nodes.items() if node.wear is not None}
+    signals = {
+        name: type(signal).model_validate(
+            {"law": signal.law} | {key: 0.0 if value in cold else value for key, value in signal.inputs.items()}
+        )
+        for name, signal in kind.signals.items()
+    }
+    return kind.model_copy(
+        update={"signals": signals, "nodes": {name: node for name, node in kind.nodes.items() if name not in cold}}
+    )
 
 
 def absent(kind: Kind) -> dict[str, float]:

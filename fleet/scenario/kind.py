@@ -32,10 +32,11 @@ from fleet.scenario.quantities import (
 )
 from fleet.scenario.wording import Path, shown
 
-BUILT_IN = ("ambient", "dew_point", "level", "time")  # and damage.<mode>, rising.<drive>
+BUILT_IN = ("ambient", "dew_point", "level", "time")  # and ambient.<node>, damage.<mode>, rising.<drive>
 OF_METERS = ("line_power", "line_energy")
 OF_CYCLES = ("phase", "parts", "last_cycle", "part_scatter")
 RISING = "rising."
+FELT = "ambient."  # the air as a slow node feels it
 BASE_PERIOD_MIN_S = 1e-4
 DEADBANDS_MAX = 8  # sensors of a kind: a scan's set of those that report is a bit each in a byte
 PERIODS_MAX = 8  # different ones in a kind: a scan's set of due sensors is a bit each in a byte
@@ -232,6 +233,8 @@ class Node(Model):
     """In states other than execute; as a rule the machine's own fan stands still then."""
     lag: DurationOrZero = 0.0
     """A second, faster lag behind it: the sensor that measures it in its well."""
+    wear: str | None = None
+    """The mode of wear that warms it: its drive counts times the damage, 0 while nothing is worn."""
 
 
 class Signal(Model):

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.data import State
-from fleet.scenario.kind import BUILT_IN, OF_CYCLES, OF_METERS, RISING, Sensor, deadband_faults, period_faults
+from fleet.scenario.kind import BUILT_IN, FELT, OF_CYCLES, OF_METERS, RISING, Sensor, deadband_faults, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
 from fleet.scenario.wording import Path, unknown
 
@@ -166,6 +166,9 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
             yield ("nodes", name, "drive"), unknown("drive", drive, drives)
         if gain is not None and gain not in parameters:
             yield ("nodes", name, "gain"), unknown("parameter", gain, parameters)
+        mode, modes = node.get("wear"), _parts(kind, "wear")
+        if isinstance(mode, str) and mode not in modes:
+            yield ("nodes", name, "wear"), unknown("mode of wear", mode, modes)
         lag = _duration(node, "lag")
         slower = [tau for tau in (_duration(node, "tau"), _duration(node, "tau_at_rest")) if tau is not None]
         if lag is not None and slower and lag > LAG_SHARE_MAX * min(slower) > 0:
@@ -177,6 +180,7 @@ def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
     signals = _parts(kind, "signals")
     known = {*BUILT_IN, *(f"damage.{mode}" for mode in _parts(kind, "wear"))}
     known |= {f"{RISING}{drive}" for drive in _parts(kind, "drives")}
+    known |= {f"{FELT}{node}" for node in _parts(kind, "nodes")}
     if kind.get("cycle"):
         known |= set(OF_CYCLES)
     if kind.get("receiver"):

@@ -33,7 +33,7 @@ from fleet.sim.calendar import Calendar
 from fleet.sim.changes import CAUSES, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
-from fleet.sim.hall import KNOT_US, Air, dew_point
+from fleet.sim.hall import KNOT_US, Air, dew_point, felt, history
 from fleet.sim.lags import lag_rests
 from fleet.sim.lines import lines_of, policy_of, product_names
 from fleet.sim.nodes import rests
@@ -99,6 +99,7 @@ class Simulation:
         self._supply = Supply(roster, built, start_us=start_us)
         self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
         self._dew = [dew_point(seed, hall.name) for hall in roster.halls if any(map(_feels_dew, built))]
+        self._felt_us = sorted(set().union(*map(_felt_us, built)))
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
 
     @property
@@ -171,8 +172,8 @@ class Simulation:
         nodes = len(model.nodes)
         known = np.zeros((nodes + len(model.lags), len(order)))
         known[:, is_known] = running.rest[:, order[is_known]]
-        rest = rests(model.nodes, spans, known[:nodes], is_known, model.cycle)
-        lagging = lag_rests(model.lags, spans, rest, known[nodes:], is_known, model.cycle)
+        rest = rests(model.nodes, spans, known[:nodes], is_known, model.cycle, model.worn)
+        lagging = lag_rests(model.lags, spans, rest, known[nodes:], is_known, model.cycle, model.worn)
         running.rest = np.concatenate([rest, lagging]) if model.lags else rest
         return spans
 
@@ -183,7 +184,10 @@ class Simulation:
         first = (start_us - reach - lag) // KNOT_US
         stop = (stop_us + reach) // KNOT_US + 2
         dew = [air.knots(first, stop) for air in self._dew]
-        return AirOver(np.stack([air.knots(first, stop) for air in self._air]), first, np.array(dew))
+        before = max(map(history, self._felt_us), default=0)
+        past = np.stack([air.knots(first - before, stop) for air in self._air])
+        later = {tau_us: felt(past[:, before - history(tau_us) :], tau_us) for tau_us in self._felt_us}
+        return AirOver(past[:, before:], first, np.array(dew), later)
 
 
 _WANDER_K = 0.5
@@ -207,6 +211,11 @@ def _wanted(model: Model, readings_of: Ints | None) -> tuple[slice, ...]:
 
 def _feels_dew(model: Model) -> bool:
     return any("dew_point" in graph.needed for group in model.groups for graph in group.graphs)
+
+
+def _felt_us(model: Model) -> set[float]:
+    """Give the time constants with which a cohort's slow nodes feel the air, us."""
+    return {tau_us for group in model.groups for graph in group.graphs for tau_us in graph.felt.values()}
 
 
 def _usual_base_us(running: Sequence[_Running]) -> int:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fleet.data import SECOND_US, Cohort, Equipment, Floats, Ints, Sensor, State, Words
-from fleet.scenario.kind import RISING, Drive, Kind
+from fleet.scenario.kind import FELT, RISING, Drive, Kind
 from fleet.scenario.kind import Node as NodeModel
 from fleet.scenario.roster import Roster
 from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
+from fleet.sim.damage import in_the_mean
 from fleet.sim.lags import NO_REST, Lag, stepping
 from fleet.sim.laws import LAWS
-from fleet.sim.nodes import Cycle, Node
+from fleet.sim.nodes import Cycle, Node, Worn
 from fleet.sim.profiles import profile
 from fleet.sim.reporting import Policy, policy_of
 from fleet.sim.rules import Mode, Rules
@@ -45,6 +46,7 @@ class Graph:
     signals: tuple[str, ...]
     needed: frozenset[str]  # everything by name that goes into them
     lags: Mapping[str, int]  # index into the model's lags, by the input's name; empty where they do not lag
+    felt: Mapping[str, float]  # time constants with which air is felt, us, by the input's name
 
     def unlagged(self) -> Graph:
         """Give the same as it is before the sensors."""
@@ -79,6 +81,7 @@ class Model:
     lags: tuple[Lag, ...]
     hall: Ints
     deadbands: int  # how many sensors report only changes
+    worn: Worn  # by what its nodes are warmed
 
 
 def models(roster: Roster, *, seed: int, start_us: int, keep: Ints) -> list[Model]:
@@ -106,6 +109,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
     sensors = tuple(Sensor(name, model.units, kind.multiple(name)) for name, model in kind.sensors.items())
     hall_of_line = np.array([line.hall for line in roster.lines], np.int64)
     nodes = _nodes(kind, parameters, len(members))
+    rules = _rules(kind, parameters, words)
     lags: list[Lag] = []
     deadbands = sum(sensor.deadband > 0 for sensor in kind.sensors.values())
     return Model(
@@ -116,12 +120,13 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         parameters=parameters,
         nodes=nodes,
         cycle=_cycle(kind, words),
-        rules=_rules(kind, parameters, words),
+        rules=rules,
         controllers=_controllers(kind, words, base_us, start_us),
         groups=_groups(kind, sensors, nodes, words, lags, start_us),
         lags=tuple(lags),
         hall=hall_of_line[roster.line[members]],
         deadbands=deadbands,
+        worn=Worn(tuple(map(in_the_mean, rules.modes)), words),
     )
 
 
@@ -177,6 +182,8 @@ def _slow_node(name: str, node: NodeModel, kind: Kind, parameters: Mapping[str, 
     tau = np.full(len(State), node.tau_at_rest * SECOND_US)
     tau[State.EXECUTE] = node.tau * SECOND_US
     gain = _of(node.gain, parameters, machines)
+    if node.wear is not None and node.wear not in kind.wear:  # of a kind that was made not to wear
+        gain = np.zeros(machines)
     return Node(
         name,
         drive.levels,
@@ -186,6 +193,7 @@ def _slow_node(name: str, node: NodeModel, kind: Kind, parameters: Mapping[str, 
         tau,
         slow=True,
         lag_us=node.lag * SECOND_US,
+        mode=list(kind.wear).index(node.wear) if node.wear in kind.wear else -1,
     )
 
 
@@ -297,7 +305,8 @@ def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, .
         own += [Lag(stepping("level", len(nodes[0].gain)), NO_REST, tau_us)] if "level" in needed and nodes else []
         found = {lag.node.name: len(lags) + number for number, lag in enumerate(own)}
         lags += own
-    return Graph(tau_us, tuple(places), used, tuple(signals), frozenset(needed), found)
+    felt = {f"{FELT}{name}": node.tau * SECOND_US for name, node in kind.nodes.items() if f"{FELT}{name}" in needed}
+    return Graph(tau_us, tuple(places), used, tuple(signals), frozenset(needed), found, felt)
 
 
 def law_inputs(kind: Kind, signal: str) -> tuple[str, Mapping[str, str | float]]:

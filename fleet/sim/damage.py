@@ -8,6 +8,7 @@ computes the same path, whichever part of it falls into the block.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,6 +57,11 @@ def damage(
 
 
 _CLOCK = (row.AGE, row.LIFE, row.ONSET, row.RATE)
+
+
+def in_the_mean(mode: Mode) -> Mode:
+    """Give a failure mode whose damage grows as that of *mode* does in the mean: what is warm does not jump with it."""
+    return replace(mode, growth="power") if mode.growth in ROUGH else mode
 
 
 def smooth(mode: Mode, share: Floats) -> Floats:

@@ -57,6 +57,37 @@ def dew_point(seed: int, hall: str) -> Air:
     return Air(seed, f"{hall}:dew_point", mean=9.0, daily=0.4, season=5.5, wander=1.2)
 
 
+TAU_MAX_US = DAY_US
+"""What follows the air more slowly than this feels it as with this time constant."""
+
+HISTORY_TAUS = 8
+"""Time constants over which the past is remembered, at least: of what was before a 3000th would be left."""
+
+
+def history(tau_us: float) -> int:
+    """Say how many minutes before the first one *felt* needs to know the air: a power of two."""
+    minutes = HISTORY_TAUS * min(tau_us, TAU_MAX_US) / KNOT_US
+    return 1 << max(1, math.ceil(math.log2(max(minutes, 2.0))))
+
+
+def felt(knots: Floats, tau_us: float) -> Floats:
+    """Give the air as what follows it with the time constant *tau_us* feels it; (halls, minutes - history(tau_us)).
+
+    The answer of ``tau dy/dt = air - y`` to straight lines between the *knots* (halls, minutes), a sum over the last
+    ``history(tau_us)`` minutes, wherever a block begins. A geometric sum of 2 n terms is one of n, and the same once
+    more n minutes ago: so it is doubled up, each element by the same additions.
+    """
+    reach, ratio = history(tau_us), KNOT_US / min(max(tau_us, 1.0), TAU_MAX_US)
+    fade = math.exp(-ratio)
+    early = (1.0 - fade) / ratio - fade
+    total = (1.0 - fade - early) * knots[:, 1:] + early * knots[:, :-1]
+    width, share = 1, fade
+    while width < reach:
+        total = total[:, width:] + share * total[:, :-width]
+        width, share = 2 * width, share * share
+    return np.asarray(total / (1.0 - share))
+
+
 def read_off(knots: Floats, first: int | Ints, time_us: Ints) -> Floats:
     """Interpolate *knots* (from minute *first* on, which is broadcast) at *time_us*; same shape as *time_us*."""
     minute = time_us // KNOT_US

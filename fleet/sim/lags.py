@@ -24,7 +24,7 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, State
 from fleet.sim import changes as row
 from fleet.sim.changes import Spans
-from fleet.sim.nodes import FADED, SETTLED, Cycle, Node, scale_of, span_phases
+from fleet.sim.nodes import FADED, SETTLED, Cycle, Node, Worn, scale_of, span_phases
 from fleet.sim.profiles import periodic
 
 APART = 1e-5
@@ -50,7 +50,7 @@ def stepping(name: str, machines: int) -> Node:
 
 
 def lag_rests(
-    lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, cycle: Cycle | None
+    lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, cycle: Cycle | None, worn: Worn
 ) -> Floats:
     """Compute what each of *lags* starts with at every span, the factor c, of drives the level l0; (lags, spans).
 
@@ -69,12 +69,16 @@ def lag_rests(
         phase_start = span_phases(spans, which, time, cycle)
         lasted = (time - spans.rows[before, row.TIME]).astype(np.float64)
         for number, lag in enumerate(lags):
-            end = lagged(lag, spans.rows[before], _rest(lag, rest, before), found[number, before], lasted, phase_end)
+            by = worn.by(lag.node, spans, before, lasted)
+            end = lagged(
+                lag, spans.rows[before], _rest(lag, rest, before), found[number, before], lasted, phase_end, by
+            )
             if not lag.node.slow:
                 found[number, which] = end
                 continue
             zero = np.zeros(len(which))
-            start = lagged(lag, spans.rows[which], _rest(lag, rest, which), zero, zero, phase_start)
+            by = worn.by(lag.node, spans, which, zero)
+            start = lagged(lag, spans.rows[which], _rest(lag, rest, which), zero, zero, phase_start, by)
             found[number, which] = end - start
     return found
 
@@ -83,19 +87,32 @@ def _rest(lag: Lag, rest: Floats, which: Ints) -> Floats:
     return np.zeros(len(which)) if lag.place == NO_REST else np.asarray(rest[lag.place, which])
 
 
-def lagged(lag: Lag, rows: Ints, rest: Floats, start: Floats, age_us: Floats, phase: Ints | None) -> Floats:
+def lagged(
+    lag: Lag, rows: Ints, rest: Floats, start: Floats, age_us: Floats, phase: Ints | None, worn: Floats | float
+) -> Floats:
     """Give an input lagged: at *age_us* after the state changes *rows*, whose *rest* and factor *start* these are."""
-    return on_grid(lag, rows, rest, start, np.arange(len(rows)), age_us, phase)
+    return on_grid(lag, rows, rest, start, np.arange(len(rows)), age_us, phase, worn)
 
 
 def on_grid(
-    lag: Lag, rows: Ints, rest: Floats, start: Floats, place: Ints, age_us: Floats, phase: Ints | None
+    lag: Lag,
+    rows: Ints,
+    rest: Floats,
+    start: Floats,
+    place: Ints,
+    age_us: Floats,
+    phase: Ints | None,
+    worn: Floats | float,
 ) -> Floats:
-    """Give an input lagged on a rectangle: *place* says which of *rows* is in force at each cell."""
+    """Give an input lagged on a rectangle: *place* says which of *rows* is in force at each cell.
+
+    *worn* is what the drive is multiplied by, see Worn.
+    """
     node, own_us = lag.node, lag.tau_us
     if not node.slow:
         return _handed_over(lag, rows, rest[place], start[place], place, age_us, _answer(lag, rows, place, phase))
-    value = _with_fading(_answer(lag, rows, place, phase), start[place], np.full(place.shape, own_us), age_us)
+    answer = _answer(lag, rows, place, phase) if np.any(worn) else np.zeros(place.shape)
+    value = _with_fading(answer * worn, start[place], np.full(place.shape, own_us), age_us)
     for tau_us, share in _poles(node, node.tau_us[rows[:, row.STATE]]):
         moved_us = apart(tau_us, own_us)
         factor = rest * share * (moved_us / (moved_us - own_us))

@@ -18,8 +18,10 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, State, Words
 from fleet.sim import changes as row
 from fleet.sim.address import normals
-from fleet.sim.changes import PPM, Spans
+from fleet.sim.changes import FIXED, PER_MODE, PPM, Spans
+from fleet.sim.damage import damage
 from fleet.sim.profiles import PHASES, Profile, periodic
+from fleet.sim.rules import Mode
 
 FADED = 60.0
 """Time constants after which an exponential is taken for 0: it would be smaller than 1e-26."""
@@ -37,7 +39,9 @@ class Node:
 
     ``levels`` is the drive's level by state, already its mean in EXECUTE where there is a profile.
     ``gain`` is (machines,); ``tau_us`` by state. ``slow`` chooses how the profile is answered.
-    ``lag_us`` is a second, faster lag in series (a thermometer's pocket); 0 for none.
+    ``lag_us`` is a second, faster lag in series (a thermometer's pocket); 0 for none. ``mode`` is the number of the
+    failure mode whose damage its drive is multiplied by, -1 for none: damage grows over hours, so a node answers to
+    it at once, but where a repair ends it what was warm cools like all else.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Node:
     tau_us: Floats  # (states,)
     slow: bool
     lag_us: float = 0.0
+    mode: int = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +172,36 @@ def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:
     return np.where(ages <= FADED, left, 0.0)
 
 
-def rests(nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, cycle: Cycle | None) -> Floats:
+@dataclass(frozen=True, slots=True, eq=False)
+class Worn:
+    """How worn the machines of a cohort are, in the mean: its failure modes, and the words that address their paths."""
+
+    modes: tuple[Mode, ...]
+    words: Words
+
+    def by(self, node: Node, spans: Spans, which: Ints, age_us: Ints | Floats) -> Floats | float:
+        """Give what the drive of *node* is multiplied by at *age_us* in the spans *which*; 1 where nothing wears it."""
+        if node.mode < 0:
+            return 1.0
+        rows = spans.rows[which]
+        cells = rows[:, FIXED + PER_MODE * node.mode :]
+        reached = cells[:, row.AGE] + age_us * (cells[:, row.RATE] / PPM)
+        grown = np.flatnonzero((reached > cells[:, row.ONSET]) | (cells[:, row.LEFT] > 0))
+        if not len(grown):  # as a rule
+            return 0.0
+        rows = rows[grown]
+        place, ages = np.arange(len(rows))[:, None], age_us[grown, None].astype(np.float64)
+        executing = rows[place, row.STATE] == State.EXECUTE
+        found = np.zeros(len(which))
+        found[grown] = damage(
+            self.modes[node.mode], self.words, Spans(rows, spans.first), node.mode, place, ages, executing
+        )[:, 0]
+        return found
+
+
+def rests(
+    nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, cycle: Cycle | None, worn: Worn
+) -> Floats:
     """Compute ``y0 - P(phi0)`` of every slow node, and y0 of every drive, at every span; (nodes, spans).
 
     *known* (nodes, spans) holds it where *is_known* (spans that were in force before the block).
@@ -186,8 +220,9 @@ def rests(nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools,
             tau = node.tau_us[spans.rows[before, row.STATE]]
             end, left = answer(node, spans, before, phase_end), decay(lasted, tau, node.lag_us)
             if node.slow:
-                y_end = end + rest[place, before] * left
-                rest[place, which] = y_end - answer(node, spans, which, phase_start)
+                y_end = end * worn.by(node, spans, before, lasted) + rest[place, before] * left
+                start = answer(node, spans, which, phase_start) * worn.by(node, spans, which, 0 * lasted)
+                rest[place, which] = y_end - start
             else:
                 rest[place, which] = handed_over(rest[place, before], end, left)
     return rest

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fleet.data import Floats, Ints, State
+from fleet.scenario.kind import FELT
 from fleet.sim.changes import PPM
 from fleet.sim.cohorts import Model, law_inputs, part_for
 from fleet.sim.laws import LAWS
@@ -57,7 +58,7 @@ def _settled(model: Model, state: State, level: float) -> Floats:
     signals, needed = part_for(kind, {kind.electrical})
     values: dict[str, Floats] = {name: np.zeros((1, 1)) for name in needed if name not in kind.signals}
     values |= {
-        "ambient": np.full((1, 1), _AIR),
+        **{name: np.full((1, 1), _AIR) for name in needed if name == "ambient" or name.startswith(FELT)},
         "dew_point": np.full((1, 1), _DEW_POINT),
         "level": np.full((1, 1), level),
         "phase": (_PLACES[None, :] + 0.5) / PHASES,
@@ -74,7 +75,7 @@ def _settled(model: Model, state: State, level: float) -> Floats:
 
 def _driven(model: Model, state: State, level: float) -> Iterator[tuple[str, Floats]]:
     for node in model.nodes:
-        scale = node.gain[:, None] * (level if node.follows_setpoint else 1.0)
+        scale = node.gain[:, None] * (level if node.follows_setpoint else 1.0) * (node.mode < 0)
         yield node.name, _level(node, state) * scale
 
 

@@ -32,6 +32,9 @@ TILE_CELLS = 131_072
 cost more than that brings."""
 
 
+NO_AIR = np.zeros((1, 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """The span of a block, and whether the truth is wanted beside the readings."""
@@ -45,12 +48,13 @@ class Cut:
 class AirOver:
     """The air of every hall at whole minutes from *first* on: temperature and dew point; (halls, minutes).
 
-    *dew* is empty where no machine feels it.
+    *dew* is empty where no machine feels it. *felt* is the temperature as slow nodes feel it, by their time constant.
     """
 
     knots: Floats
     first: int
     dew: Floats
+    felt: Mapping[float, Floats]
 
     def at(self, hall: Ints, time_us: Ints) -> Floats:
         """Give the air temperature of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
@@ -59,6 +63,10 @@ class AirOver:
     def dew_point(self, hall: Ints, time_us: Ints) -> Floats:
         """Give the dew point of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
         return self._read(self.dew, hall, time_us)
+
+    def felt_at(self, tau_us: float, hall: Ints, time_us: Ints) -> Floats:
+        """Give the air as a node of *tau_us* feels it, as *at* does."""
+        return self._read(self.felt[tau_us], hall, time_us)
 
     def _read(self, knots: Floats, hall: Ints, time_us: Ints) -> Floats:
         return read_off(knots.ravel(), self.first - hall[:, None] * knots.shape[1], time_us)
@@ -195,7 +203,9 @@ def _grid(
         time_us = np.take_along_axis(time_us, place, axis=1)
         if group.policy is not None:
             due = np.take_along_axis(due, place, axis=1) & (own - ticks.first == place)
-    ambient = air.at(model.hall[ticks.machines], time_us)
+    ambient = NO_AIR
+    if group.chain.temperature is not None or any("ambient" in graph.needed for graph in group.graphs):
+        ambient = air.at(model.hall[ticks.machines], time_us)
     over = _Over(model, spans, rest, air, ambient)
     seen = np.empty((len(group.sensors), *time_us.shape))
     for graph in group.graphs:
@@ -224,7 +234,7 @@ class _Over:
     spans: Spans
     rest: Floats
     air: AirOver
-    ambient: Floats  # (machines, ordinals) of the tile
+    ambient: Floats  # (machines, ordinals) of the tile; NO_AIR where nobody asks
     phases: dict[bool, Ints | None] = field(default_factory=dict)  # once for all graphs: still, and changing ones
 
 
@@ -238,9 +248,12 @@ def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: 
     names = [model.cohort.sensors[group.sensors[place]].name for place in graph.sensors]
     signal_of = [(place, model.kind.sensors[name].signal) for place, name in zip(graph.sensors, names, strict=True)]
     # The air moves so slowly that lagging behind it is seeing it as it was a time constant ago.
-    air = {"ambient": over.ambient}
-    if graph.tau_us and "ambient" in graph.needed:
-        air["ambient"] = over.air.at(model.hall[machines], time_us - round(graph.tau_us))
+    air: dict[str, Floats] = {}
+    if "ambient" in graph.needed:
+        lagging = graph.tau_us > 0.0
+        air["ambient"] = over.air.at(model.hall[machines], time_us - round(graph.tau_us)) if lagging else over.ambient
+    for name, tau_us in graph.felt.items():
+        air[name] = over.air.felt_at(tau_us, model.hall[machines], time_us - round(graph.tau_us))
     if "dew_point" in graph.needed:
         air["dew_point"] = over.air.dew_point(model.hall[machines], time_us - round(graph.tau_us))
     spans, rest = _of_machines(over.spans, over.rest, machines)
@@ -396,12 +409,22 @@ def signals(
         values["time"] = (time_us - model.controllers.start_us - round(graph.tau_us)).astype(np.float64) * 1e-6
     for name, drawn in model.parameters.items():
         values[name] = drawn[machines, None]
+    warming = {model.nodes[index].mode for index in graph.nodes} - {-1}
+    worn = {
+        number: damage(model.worn.modes[number], model.words, spans, number, place, age_us, executing)
+        for number in sorted(warming)
+    }
     for index in graph.nodes:
         node = model.nodes[index]
         rises = f"{RISING}{node.name}" in graph.needed
         if graph.lags and not rises:
             continue
-        answer = _settled(node, spans, place, executing, phase)
+        if node.mode >= 0 and not worn[node.mode].any():
+            answer = worn[node.mode]
+        else:
+            answer = _settled(node, spans, place, executing, phase)
+            if node.mode >= 0:
+                answer = answer * worn[node.mode]
         left = _left(node, spans, rest[index], place, age_us, answer)
         if not graph.lags:
             values[node.name] = _with_left(answer, left)
@@ -410,7 +433,11 @@ def signals(
     for name, number in graph.lags.items():
         lag = model.lags[number]
         own = np.zeros(len(spans.rows)) if lag.place == NO_REST else rest[lag.place]
-        values[name] = on_grid(lag, spans.rows, own, rest[len(model.nodes) + number], place, age_us, phase)
+        start, by = rest[len(model.nodes) + number], 1.0 if lag.node.mode < 0 else worn[lag.node.mode]
+        if np.any(by) or own.any() or start.any():
+            values[name] = on_grid(lag, spans.rows, own, start, place, age_us, phase, by)
+        else:  # nothing is worn, or was
+            values[name] = np.zeros((len(place), 1))
     for number, mode in enumerate(model.rules.modes):
         if f"damage.{mode.name}" in graph.needed:
             values[f"damage.{mode.name}"] = damage(mode, model.words, spans, number, place, age_us, executing)

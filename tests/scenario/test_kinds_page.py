@@ -36,7 +36,7 @@ def test_the_page_lists_every_law_with_what_it_takes() -> None:
 def test_the_page_lists_every_built_in_name() -> None:
     listed = [name for cell, *_ in rows("name") for name in names(cell)]
 
-    assert set(listed) == {*BUILT_IN, *OF_CYCLES, *OF_METERS, "damage.MODE", "rising.DRIVE"}
+    assert set(listed) == {*BUILT_IN, *OF_CYCLES, *OF_METERS, "ambient.NODE", "damage.MODE", "rising.DRIVE"}
 
 
 def test_the_page_lists_every_kind_with_its_sensors_and_its_wear() -> None:

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.data import SECOND_US, Floats
+from fleet.fit.graph import inputs_of
 from fleet.scenario.kind import Kind
+from fleet.scenario.kinds import kind_named, shipped_kinds
 from fleet.sim.damage import KNOTS, age_at, flank, gamma_paths, paths, smooth, wiener_paths
 from fleet.sim.lives import life_of, lives_of
 from fleet.sim.rules import Mode
@@ -255,3 +257,40 @@ def test_a_mistake_in_a_failure_mode_is_named(tmp_path: Any, wear: str, words: s
     found = kind_mistakes(tmp_path, text)
 
     assert any(words in each for each in found), found
+
+
+WARMING = [
+    (name, node, sensor)
+    for name in shipped_kinds()
+    for node, model in kind_named(name).nodes.items()
+    if model.wear is not None
+    for sensor in kind_named(name).sensors
+    if node in inputs_of(kind_named(name), kind_named(name).sensors[sensor].signal)
+]
+
+
+@pytest.mark.parametrize(("name", "node", "sensor"), WARMING)
+def test_what_a_worn_part_has_warmed_cools_slowly_once_it_is_renewed(name: str, node: str, sensor: str) -> None:
+    kind = kind_named(name)
+    mode = str(kind.nodes[node].wear)
+    wear = kind.wear[mode].model_copy(update={"life": 40 * 3600.0, "shape": 6.0, "repair": 600.0, "sigma": 0.0})
+    seen = kind.sensors[sensor].model_copy(update={"period": 5.0})
+    plain = {"wear": {mode: wear}, "sensors": {sensor: seen}, "micro_stop": None}
+    roster = roster_of(line("a", {"kind": name, "count": 3}), kinds={name: kind.model_copy(update=plain)})
+
+    blocks = blocks_of(roster, 60 * 3600, cuts_us=range(0, 60 * 3600 * SECOND_US, 7_000 * SECOND_US), truth=True)
+
+    events, falls, repairs = events_of(blocks), [], 0
+    for machine, log in logs_of(blocks).items():
+        assert log.truth is not None
+        repaired = [e.time_us / 1e6 - log.scan_us[0] / 1e6 for e in events[machine] if e.cause == "repaired"]
+        repairs += len(repaired)
+        time_s = (log.scan_us - log.scan_us[0]) / 1e6
+        for at in repaired:
+            here = (time_s > at - 60) & (time_s < at + 60)
+            assert np.abs(np.diff(log.truth[here])).max() < 0.25, "no step from one reading to the next"
+            if at < 55 * 3600:
+                before, later = (np.interp(at + shift_s, time_s, log.truth) for shift_s in (-660, 4 * 3600))
+                falls.append(before - later)
+    assert repairs >= 3
+    assert np.mean(falls) > 4, "it was warm while it was worn"

@@ -125,13 +125,23 @@ def test_a_temperature_has_done_63_percent_after_its_time_constant_and_cools_mor
     def law(seed: int) -> bool:
         log, hall = logs_of(blocks_of(roster, 24 * 3600, seed=seed, truth=True)).values()
         time = log.of(sensor).time_s
-        warmth = truth(log, sensor) - np.interp(time, hall.of("temperature").time_s, truth(hall, "temperature"))
+        warmth = truth(log, sensor) - np.interp(time, *felt_by(hall, tau))
         start, stop = 20.0, 20.0 + 10 * 3600
         up = _time_to_63(time, warmth, start, stop)
         down = _time_to_63(time, warmth, stop, 24 * 3600)
         return abs(up / tau - 1) < 0.1 and abs(down / at_rest - 1) < 0.1 and down > 1.05 * up
 
     assert holds_on_most_seeds(law)
+
+
+def felt_by(hall: Log, tau_s: float) -> tuple[Floats, Floats]:
+    """Give what follows the air that a climate station reads with the time constant *tau_s*: times, and degC."""
+    time, air = hall.of("temperature").time_s, truth(hall, "temperature")
+    fade = np.exp(-np.diff(time) / tau_s)
+    value = air.copy()
+    for place, left in enumerate(fade.tolist()):
+        value[place + 1] = left * value[place] + (1 - left) * 0.5 * (air[place] + air[place + 1])
+    return time, value
 
 
 def _time_to_63(time: Floats, value: Floats, start: float, stop: float) -> float:
@@ -321,15 +331,31 @@ def test_the_climate_station_feels_the_air_that_the_machines_of_its_hall_do() ->
         line("b", {"kind": "pump"}, {"kind": "hall-climate"}, hall="south", shifts=off),
     )
 
-    logs = logs_of(blocks_of(roster, 6 * 3600, truth=True))
+    logs = logs_of(blocks_of(roster, 10 * 3600, truth=True))
 
-    def felt(name: str, sensor: str) -> Floats:
-        return np.interp(np.arange(60, 21_000, 60), logs[name].of(sensor).time_s, truth(logs[name], sensor))
-
+    halls = []
     for name in ("a", "b"):
-        motor, air = felt(f"{name}-pump-001", "motor_temperature"), felt(f"{name}-hall-climate-001", "temperature")
-        assert np.abs(motor - air).max() < 0.01
-    assert np.abs(felt("a-hall-climate-001", "temperature") - felt("b-hall-climate-001", "temperature")).max() > 0.2
+        pump, station = logs[f"{name}-pump-001"], logs[f"{name}-hall-climate-001"]
+        for sensor, node in (("motor_temperature", "motor_warmth"), ("bearing_temperature", "bearing_warmth")):
+            time, air = felt_by(station, kind_named("pump").nodes[node].tau)
+            late = np.arange(7 * 3600, 36_000, 60.0)  # what it was before the run is forgotten by then
+            seen = np.interp(late, pump.of(sensor).time_s, truth(pump, sensor))
+            assert np.abs(seen - np.interp(late, time, air)).max() < 0.01, sensor
+        halls.append(np.interp(late, station.of("temperature").time_s, truth(station, "temperature")))
+    assert np.abs(halls[0] - halls[1]).max() > 0.2
+
+
+def test_what_is_slow_feels_the_air_later_and_less() -> None:
+    off = {"hours": ["20:00-21:00"]}
+    roster = roster_of(line("a", {"kind": "robot-arm"}, shifts=off, hall="flat"), halls=[FLAT])
+
+    (log,) = logs_of(blocks_of(roster, 14 * 3600, truth=True)).values()
+
+    slow, quick = (np.diff(truth(log, f"joint_{joint}_temperature")) for joint in (2, 6))
+    by_shift = [float((slow[late:] * quick[: len(quick) - late]).mean()) for late in range(0, 300, 10)]
+    assert by_shift[0] > 0
+    assert int(np.argmax(by_shift)) > 0, "they do not show the same in the same minute"
+    assert slow.std() < 0.85 * quick.std()
 
 
 def test_humidity_falls_while_the_hall_warms_up() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fleet.data import DAY_US, HOUR_US, MINUTE_US, Floats
-from fleet.sim.hall import KNOT_US, Air, read_off
+from fleet.sim.hall import KNOT_US, Air, felt, history, read_off
 from tests.sim.plants import START_US, blocks_of, kind_from, line, logs_of, roster_of
 
 FIRST = START_US // KNOT_US
@@ -99,3 +99,21 @@ def test_every_worker_and_every_machine_of_a_hall_feels_the_same_air() -> None:
         assert np.abs(log.truth - read_off(air, FIRST, log.scan_us)).max() <= 0.5e-5 + 1e-12
 
     assert sum(len(worker) for worker in logs) == 9
+
+
+@pytest.mark.parametrize("tau_min", [8, 40, 200])
+def test_what_follows_the_air_is_a_first_order_lag_of_it_wherever_it_is_cut(tau_min: int) -> None:
+    air, tau_us = Air(3, "main", 22.0, 3.0, 6.0, 0.5), tau_min * float(MINUTE_US)
+    reach = history(tau_us)
+    knots = air.knots(FIRST - reach, FIRST + DAY)[None, :]
+
+    whole = felt(knots, tau_us)[0]
+    late = felt(knots[:, 700:], tau_us)[0]
+
+    fine = np.interp(np.arange(0, knots.shape[1] - 1, 0.02), np.arange(knots.shape[1]), knots[0])
+    value, stepped = fine[0], np.empty(len(fine))
+    for place, each in enumerate(fine.tolist()):
+        value += (each - value) * 0.02 / tau_min
+        stepped[place] = value
+    assert np.abs(whole[DAY // 2 : -1] - stepped[::50][reach + DAY // 2 :][: len(whole) - DAY // 2 - 1]).max() < 0.01
+    assert np.array_equal(whole[700:], late)
