@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -399,6 +400,7 @@ def kinds(
 def main() -> NoReturn:
     """Run the command line; what fails on purpose is one line and an exit code, never a traceback."""
     code: int | None = 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & begin without
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()

@@ -48,14 +48,20 @@ async def consuming(connection: Connection) -> AsyncIterator[Any]:
     except (TimeoutError, kafka_errors.KafkaError) as error:
         raise failed(f"kafka: cannot read from {connection.bootstrap}: {error_name(error)}") from error
     finally:
-        # A start that is cancelled in the middle forgets its connection, which then stays open.
-        await asyncio.wait({starting}, timeout=STARTED_TIMEOUT_S)
-        starting.cancel()
-        starting.add_done_callback(_heard)
-        # In a task of its own: stopped right after an assignment aiokafka lets its own cancellation out.
-        stopping = asyncio.create_task(consumer.stop())
-        await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
-        stopping.add_done_callback(_heard)
+        # In a task of its own: whoever is cancelled here once more leaves nothing open.
+        await asyncio.shield(asyncio.create_task(_closed(consumer, starting)))
+
+
+async def _closed(consumer: Any, starting: asyncio.Task[None]) -> None:
+    """Stop a *consumer* that may still be *starting*."""
+    # A start that is cancelled in the middle forgets its connection, which then stays open.
+    await asyncio.wait({starting}, timeout=STARTED_TIMEOUT_S)
+    starting.cancel()
+    starting.add_done_callback(_heard)
+    # In a task of its own: stopped right after an assignment aiokafka lets its own cancellation out.
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait({stopping}, timeout=STOP_TIMEOUT_S)
+    stopping.add_done_callback(_heard)
 
 
 def _heard(task: asyncio.Task[None]) -> None:

@@ -117,7 +117,9 @@ async def test_the_markers_of_transactions_are_no_records(kafka: Kafka, topic: s
     producer = send_with_librdkafka(kafka.bootstrap, topic, "none", **{"transactional.id": topic})
     producer.commit_transaction(30)
     connection = Connection(kafka.bootstrap)
-    ends = (await end_offsets(connection, {topic: PARTITIONS}))[topic]
+    ends: tuple[int, ...] = ()
+    while sum(ends) < RECORDS + PARTITIONS:  # the broker writes its markers after it has answered
+        ends = tuple((await end_offsets(connection, {topic: PARTITIONS}))[topic])
 
     found = await fetched(connection, topic, {p: (0, end) for p, end in enumerate(ends)})
 
