@@ -116,7 +116,7 @@ def absent(kind: Kind) -> dict[str, float]:
     What is changed in passing, as a tool, is as a rule half worn.
     """
     damage = {f"damage.{mode}": 0.0 for mode in kind.wear} | {f"damage.{mode}": usual for mode, usual in changed(kind)}
-    return {**damage, **{f"rising.{drive}": 0.0 for drive in kind.drives}, "part_scatter": 0.0}
+    return {**damage, **{f"rising.{drive}": 0.0 for drive in kind.drives}, "part_scatter": 0.0, "unrest": 0.0}
 
 
 def changed(kind: Kind) -> list[tuple[str, float]]:

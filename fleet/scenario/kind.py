@@ -32,7 +32,7 @@ from fleet.scenario.quantities import (
 )
 from fleet.scenario.wording import Path, shown
 
-BUILT_IN = ("ambient", "dew_point", "level", "time")  # and ambient.<node>, damage.<mode>, rising.<drive>
+BUILT_IN = ("ambient", "dew_point", "level", "time", "unrest")  # and ambient.<node>, damage.<mode>, rising.<drive>
 OF_METERS = ("line_power", "line_energy")
 OF_CYCLES = ("phase", "parts", "last_cycle", "part_scatter")
 RISING = "rising."

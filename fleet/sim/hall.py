@@ -90,8 +90,17 @@ def felt(knots: Floats, tau_us: float) -> Floats:
 
 def read_off(knots: Floats, first: int | Ints, time_us: Ints) -> Floats:
     """Interpolate *knots* (from minute *first* on, which is broadcast) at *time_us*; same shape as *time_us*."""
+    minute, part = minutes_of(time_us)
+    return between(knots, minute - first, part)
+
+
+def minutes_of(time_us: Ints) -> tuple[Ints, Floats]:
+    """Give the whole minutes of *time_us*, and how much of the next one has gone by."""
     minute = time_us // KNOT_US
-    part = (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
-    place = minute - first
-    low = knots[place]
-    return np.asarray(low + (knots[place + 1] - low) * part)
+    return minute, (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
+
+
+def between(knots: Floats, place: Ints, part: Floats) -> Floats:
+    """Interpolate *knots*, the share *part* of the way from *place* to the next."""
+    low = knots.take(place)
+    return np.asarray(low + (knots.take(place + 1) - low) * part)

@@ -139,6 +139,7 @@ def _handed_over(lag: Lag, rows: Ints, level: Floats, own: Floats, place: Ints, 
 
 
 def _faded(ages: Floats) -> Floats:
+    ages = np.abs(ages)  # a rectangle reaches back to before the state change: nobody reads those
     return np.where(ages <= FADED, np.exp(-ages), 0.0)
 
 

@@ -165,10 +165,10 @@ def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:
     ``exp(-t / tau)``; with a lag s in series ``(tau exp(-t / tau) - s exp(-t / s)) / (tau - s)``, which leaves
     with slope 0 as a lagging sensor's answer does.
     """
-    ages = age_us / tau_us
+    ages = np.abs(age_us / tau_us)  # a rectangle reaches back to before the state change: nobody reads those
     left = np.exp(-ages)
     if lag_us:
-        left = (tau_us * left - lag_us * np.exp(-age_us / lag_us)) / (tau_us - lag_us)
+        left = (tau_us * left - lag_us * np.exp(-np.abs(age_us) / lag_us)) / (tau_us - lag_us)
     return np.where(ages <= FADED, left, 0.0)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleet.data import Singles, Words
-from fleet.sim.address import NORMAL, hashes
+from fleet.data import Floats, Ints, Singles, Words
+from fleet.sim.address import NORMAL, hashes, keys, normals
 
 OCTAVES = 6
 """Held variates of 2, 4, ... 64 ordinals: power falls as 1/f over these octaves."""
@@ -43,6 +43,33 @@ def flicker(streams: tuple[Words, ...], start: int, stop: int) -> Singles:
         total = held(total, first - 2 * total_first, last - first)
         total += white(streams[octave - 1], first, last)
     return held(total, start - 2 * first, stop - start)
+
+
+UNREST_SPANS_US = (7_000_000, 37_000_000, 190_000_000)
+"""Distances of the knots of an unrest's octaves: no multiples of each other, so that none shows."""
+
+
+def unrest(words: Words, time_us: Ints) -> Floats:
+    """Draw what is never quite still at *time_us* (machines, scans): smooth noise N(0, 1), another for each of *words*.
+
+    Octaves of equal variance, each smooth between addressed normals. It is a function of time, as a load is; a
+    sensor's noise is one of its readings.
+    """
+    total = np.zeros(time_us.shape)
+    row = np.arange(len(time_us))[:, None]
+    for octave, span_us in enumerate(UNREST_SPANS_US):
+        at = time_us * (1.0 / span_us)
+        knot = at.astype(np.int64)
+        first = int(knot.min())
+        width = int(knot.max()) - first + 2
+        table = normals(keys(words, f"unrest.{octave}")[:, None], first + np.arange(width)).ravel()
+        ease = at - knot
+        ease *= ease * (3.0 - 2.0 * ease)
+        knot += row * width - first
+        low = table.take(knot)
+        total += low + (table.take(knot + 1) - low) * ease
+    total *= 1.0 / np.sqrt(0.743 * len(UNREST_SPANS_US))  # 0.743: the variance of a blend, in the mean over a span
+    return total
 
 
 def held(level: Singles, skip: int, count: int) -> Singles:

@@ -16,10 +16,11 @@ from fleet.sim.address import normals
 from fleet.sim.changes import PPM, Spans
 from fleet.sim.cohorts import Graph, Model, RateGroup, law_inputs
 from fleet.sim.damage import damage
-from fleet.sim.hall import read_off
+from fleet.sim.hall import between, minutes_of, read_off
 from fleet.sim.lags import NO_REST, on_grid
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import FADED, Node, cycles, decay, phases, profile_answer, scale_of
+from fleet.sim.noise import unrest
 from fleet.sim.profiles import PHASES
 from fleet.sim.reporting import Rectangle, Reported, reported
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
@@ -64,9 +65,13 @@ class AirOver:
         """Give the dew point of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
         return self._read(self.dew, hall, time_us)
 
-    def felt_at(self, tau_us: float, hall: Ints, time_us: Ints) -> Floats:
-        """Give the air as a node of *tau_us* feels it, as *at* does."""
-        return self._read(self.felt[tau_us], hall, time_us)
+    def felt_at(self, taus_us: Mapping[str, float], hall: Ints, time_us: Ints) -> dict[str, Floats]:
+        """Give the air as nodes of *taus_us* feel it, by the same names, as *at* does."""
+        if not taus_us:
+            return {}
+        minute, part = minutes_of(time_us)
+        place = minute - (self.first - hall[:, None] * self.knots.shape[1])
+        return {name: between(self.felt[tau_us].ravel(), place, part) for name, tau_us in taus_us.items()}
 
     def _read(self, knots: Floats, hall: Ints, time_us: Ints) -> Floats:
         return read_off(knots.ravel(), self.first - hall[:, None] * knots.shape[1], time_us)
@@ -252,8 +257,7 @@ def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: 
     if "ambient" in graph.needed:
         lagging = graph.tau_us > 0.0
         air["ambient"] = over.air.at(model.hall[machines], time_us - round(graph.tau_us)) if lagging else over.ambient
-    for name, tau_us in graph.felt.items():
-        air[name] = over.air.felt_at(tau_us, model.hall[machines], time_us - round(graph.tau_us))
+    air |= over.air.felt_at(graph.felt, model.hall[machines], time_us - round(graph.tau_us))
     if "dew_point" in graph.needed:
         air["dew_point"] = over.air.dew_point(model.hall[machines], time_us - round(graph.tau_us))
     spans, rest = _of_machines(over.spans, over.rest, machines)
@@ -407,6 +411,8 @@ def signals(
     }
     if "time" in graph.needed:
         values["time"] = (time_us - model.controllers.start_us - round(graph.tau_us)).astype(np.float64) * 1e-6
+    if "unrest" in graph.needed:
+        values["unrest"] = unrest(model.words[machines], time_us - round(graph.tau_us))
     for name, drawn in model.parameters.items():
         values[name] = drawn[machines, None]
     warming = {model.nodes[index].mode for index in graph.nodes} - {-1}

@@ -429,3 +429,67 @@ def test_the_last_cycles_time_is_what_lay_between_two_shots() -> None:
         now = said[(log.of("cycle_time").time_s > begun + 1) & (log.of("cycle_time").time_s < after - 1)]
         if after - before < 2.2 * said.mean():  # two shots of the same cushion look like one
             assert now.mean() == pytest.approx(begun - before, abs=2.1)
+
+
+# ---- what would give a simulation away
+
+
+def steady(values: Floats, seconds: int) -> Floats:
+    """Take the mean of *seconds* around each reading away."""
+    return np.asarray(values - np.convolve(values, np.ones(seconds) / seconds, "same"))[seconds:-seconds]
+
+
+def test_the_zones_of_an_oven_have_controllers_of_their_own() -> None:
+    roster = roster_of(line("a", {"kind": "oven", "count": 3}))
+
+    for log in logs_of(blocks_of(roster, 3 * 3600, truth=True)).values():
+        first, second = (steady(truth(log, f"zone_{zone}_temperature"), 300) for zone in (1, 2))
+        assert abs(np.corrcoef(first, second)[0, 1]) < 0.9, "they share a door and nothing else"
+        first, second = (truth(log, f"zone_{zone}_temperature") for zone in (1, 2))
+        for zone in (first, second):
+            assert np.abs(np.diff(zone)).max() < 0.5, "K/s"
+
+
+def test_the_setpoint_of_an_oven_that_is_off_or_has_failed_is_a_standby_value() -> None:
+    oven = kind_named("oven", laws=LAW_INPUTS)
+    wear = {"element": oven.wear["element"].model_copy(update={"life": 2 * 3600.0})}
+    roster = roster_of(
+        line("a", {"kind": "oven"}, shifts={"hours": ["06:00-12:00"]}),
+        line("b", {"kind": "oven"}),
+        kinds={"oven": oven.model_copy(update={"wear": wear})},
+    )
+
+    blocks = blocks_of(roster, 12 * 3600)
+
+    assert any(event.state == "aborted" for event in events_of(blocks)["b-oven-001"])
+    for log in logs_of(blocks).values():
+        assert set(log.of("setpoint").value.tolist()) == {201.0, 420.0}
+
+
+@pytest.mark.parametrize("hours", ["05:00-15:00", "20:00-21:00"])  # at work, and by night
+def test_what_a_meter_measures_is_never_quite_still_and_has_no_period(hours: str) -> None:
+    machines = [
+        {"kind": "conveyor", "count": 6, "set": {"micro_stop": {"every": "90 d"}, "setpoint": {"every": "90 d"}}}
+    ]
+    roster = roster_of(line("a", *machines, {"kind": "energy-meter"}, shifts={"hours": [hours]}))
+
+    log = logs_of(blocks_of(roster, 3 * 3600, truth=True))["a-energy-meter-001"]
+
+    power = steady(truth(log, "active_power"), 600)
+    assert 0.003 < power.std() / truth(log, "active_power").mean() < 0.06
+    spectrum = np.abs(np.fft.rfft(power * np.hanning(len(power)))) ** 2
+    assert spectrum.max() < 0.15 * spectrum.sum(), "no sine"
+
+
+def test_the_control_of_a_barrel_ripples_less_while_the_moulder_stands_still() -> None:
+    roster = roster_of(line("a", {"kind": "injection-moulder", "count": 3}, shifts={"hours": ["05:00-09:00"]}))
+
+    for log in logs_of(blocks_of(roster, 8 * 3600, truth=True)).values():
+        time = log.of("barrel_front_temperature").time_s
+        ripple = {zone: truth(log, f"barrel_{zone}_temperature") for zone in ("front", "middle")}
+        swings = []
+        for start in (3600, 6.5 * 3600):
+            here = (time > start) & (time < start + 3600)
+            swings.append(np.diff(ripple["front"][here]).std())
+            assert abs(np.corrcoef(*(np.diff(each[here]) for each in ripple.values()))[0, 1]) < 0.5
+        assert swings[1] < 0.5 * swings[0]

@@ -115,7 +115,7 @@ def test_a_meter_of_a_line_that_is_off_goes_on_and_counts_light_and_controls() -
     energy, power = log.of("energy"), log.of("active_power")
     assert energy.value[energy.time_s < 1790][-1] > 5
     assert np.ptp(energy.value[energy.time_s > 1810]) == pytest.approx(BASE_LOAD_KW * 1785 / 3600, abs=0.02)
-    assert power.value[power.time_s > 1810].mean() == pytest.approx(BASE_LOAD_KW, rel=0.02)
+    assert power.value[power.time_s > 1810].mean() == pytest.approx(BASE_LOAD_KW, rel=0.05)
     assert log.seq[-1] + 1 == len(log.seq)
 
 
