@@ -97,7 +97,9 @@ def read_off(knots: Floats, first: int | Ints, time_us: Ints) -> Floats:
 def minutes_of(time_us: Ints) -> tuple[Ints, Floats]:
     """Give the whole minutes of *time_us*, and how much of the next one has gone by."""
     minute = time_us // KNOT_US
-    return minute, (time_us - minute * KNOT_US) * (1.0 / KNOT_US)
+    part: Floats = (time_us - minute * KNOT_US).astype(np.float64)
+    part *= 1.0 / KNOT_US
+    return minute, part
 
 
 def between(knots: Floats, place: Ints, part: Floats) -> Floats:
