@@ -24,7 +24,7 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, State
 from fleet.sim import changes as row
 from fleet.sim.changes import Spans
-from fleet.sim.nodes import FADED, SETTLED, Cycle, Node, Worn, scale_of, span_phases
+from fleet.sim.nodes import FADED, SETTLED, Node, Round, Worn, scale_of
 from fleet.sim.profiles import periodic
 
 APART = 1e-5
@@ -50,7 +50,7 @@ def stepping(name: str, machines: int) -> Node:
 
 
 def lag_rests(
-    lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, cycle: Cycle | None, worn: Worn
+    lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, turns: Sequence[Round], worn: Worn
 ) -> Floats:
     """Compute what each of *lags* starts with at every span, the factor c, of drives the level l0; (lags, spans).
 
@@ -60,26 +60,18 @@ def lag_rests(
     if not lags:
         return known
     found = np.where(is_known, known, np.array([0.0 if lag.node.slow else SETTLED for lag in lags])[:, None])
-    rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
-    for turn in range(1, int(rank.max(initial=0)) + 1):
-        which = np.flatnonzero(rank == turn)
-        before = which - 1
-        time = spans.rows[which, row.TIME]
-        phase_end = span_phases(spans, before, time, cycle)
-        phase_start = span_phases(spans, which, time, cycle)
-        lasted = (time - spans.rows[before, row.TIME]).astype(np.float64)
+    for turn in turns:
+        which, before, lasted = turn.which, turn.before, turn.lasted.astype(np.float64)
+        rows, rows_before = spans.rows[which], spans.rows[before]
         for number, lag in enumerate(lags):
             by = worn.by(lag.node, spans, before, lasted)
-            end = lagged(
-                lag, spans.rows[before], _rest(lag, rest, before), found[number, before], lasted, phase_end, by
-            )
+            own, start = _rest(lag, rest, before), found[number, before]
+            end = lagged(lag, rows_before, own, start, lasted, turn.phase_end, by)
             if not lag.node.slow:
                 found[number, which] = end
                 continue
-            zero = np.zeros(len(which))
-            by = worn.by(lag.node, spans, which, zero)
-            start = lagged(lag, spans.rows[which], _rest(lag, rest, which), zero, zero, phase_start, by)
-            found[number, which] = end - start
+            by = worn.by(lag.node, spans, which, 0.0 * lasted)
+            found[number, which] = end - _at_once(lag, rows, rest[lag.place, which], turn.phase_start, by)
     return found
 
 
@@ -91,7 +83,22 @@ def lagged(
     lag: Lag, rows: Ints, rest: Floats, start: Floats, age_us: Floats, phase: Ints | None, worn: Floats | float
 ) -> Floats:
     """Give an input lagged: at *age_us* after the state changes *rows*, whose *rest* and factor *start* these are."""
+    if lag.node.mode >= 0 and not (np.any(worn) or rest.any() or start.any()):  # nothing is worn, or was
+        return np.zeros(len(rows))
     return on_grid(lag, rows, rest, start, np.arange(len(rows)), age_us, phase, worn)
+
+
+def _at_once(lag: Lag, rows: Ints, rest: Floats, phase: Ints | None, worn: Floats | float) -> Floats:
+    """Give what a slow node lagged is right after the state changes *rows*, without a factor of its own."""
+    moving = bool(rest.any())
+    if lag.node.mode >= 0 and not (np.any(worn) or moving):
+        return np.zeros(len(rows))
+    value = _answer(lag, rows, np.arange(len(rows)), phase) * worn
+    if moving:
+        for tau_us, share in _poles(lag.node, lag.node.tau_us[rows[:, row.STATE]]):
+            moved_us = apart(tau_us, lag.tau_us)
+            value = value + rest * share * (moved_us / (moved_us - lag.tau_us))
+    return value
 
 
 def on_grid(

@@ -10,7 +10,7 @@ computed for all machines in rounds (everyone's first change, then everyone's se
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,7 +159,7 @@ def profile_answer(node: Node, over: Profile, period_us: Ints, place: Ints, phas
     return periodic(over, period_us, (tau_us, node.lag_us) if node.lag_us else (tau_us,), place, phase)
 
 
-def decay(age_us: Floats, tau_us: Floats, lag_us: float) -> Floats:
+def decay(age_us: Floats | Ints, tau_us: Floats, lag_us: float) -> Floats:
     """Give the share of a rest that is left after *age_us*: one pole, or two in series that start level.
 
     ``exp(-t / tau)``; with a lag s in series ``(tau exp(-t / tau) - s exp(-t / s)) / (tau - s)``, which leaves
@@ -199,8 +199,31 @@ class Worn:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """The spans *which* of all machines that come next, after those *before*; arrays are (len(which),)."""
+
+    which: Ints
+    before: Ints
+    lasted: Ints  # how long those before did, us
+    phase_end: Ints | None  # of the cycle before, at its end
+    phase_start: Ints | None  # of the new one
+
+
+def rounds(spans: Spans, cycle: Cycle | None) -> list[Round]:
+    """Put the spans into rounds: everyone's second one, then everyone's third, ..."""
+    rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
+    found = []
+    for turn in range(1, int(rank.max(initial=0)) + 1):
+        which = np.flatnonzero(rank == turn)
+        before, time = which - 1, spans.rows[which, row.TIME]
+        phases_then = (span_phases(spans, each, time, cycle) for each in (before, which))
+        found.append(Round(which, before, time - spans.rows[before, row.TIME], *phases_then))
+    return found
+
+
 def rests(
-    nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, cycle: Cycle | None, worn: Worn
+    nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, turns: Sequence[Round], worn: Worn
 ) -> Floats:
     """Compute ``y0 - P(phi0)`` of every slow node, and y0 of every drive, at every span; (nodes, spans).
 
@@ -208,21 +231,18 @@ def rests(
     A machine's very first span starts settled: its rests are 0, its drives' levels SETTLED.
     """
     rest = np.where(is_known, known, np.array([0.0 if node.slow else SETTLED for node in nodes])[:, None])
-    rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
-    for turn in range(1, int(rank.max(initial=0)) + 1):
-        which = np.flatnonzero(rank == turn)
-        before = which - 1
-        time = spans.rows[which, row.TIME]
-        phase_end = span_phases(spans, before, time, cycle)
-        phase_start = span_phases(spans, which, time, cycle)
-        lasted = time - spans.rows[before, row.TIME]
+    for turn in turns:
+        which, before, lasted = turn.which, turn.before, turn.lasted
         for place, node in enumerate(nodes):
+            by_end, by_start = worn.by(node, spans, before, lasted), worn.by(node, spans, which, 0 * lasted)
+            if node.mode >= 0 and not (np.any(by_end) or np.any(by_start) or rest[place, before].any()):
+                rest[place, which] = 0.0  # nothing is worn, or was
+                continue
             tau = node.tau_us[spans.rows[before, row.STATE]]
-            end, left = answer(node, spans, before, phase_end), decay(lasted, tau, node.lag_us)
+            end, left = answer(node, spans, before, turn.phase_end), decay(lasted, tau, node.lag_us)
             if node.slow:
-                y_end = end * worn.by(node, spans, before, lasted) + rest[place, before] * left
-                start = answer(node, spans, which, phase_start) * worn.by(node, spans, which, 0 * lasted)
-                rest[place, which] = y_end - start
+                y_end = end * by_end + rest[place, before] * left
+                rest[place, which] = y_end - answer(node, spans, which, turn.phase_start) * by_start
             else:
                 rest[place, which] = handed_over(rest[place, before], end, left)
     return rest
