@@ -1,7 +1,7 @@
 """How a plant is met at its start: what every machine does and decides first, in one go of arrays.
 
-A machine begins by its shift alone: a buffer that is half full neither starves nor blocks anyone, so a line
-that is on executes and one that is off is stopped. The instant of each machine's first decision follows, and
+A machine begins by its shift alone: no buffer is empty or full, so a line that is on executes, each machine somewhere
+in a cycle, and one that is off is stopped. The instant of each machine's first decision follows, and
 until the first of its island nothing of it needs to exist but these columns.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from fleet.data import SECOND_US, Bools, Floats, Ints, State, Words
 from fleet.sim import changes as row
-from fleet.sim.address import firsts
+from fleet.sim.address import firsts, word_of
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import FIXED, PER_MODE, PPM
 from fleet.sim.lives import lives_of
@@ -35,6 +35,8 @@ from fleet.sim.rules import (
 
 USED_UP_MAX = 0.8
 """A plant is met in the middle of its life: each part starts with a share of its first life used up."""
+
+MET_PHASE, MET_FILL = word_of("plant.met.phase"), word_of("plant.met.fill")
 
 LONG_CYCLE_US = 1 << 48
 """Cycles of nine years and more count as nine years where buffers are concerned: products fit 64 bits."""
@@ -78,8 +80,9 @@ def begin(rules: Rules, words: Words, asked: Asked, *, on: Bools, until_us: Ints
     decision_us = np.where(asked.anew, np.minimum(until_us, start_us + 1), until_us)
     if rules.period_us is not None:
         _ask(rows, asked)
+        rows[on, row.START] -= (firsts(words, MET_PHASE) * rows[:, row.PERIOD]).astype(np.int64)[on]
         next_scrap = _first_scraps(asked.scrap, words)
-        decision_us = np.minimum(decision_us, _after(next_scrap, rows[:, row.PERIOD], start_us))
+        decision_us = np.minimum(decision_us, _after(next_scrap, rows[:, row.PERIOD], rows[:, row.START]))
     if rules.stop_every_us:
         stop_left_us = _rounded(rules.stop_every_us * _exponentials(words, STOP_GAP), MILLISECOND_US)
         decision_us = np.minimum(decision_us, start_us + stop_left_us)
@@ -157,31 +160,38 @@ def _rounded(span_us: Floats, unit_us: int) -> Ints:
     return np.maximum(np.rint(np.minimum(span_us, SPAN_MAX_US) / unit_us), 1.0).astype(np.int64) * unit_us
 
 
-def first_meetings(period_us: Ints, capacity: Ints, line: Ints, start_us: int) -> Ints:
-    """Say when each station of buffered lines would first be starved or blocked, all of them running; (stations,).
+def first_fill(words: Words, capacity: Ints) -> Ints:
+    """Draw how many parts are met before each of the machines with *words*, the one inside included; (machines,)."""
+    drawn = 1 + (firsts(words, MET_FILL) * (capacity - 1)).astype(np.int64)
+    return np.asarray(np.where(capacity > 1, drawn, capacity // 2))
 
-    Arrays are of the stations that buffers join, line by line. It is what each would find when it starts: the
-    one above it runs already, the one below does not. Once that runs too it can only be later, and is found
-    when the station wakes.
+
+def first_meetings(period_us: Ints, capacity: Ints, fill: Ints, line: Ints, start_us: int) -> Ints:
+    """Say before when no station of buffered lines can be starved or blocked, all of them running; (stations,).
+
+    Arrays are of the stations that buffers join, line by line; *fill* is that of the buffer above each. Each is met
+    somewhere in a cycle, so this is a cycle earlier than it would be if they began one. A station that wakes finds
+    the instant itself.
     """
     period = np.minimum(period_us, LONG_CYCLE_US)
     meeting = np.full(len(period), NEVER_US)
     if len(period) < 2:
         return meeting
     joined = line[1:] == line[:-1]
-    initial = capacity // 2
-    # Above: the first cycle that finds nothing is the first n with n (T_above - T) > (initial - 1) T_above.
+    # Above: the first cycle that finds nothing is the first n with n (T_above - T) > (fill - 1) T_above - T.
     gain = period[:-1] - period[1:]
-    cycles = (initial[1:] - 1) * period[:-1] // np.maximum(gain, 1) + 1
+    cycles = np.maximum(fill[1:] - 2, 0) * period[:-1] // np.maximum(gain, 1)
     slower = joined & (gain > 0)
-    meeting[1:][slower] = _after(cycles, period[1:], start_us)[slower]
+    meeting[1:][slower] = _after(np.maximum(cycles - 1, 0), period[1:], start_us)[slower]
+    meeting[1:][joined & (fill[1:] <= 1)] = start_us  # the part inside is the only one: whoever is first
     # Below: nothing is taken out yet, so the room that is there fills up.
-    blocked = _after((capacity - initial)[:-1], period[:-1], start_us)
+    room = capacity[:-1] - fill[1:]
+    blocked = _after(np.maximum(room - 1, 0), period[:-1], start_us)
     meeting[:-1][joined] = np.minimum(meeting[:-1], blocked)[joined]
-    return meeting
+    return np.asarray(np.maximum(meeting, start_us + 1))
 
 
-def _after(cycles: Ints, period_us: Ints, start_us: int) -> Ints:
+def _after(cycles: Ints, period_us: Ints, start_us: int | Ints) -> Ints:
     """Give the end of so many *cycles*, or never where that fits no column."""
     fits = cycles.astype(np.float64) * period_us < NEVER_US // 2
     return np.where(fits, start_us + np.where(fits, cycles, 0) * period_us, NEVER_US)

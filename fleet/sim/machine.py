@@ -97,7 +97,8 @@ class Machine:
         self._state, self._cause, self._ordinal = _STATES[cells[row.STATE]], cells[row.CAUSE], 1
         self._lives = [0] * modes
         self._mode = cells[FIXED:]
-        self._elapsed_us = self._until_us = self._on_us = self._failing = self._stop_count = 0
+        self._elapsed_us = begun_us - cells[row.START]
+        self._until_us = self._on_us = self._failing = self._stop_count = 0
         self._off_us = self._stop_us = self._fail_us = NEVER_US
         self._stop_left_us, self._set_us, self._set_count = met.stop_left_us, met.set_us, int(met.set_us < NEVER_US)
         self._since_us = begun_us
@@ -639,9 +640,9 @@ def _running_us(span_us: int, rate_ppm: int) -> int:
     return -(-span_us * PPM // rate_ppm)
 
 
-def chain(above: Machine, below: Machine, capacity: int) -> Buffer:
-    """Put a half-full buffer for *capacity* parts between two machines."""
-    buffer = Buffer(capacity, capacity // 2, above.counts, below.counts)
+def chain(above: Machine, below: Machine, capacity: int, initial: int) -> Buffer:
+    """Put a buffer for *capacity* parts, *initial* of them there, between two machines."""
+    buffer = Buffer(capacity, initial, above.counts, below.counts)
     above.below, below.above = (below, buffer), (above, buffer)
     below.await_lots()
     return buffer

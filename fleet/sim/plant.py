@@ -15,7 +15,7 @@ import simpy
 from fleet.data import Bools, Ints, Words
 from fleet.sim import changes as row
 from fleet.sim.address import Draws
-from fleet.sim.beginning import Asked, Beginning, begin, first_meetings
+from fleet.sim.beginning import Asked, Beginning, begin, first_fill, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar
 from fleet.sim.changes import Journal
 from fleet.sim.flow import Buffer
@@ -86,8 +86,12 @@ class Plant:
                 period_us[here] = begun.rows[:, row.PERIOD]
         capacity = np.array([line.buffer for line in lines], np.int64)[stations.line]
         self._joined = (capacity > 0) & (period_us > 0)
+        self._fill = np.zeros(len(stations.line), np.int64)
+        for place, (_, words) in enumerate(cohorts):
+            here = stations.cohort == place
+            self._fill[here] = first_fill(words, capacity[here])
         met = np.flatnonzero(self._joined & on[stations.line])
-        meeting_us = first_meetings(period_us[met], capacity[met], stations.line[met], start_us)
+        meeting_us = first_meetings(period_us[met], capacity[met], self._fill[met], stations.line[met], start_us)
         self._wake_us[met] = np.minimum(self._wake_us[met], meeting_us)
         rouse_us = np.full(stations.island.max(initial=0) + 1, NEVER_US)
         np.minimum.at(rouse_us, stations.island, self._wake_us)
@@ -117,7 +121,7 @@ class Plant:
             machines.append(machine)
             if self._joined[place]:
                 if before is not None and before[0] == line:
-                    buffers.append(chain(before[1], machine, self._lines[line].buffer))
+                    buffers.append(chain(before[1], machine, self._lines[line].buffer, int(self._fill[place])))
                 before = (line, machine)
         return machines, buffers
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from fleet.data import SECOND_US, Ints, State
 from fleet.sim import changes as row
-from fleet.sim.beginning import LONG_CYCLE_US, first_meetings
+from fleet.sim.address import machine_words, uniforms
+from fleet.sim.beginning import first_fill, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar, weekly
 from fleet.sim.flow import Buffer, Counts, blocked_us, has_room_us, holds_us, starved_us
 from fleet.sim.lots import Lots, Make
@@ -98,12 +99,19 @@ def test_a_waiting_station_knows_the_first_instant_with_enough_room(situation: t
     st.integers(2, 9),
     st.lists(st.one_of(st.integers(1, 30), st.just(1 << 62)), min_size=1, max_size=8),
     st.integers(0, 500),
+    st.integers(0, 99),
 )
-def test_at_the_start_all_stations_find_at_once_what_each_finds_alone(
-    capacity: int, periods: list[int], start: int
+def test_no_station_meets_a_neighbour_before_all_are_told_at_once_that_it_may(
+    capacity: int, periods: list[int], start: int, seed: int
 ) -> None:
-    counts = [Counts(start_us=start, period_us=period) for period in periods]
-    buffers = [Buffer(capacity, capacity // 2, a, b) for a, b in pairwise(counts)]
+    words = machine_words(seed, [str(number) for number in range(len(periods))])
+    share = uniforms(words, np.zeros(1, np.int64)).tolist()
+    counts = [
+        Counts(start_us=start - int(part * period), period_us=period)
+        for part, period in zip(share, periods, strict=True)
+    ]
+    fill = first_fill(words, np.full(len(periods), capacity))
+    buffers = [Buffer(capacity, each, *pair) for each, pair in zip(fill[1:].tolist(), pairwise(counts), strict=True)]
     alone = []
     for number, station in enumerate(counts):  # one after the other they start, and look up and down
         station.running, station.inside = True, 1
@@ -112,9 +120,10 @@ def test_at_the_start_all_stations_find_at_once_what_each_finds_alone(
         alone.append(min(above, below))
 
     lines = np.zeros(len(periods), np.int64)
-    found = first_meetings(np.array(periods), np.full(len(periods), capacity), lines, start)
+    found = first_meetings(np.array(periods), np.full(len(periods), capacity), fill, lines, start).tolist()
 
-    assert [min(each, LONG_CYCLE_US) for each in found.tolist()] == [min(each, LONG_CYCLE_US) for each in alone]
+    wrong = [(each, own) for each, own in zip(found, alone, strict=True) if not start < each <= max(own, start + 1)]
+    assert wrong == []
 
 
 # ---- whole lines
@@ -258,7 +267,7 @@ def test_the_parts_that_state_changes_tell_of_are_those_that_cycles_have_made(ca
     rows = plant.advance(900 * SECOND_US)
 
     for machine, changes in zip(machines, rows, strict=True):
-        made = elapsed = 0  # cycles completed and time spent in the one under way, by foot
+        made, elapsed = 0, int(changes[0][row.TIME] - changes[0][row.START])  # cycles completed, and into this one
         for cells, after in zip(changes, [*changes[1:], None], strict=True):
             until = 900 * SECOND_US - 1 if after is None else int(after[row.TIME])
             assert cells[row.DONE] == made

