@@ -129,7 +129,7 @@ def run(
         settings=tuple(settings or ()),
         format=_choice("--format", format_, ("avro", "json")),
         topic=_topic(topic),
-        kafka_config=kafka_config,
+        kafka_config=kafka_config if sample is None else None,
         record_time=_choice("--record-time", record_time, ("scan", "wall")) or "scan",
         run_header=run_header,
         skew_s=None if skew is None else _duration_us("--skew", skew) / 1e6,

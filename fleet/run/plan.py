@@ -117,6 +117,11 @@ def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
     seed = scenario.seed if request.seed is None else request.seed
     seed = secrets.randbelow(1 << 31) if seed is None else seed
     _see_twice(request.targets)
+    if request.kafka_config is not None and not any(url.startswith("kafka:") for url in request.targets):
+        raise RequestError(
+            "--kafka-config: is about a Kafka, and nothing is sent to one; give --to kafka://HOST:PORT, "
+            "or --to kafka:// where the file has bootstrap.servers"
+        )
     start_us, stop_us = _span(request, wall_us=wall_us)
     return RunPlan(
         run_id=_run_id(wall_us),

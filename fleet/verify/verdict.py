@@ -216,7 +216,7 @@ class _Judging:
         if not self.whole or self.absent.total() or not digests:
             return NOT_COMPARED  # the run's digests are of all that was produced
         read = folded(self._read())
-        tainted = {(checker.topic, p) for checker in self.checkers for p in checker.tainted}
+        tainted = {(checker.topic, p) for checker in self.checkers for p in checker.tainted} if self.findings else set()
         differing = [place for place, digest in digests.items() if read.get(place, 0) != digest]
         for topic, p in differing:
             if (topic, p) not in tainted:  # elsewhere that is a consequence, not news

@@ -102,6 +102,11 @@ def test_a_seed_that_nobody_gave_is_drawn_and_said() -> None:
     assert f"--seed {one.seed} " in repeat_command(one)
 
 
+def test_settings_of_a_kafka_that_nothing_is_sent_to_are_refused() -> None:
+    with pytest.raises(RequestError, match=r"--kafka-config: .*give --to kafka://HOST:PORT"):
+        planned(EMBEDDED, kafka_config=Path("k.properties"))
+
+
 @pytest.mark.parametrize(
     "urls",
     [
@@ -159,7 +164,7 @@ def words(command: str) -> dict[str, str]:
 
 def test_the_command_that_repeats_a_run_names_all_that_decides_its_records() -> None:
     plan = planned(
-        "file:a b.jsonl", speed=2.5, settings=("lines[0].count=2",), topic="factory.{line}", record_time="wall",
+        "kafka://localhost:9092", speed=2.5, settings=("lines[0].count=2",), topic="factory.{line}", record_time="wall",
         run_header=True, kafka_config=Path("my.properties"), format="json",
     )  # fmt: skip
 
@@ -167,7 +172,7 @@ def test_the_command_that_repeats_a_run_names_all_that_decides_its_records() -> 
 
     assert found == {
         "--seed": "7", "--start": "2026-03-02T06:00:00Z", "--for": "20s", "--speed": "2.5", "--set": "lines[0].count=2",
-        "--to": "file:a b.jsonl", "--format": "json", "--topic": "factory.{line}", "--kafka-config": "my.properties",
+        "--to": "kafka://localhost:9092", "--format": "json", "--topic": "factory.{line}", "--kafka-config": "my.properties",
         "--record-time": "wall", "--run-header": "",
     }  # fmt: skip
 

@@ -85,6 +85,21 @@ def test_one_record_too_few_or_too_many_is_found_among_many_withheld(change: str
     assert verdict.counts.keys() & {str(Finding.LOST), str(Finding.DUPLICATE)}
 
 
+def test_a_value_that_was_changed_is_found_although_numbers_are_absent() -> None:
+    _, sink = ran(speed=math.inf)
+    past = read_back(sink.batches)
+    place = next(place for place in past.logs if place[0] == "factory.readings" and len(past.logs[place]) > 100)
+
+    record = past.logs[place][50]
+    changed = bytearray(record.value)
+    changed[-15] ^= 1  # of the eight bytes of the value, before time stamp, number and quality
+    past.logs[place][50] = record._replace(value=bytes(changed))
+
+    verdict = past.verdict()
+    assert not verdict.proven
+    assert verdict.counts == {str(Finding.DIGEST): 1}
+
+
 @pytest.mark.parametrize("suffix", ["avro", "jsonl"])
 async def test_a_file_of_what_was_reported_is_proven_with_its_scenario(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out.{suffix}"
