@@ -172,8 +172,8 @@ def test_the_command_that_repeats_a_run_names_all_that_decides_its_records() -> 
 
     assert found == {
         "--seed": "7", "--start": "2026-03-02T06:00:00Z", "--for": "20s", "--speed": "2.5", "--set": "lines[0].count=2",
-        "--to": "kafka://localhost:9092", "--format": "json", "--topic": "factory.{line}", "--kafka-config": "my.properties",
-        "--record-time": "wall", "--run-header": "",
+        "--to": "kafka://localhost:9092", "--format": "json", "--topic": "factory.{line}",
+        "--kafka-config": "my.properties", "--record-time": "wall", "--run-header": "",
     }  # fmt: skip
 
 
