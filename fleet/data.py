@@ -164,15 +164,66 @@ class Event(NamedTuple):
     lot: int = 0
 
 
+class SeqSpan(NamedTuple):
+    """Numbers of readings: *count* of them from *first* on, each *step* after the one before."""
+
+    first: int
+    count: int
+    step: int = 1
+
+
+class Knot(NamedTuple):
+    """How severe a fault is at an instant; linear between knots."""
+
+    time_us: int
+    severity: float  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The truth about one fault of one machine: *open* at its onset, once more when it has ended.
+
+    *id* is the same in both and unique within a run; readers take the last one. *incident* is its id in the scenario,
+    "" where wear brought it; *sensor* is "" where it is no single sensor's. *stop_us* is None while it lasts,
+    *failure_us* the moment the machine's function ended, if it did. What became of readings is said exactly, in numbers
+    of the machine's log: those without a record (*lost*), those with two (*doubled*), those behind a later one because
+    they waited (*late*) or were swapped (*reordered*). *injected* counts records beside the plan.
+    """
+
+    id: str
+    machine: Equipment
+    incident: str
+    family: str  # "machine", "sensor", "network" or "producer"
+    fault: str
+    sensor: str
+    time_us: int  # when this record is due
+    onset_us: int
+    stop_us: int | None = None
+    failure_us: int | None = None
+    severity: tuple[Knot, ...] = ()
+    lost: tuple[SeqSpan, ...] = ()
+    doubled: tuple[SeqSpan, ...] = ()
+    late: tuple[SeqSpan, ...] = ()
+    reordered: tuple[SeqSpan, ...] = ()
+    injected: int = 0
+    parameters: tuple[tuple[str, str], ...] = ()  # as a person writes them, with units
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the fault had not ended when this was written."""
+        return self.stop_us is None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """All scans and events that are due in one span, of all kinds in this worker."""
+    """All scans, events and labels that are due in one span, of all kinds in this worker."""
 
     start_us: int
     stop_us: int
     kinds: tuple[KindColumns, ...]
     events: tuple[Event, ...]  # in order of time
     silent: tuple[SilentScans, ...] = ()
+    labels: tuple[Label, ...] = ()  # in order of time
 
     @property
     def readings(self) -> int:
