@@ -41,7 +41,7 @@ bench: $(STAMP)  ## speed and memory beside the peers
 	@exec $(BIN)/python -m bench
 
 docs: $(STAMP)  ## the command line's page, from its own help
-	@$(BIN)/typer fleet.cli utils docs --name fleet --output docs/commands.md >/dev/null
+	@$(BIN)/typer fleet.cli.app utils docs --name fleet --output docs/commands.md >/dev/null
 
 pictures: $(STAMP)  ## docs/plant.md and its pictures, from the simulation
 	@$(BIN)/python -m tests.picture.docs

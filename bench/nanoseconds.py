@@ -76,7 +76,7 @@ def watch(watches: Stopwatches) -> None:
 def main() -> None:
     watches = Stopwatches()
     watch(watches)
-    from fleet.cli import main as fleet
+    from fleet.__main__ import main as fleet
 
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):

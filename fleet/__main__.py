@@ -1,5 +1,16 @@
-"""``python -m fleet``."""
+"""``fleet`` and ``python -m fleet``: from the first moment on Ctrl-C is no traceback."""
 
-from fleet.cli import main
+import os
+import signal
 
-main()
+
+def main() -> None:
+    """Hand over to the command line; while that is being loaded Ctrl-C ends the process at once, with 130."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    from fleet.cli.main import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

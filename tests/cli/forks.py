@@ -66,7 +66,7 @@ def serve() -> None:
 
 def command(asked: Mapping[str, str]) -> None:
     """Be the command that was *asked* for, and end with it."""
-    from fleet import cli
+    from fleet.cli import main as cli
 
     os.chdir(asked["cwd"])
     os.environ.update(asked["env"])

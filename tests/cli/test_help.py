@@ -94,7 +94,7 @@ def test_fleet_alone_shows_the_help() -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = f"""
 import sys
-from fleet import cli
+from fleet.cli import main as cli
 sys.argv = ["fleet", "--help"]
 try:
     cli.main()

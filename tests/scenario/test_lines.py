@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fleet.cli import app
+from fleet.cli.app import app
 from fleet.scenario.kinds import kind_named
 from fleet.scenario.load import load
 from fleet.scenario.roster import expand

@@ -1,0 +1,31 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from fleet.cli import broker, check, fit, init, kinds, plot, run, scenarios, tail, verify
+
+COMMANDS = {
+    "run": run.COMMAND,
+    "check": check.COMMAND,
+    "init": init.COMMAND,
+    "plot": plot.COMMAND,
+    "fit": fit.COMMAND,
+    "tail": tail.COMMAND,
+    "verify": verify.COMMAND,
+    "broker": broker.COMMAND,
+    "scenarios": scenarios.COMMAND,
+    "kinds": kinds.COMMAND,
+}
+
+app = typer.Typer(
+    name="fleet",
+    help="A simulated factory on Kafka.\n\nTry: fleet run quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for name, command in COMMANDS.items():
+    app.command(name, short_help=command.short, epilog=f"\b\nExample: fleet {command.example}")(command.act)
