@@ -17,8 +17,8 @@ class Counts:
     """What a station has done so far: a staircase while *running*, a constant otherwise.
 
     *done* parts were finished at *start_us*, where the current cycle begins, and *scrap* of them were bad;
-    *inside* is 1 while a part is in the machine. The *next_scrap*-th part will be bad; further ones are not
-    known before that one is counted.
+    *elapsed_us* of a cycle are done while it stands still; *inside* is 1 while a part is in the machine. The
+    *next_scrap*-th part will be bad; further ones are not known before that one is counted.
     """
 
     running: bool = False
@@ -28,6 +28,22 @@ class Counts:
     inside: int = 0
     scrap: int = 0
     next_scrap: int = NEVER_US
+    elapsed_us: int = 0
+
+    def resume(self, now_us: int) -> None:
+        """Go on with the cycle that was left, or begin one."""
+        self.running, self.inside = True, 1
+        self.start_us, self.elapsed_us = now_us - self.elapsed_us, 0
+
+    def freeze(self, now_us: int, inside: int) -> None:
+        """Stop the running staircase, *inside* of the machine 1 part or none."""
+        self.elapsed_us = (now_us - self.start_us) % self.period_us
+        self.done, self.running, self.inside = self.done_at(now_us), False, inside
+        assert self.done < self.next_scrap, "a bad part is counted before anything else of its instant"
+
+    def cycle_us(self, now_us: int) -> int:
+        """Say when the current cycle began, or would have if it had not been left meanwhile."""
+        return self.start_us if self.running else now_us - self.elapsed_us
 
     def done_at(self, time_us: int) -> int:
         """Count the parts finished up to and including *time_us*."""

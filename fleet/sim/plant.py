@@ -15,12 +15,13 @@ import simpy
 from fleet.data import Bools, Ints, Words
 from fleet.sim import changes as row
 from fleet.sim.address import Draws
+from fleet.sim.around import Around, Met
 from fleet.sim.beginning import Asked, Beginning, begin, first_fill, first_meetings
 from fleet.sim.calendar import NEVER_US, Calendar
 from fleet.sim.changes import Journal
 from fleet.sim.flow import Buffer
 from fleet.sim.lots import ANYTHING, Lots
-from fleet.sim.machine import Around, Machine, Met, chain
+from fleet.sim.machine import Machine, chain
 from fleet.sim.rules import Rules
 from fleet.sim.work import NO_POLICY, Policy, Shelf
 
