@@ -164,7 +164,8 @@ class Event(NamedTuple):
     lot: int = 0
 
 
-class SeqSpan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SeqSpan:
     """Numbers of readings: *count* of them from *first* on, each *step* after the one before."""
 
     first: int
