@@ -80,7 +80,7 @@ def understood(kind: Kind, signal: str) -> str:
     for name in sorted(inputs_of(kind, signal)):
         if name in kind.signals:
             law = kind.signals[name].law
-            if law not in LAWS or set(kind.signals[name].inputs) - LAW_INPUTS[law]:
+            if law not in LAWS or kind.signals[name].inputs.keys() - LAW_INPUTS[law].takes.keys():
                 return f"signal {name} follows {law}, which is no function of the machine's present state"
         elif not (
             name in kind.drives

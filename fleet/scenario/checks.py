@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.scenario.fields import NAME_MAX, PLACEHOLDERS, moment, topic_trouble
+from fleet.scenario.forms import Laws
 from fleet.scenario.kind import Kind
 from fleet.scenario.model import MACHINES_MAX, EventsTopic, ReadingsTopic
 from fleet.scenario.quantities import RATE, quantity
@@ -30,14 +31,19 @@ def kind_names(data: object) -> list[str]:
     return [entry["kind"] for _, entry in _entries(mapping(data)) if isinstance(entry.get("kind"), str)]
 
 
-def scenario_faults(data: object, kinds: Mapping[str, Kind], known: Iterable[str]) -> list[Fault]:
-    """Return every fault between the parts of the scenario *data*; *known* names all kinds there are."""
+def scenario_faults(
+    data: object, kinds: Mapping[str, Kind], known: Iterable[str], *, laws: Laws | None = None
+) -> list[Fault]:
+    """Return every fault between the parts of the scenario *data*; *known* names all kinds there are.
+
+    With *laws*, what is set of a kind's parameters is held to their ranges.
+    """
     scenario = mapping(data)
     found = [
         *_span(scenario),
         *_halls(scenario),
         *_crews(scenario),
-        *_kinds(scenario, kinds, list(known)),
+        *_kinds(scenario, kinds, list(known), laws),
         *upkeep_faults(scenario, kinds),
     ]
     if too_many := list(_size(scenario)):
@@ -127,7 +133,7 @@ def _size(scenario: dict[str, Any]) -> Iterator[Fault]:
             return
 
 
-def _kinds(scenario: dict[str, Any], kinds: Mapping[str, Kind], known: list[str]) -> Iterator[Fault]:
+def _kinds(scenario: dict[str, Any], kinds: Mapping[str, Kind], known: list[str], laws: Laws | None) -> Iterator[Fault]:
     for path, entry in _entries(scenario):
         name = entry.get("kind")
         if not isinstance(name, str):
@@ -135,17 +141,17 @@ def _kinds(scenario: dict[str, Any], kinds: Mapping[str, Kind], known: list[str]
         if name not in known:
             yield (*path, "kind"), f"{unknown('kind', name, known)}"
         elif name in kinds:
-            yield from (((*path, *where), text) for where, text in _fit(kinds[name], entry))
+            yield from (((*path, *where), text) for where, text in _fit(kinds[name], entry, laws))
 
 
-def _fit(kind: Kind, entry: dict[str, Any]) -> list[Fault]:
+def _fit(kind: Kind, entry: dict[str, Any], laws: Laws | None) -> list[Fault]:
     rate = None
     try:
         if entry.get("rate") is not None:
             rate = quantity(entry["rate"], RATE)
     except PydanticCustomError:
         pass
-    return apply(kind, mapping(entry.get("set")), rate=rate if rate and rate > 0 else None)[1]
+    return apply(kind, mapping(entry.get("set")), rate=rate if rate and rate > 0 else None, laws=laws)[1]
 
 
 def _ids(scenario: dict[str, Any]) -> Iterator[Fault]:

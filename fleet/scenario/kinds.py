@@ -10,17 +10,20 @@ from pathlib import Path as FilePath
 
 from fleet.errors import Problem, ScenarioError
 from fleet.scenario.document import SIZE_MAX, Document, parse, read, refused
+from fleet.scenario.forms import Laws
 from fleet.scenario.kind import Kind
 from fleet.scenario.problems import in_order, validated
-from fleet.scenario.references import Laws, kind_faults
-from fleet.scenario.wording import unknown
+from fleet.scenario.references import kind_faults
+from fleet.scenario.wording import shown, unknown
 
 IS_KIND = re.compile(rb"^kind[ \t]*:", re.MULTILINE)
+NAMES = re.compile(r"[a-z0-9-]{1,100}", re.ASCII)
+SUFFIXES = (".yaml", ".yml")
 LOOKED_AT_MAX = 200  # files of a folder that are searched for kinds
 
 
-def load_kind(source: str | FilePath | Traversable, *, laws: Laws | None = None) -> Kind:
-    """Load the kind file *source*; with *laws*, its signals may use only those.
+def load_kind(source: str | FilePath | Traversable, *, laws: Laws | None = None, name: str | None = None) -> Kind:
+    """Load the kind file *source*; with *laws*, its signals may use only those; with *name*, it must have that.
 
     ScenarioError has every problem of the file.
     """
@@ -28,6 +31,9 @@ def load_kind(source: str | FilePath | Traversable, *, laws: Laws | None = None)
     kind, problems = validated(Kind, document)
     problems += document.problems
     problems += [document.problem(path, text) for path, text in kind_faults(document.data, laws)]
+    given = document.data.get("kind") if isinstance(document.data, dict) else None
+    if name is not None and isinstance(given, str) and given != name:
+        problems.append(document.problem(("kind",), f"must be '{name}' as the file is called, got {shown(given)}"))
     if kind is None or problems:
         raise ScenarioError(in_order(problems))
     return kind
@@ -56,15 +62,17 @@ def _own(folder: str) -> dict[str, FilePath]:
     found: dict[str, FilePath] = {}
     if not folder:
         return found
-    try:
-        for file in sorted(FilePath(folder).glob("*.yaml"))[:LOOKED_AT_MAX]:
-            if file.is_file() and _is_kind(file):
-                found[file.stem] = file
-        for file in sorted(FilePath(folder, "kinds").glob("*.yaml"))[:LOOKED_AT_MAX]:
-            found[file.stem] = file
-    except OSError:  # a folder that may not be listed has no kinds for us
-        pass
+    found |= {file.stem: file for file in _yaml_files(FilePath(folder)) if _is_kind(file)}
+    found |= {file.stem: file for file in _yaml_files(FilePath(folder, "kinds"))}
     return found
+
+
+def _yaml_files(folder: FilePath) -> list[FilePath]:
+    try:
+        files = [file for file in sorted(folder.iterdir()) if file.suffix in SUFFIXES][:LOOKED_AT_MAX]
+        return [file for file in files if file.is_file()]
+    except OSError:  # a folder that is not there or may not be listed has no kinds for us
+        return []
 
 
 def _is_kind(file: FilePath) -> bool:
@@ -78,24 +86,45 @@ def _is_kind(file: FilePath) -> bool:
 def find_kinds(
     names: Iterable[str], *, folder: str = "", laws: Laws | None = None
 ) -> tuple[dict[str, Kind], list[Problem], list[str]]:
-    """Load the kinds *names*, those in *folder* before ours; unknown names are left out.
+    """Load the kinds *names*, ours and those in *folder*; unknown names are left out.
 
     Return the kinds, the problems of their files, and every name that is known.
     """
-    known: dict[str, FilePath | Traversable] = {**_shipped(), **_own(folder)}
+    shipped, own = _shipped(), _own(folder)
+    known: dict[str, FilePath | Traversable] = {**own, **shipped}
     kinds: dict[str, Kind] = {}
     problems: list[Problem] = []
+    found: list[str] = []
     for name in dict.fromkeys(names):
         if name not in known:
+            if nameless := _nameless(name, folder):
+                problems += nameless
+                found.append(name)
             continue
         try:
-            kind = load_kind(known[name], laws=laws)
-            if kind.kind != name:
-                raise refused(str(known[name]), f"kind: must be '{name}' as the file is called, got '{kind.kind}'")
-            kinds[name] = kind
+            if name in shipped and name in own:
+                _see_that_it_is_ours(name, own[name], shipped[name])
+            kinds[name] = load_kind(known[name], laws=laws, name=name)
         except ScenarioError as error:
             problems += error.problems
-    return kinds, problems, sorted(known)
+    return kinds, problems, sorted({*known, *found})
+
+
+def _see_that_it_is_ours(name: str, own: FilePath, shipped: Traversable) -> None:
+    """Refuse a kind file of a user's own that is called as one of ours, unless it is a copy of it."""
+    document = _document(own)
+    if document.data != _document(shipped).data:
+        words = f"must be another name, '{name}' is a kind of fleet's; call it 'my-{name}', and the file"
+        raise ScenarioError([document.problem(("kind",), f"{words} my-{name}.yaml")])
+
+
+def _nameless(name: str, folder: str) -> list[Problem]:
+    """Say of a file in *folder* that is called as the unknown kind *name* that it does not say it is one."""
+    for suffix in SUFFIXES if folder and NAMES.fullmatch(name) else ():
+        file = FilePath(folder, name + suffix)
+        if file.is_file():
+            return [Problem(str(file), 1, "kind", f"must be given: begin the file with 'kind: {name}'")]
+    return []
 
 
 def kind_named(name: str, *, laws: Laws | None = None) -> Kind:

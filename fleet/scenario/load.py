@@ -14,13 +14,13 @@ from fleet.errors import Problem, ScenarioError
 from fleet.scenario.checks import kind_names, scenario_faults
 from fleet.scenario.document import Document, parse, read, refused, set_values
 from fleet.scenario.fields import moment, whole
+from fleet.scenario.forms import Laws
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import find_kinds
 from fleet.scenario.model import SEED_MAX, Scenario
 from fleet.scenario.own import own_records
 from fleet.scenario.problems import in_order, validated
 from fleet.scenario.quantities import DURATION, YEARS_MAX, bounded
-from fleet.scenario.references import Laws
 from fleet.scenario.wording import shortened, unknown
 
 SUFFIXES = (".yaml", ".yml")
@@ -44,7 +44,9 @@ def check(document: Document, *, folder: str = "", laws: Laws | None = None) -> 
     kinds, of_kinds, known = find_kinds(kind_names(document.data), folder=folder, laws=laws)
     problems += document.problems
     own, of_own = own_records(document.data, folder=folder)
-    problems += [document.problem(*fault) for fault in [*scenario_faults(document.data, kinds, known), *of_own]]
+    problems += [
+        document.problem(*fault) for fault in [*scenario_faults(document.data, kinds, known, laws=laws), *of_own]
+    ]
     if scenario is None or problems or of_kinds:
         raise ScenarioError([*in_order(problems), *of_kinds])
     scenario._file, scenario._folder, scenario._own = document.file, folder, own

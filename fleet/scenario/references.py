@@ -12,12 +12,13 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.data import State
+from fleet.scenario.dimensions import dimension_faults
+from fleet.scenario.forms import Laws
 from fleet.scenario.kind import BUILT_IN, FELT, OF_CYCLES, OF_METERS, RISING, Sensor, deadband_faults, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
 from fleet.scenario.wording import Path, unknown
 
 Fault = tuple[Path, str]
-Laws = Mapping[str, frozenset[str]]  # the names of a law's arguments by the law's name
 
 
 def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
@@ -32,6 +33,7 @@ def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
         *_signals(kind, laws),
         *_sensors(kind),
         *_electrical(kind),
+        *(dimension_faults(kind, laws) if laws is not None else ()),
     ]
 
 
@@ -178,6 +180,7 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
 
 def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
     signals = _parts(kind, "signals")
+    circles: set[frozenset[str]] = set()
     known = {*BUILT_IN, *(f"damage.{mode}" for mode in _parts(kind, "wear"))}
     known |= {f"{RISING}{drive}" for drive in _parts(kind, "drives")}
     known |= {f"{FELT}{node}" for node in _parts(kind, "nodes")}
@@ -194,8 +197,9 @@ def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
         law = signal.get("law")
         arguments = None
         if laws is not None and isinstance(law, str):
-            arguments = laws.get(law)
-            if arguments is None:
+            form = laws.get(law)
+            arguments = None if form is None else form.takes.keys()
+            if form is None:
                 yield (*path, "law"), unknown("law", law, sorted(laws))
         for argument, value in signal.items():
             if argument == "law":
@@ -203,19 +207,42 @@ def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:
             if arguments is not None and argument not in arguments:
                 yield (*path, argument), unknown(f"argument of {law}", argument, sorted(arguments))
             used = _name(value)
-            if used is not None and used not in known:
-                yield (*path, argument), _unknown_input(used, name, signals, known)
-        for argument in sorted((arguments or frozenset()) - signal.keys()):
+            if used is None or used in known:
+                continue
+            if (circle := _circle(name, used, signals)) is None:
+                yield (*path, argument), _unknown_input(used, signals, known)
+            elif (members := frozenset(circle)) not in circles:
+                circles.add(members)
+                yield (*path, argument), f"must not need itself: {' -> '.join(circle)}"
+        for argument in sorted((arguments or set()) - signal.keys()):
             yield path, f"must give '{argument}', an argument of {law}"
         known.add(name)
 
 
-def _unknown_input(used: str, name: str, signals: Mapping[str, object], known: set[str]) -> str:
-    if used == name:
-        return f"must be known before, '{used}' uses itself"
+def _unknown_input(used: str, signals: Mapping[str, object], known: set[str]) -> str:
     if used in signals:
-        return f"must be known before, the signal '{used}' comes later"
+        return f"must be known before, the signal '{used}' comes later; put it further up"
     return unknown("drive, node, signal or parameter", used, sorted(known))
+
+
+def _circle(name: str, used: str, signals: Mapping[str, Mapping[str, Any]]) -> list[str] | None:
+    """Give the way from the signal *name* over *used* back to itself; None where there is none."""
+    if used == name:
+        return [name, name]
+    came = {used: name}
+    waiting = [used] if used in signals else []
+    while waiting:
+        at = waiting.pop()
+        needed = {each for value in signals[at].values() if (each := _name(value)) in signals and each is not None}
+        if name in needed:
+            way = [name, at]
+            while way[-1] != name:
+                way.append(came[way[-1]])
+            return way[::-1]
+        new = [each for each in sorted(needed) if each not in came]
+        came |= dict.fromkeys(new, at)
+        waiting += new
+    return None
 
 
 def _sensors(kind: dict[str, Any]) -> Iterator[Fault]:

@@ -7,7 +7,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError, create_model
 
 from fleet.errors import Problem, ScenarioError
+from fleet.scenario.dimensions import range_faults
 from fleet.scenario.fields import Model
+from fleet.scenario.forms import Laws
 from fleet.scenario.kind import (
     BASE_PERIOD_MIN_S,
     Cycle,
@@ -52,16 +54,20 @@ RULES: dict[str, Any] = {
 """What a kind does by itself, by its section in the kind's file, and what of it may be set."""
 
 
-def with_settings(kind: Kind, settings: dict[str, Any], *, rate: float | None = None) -> Kind:
+def with_settings(kind: Kind, settings: dict[str, Any], *, rate: float | None = None, laws: Laws | None = None) -> Kind:
     """Return *kind* with *settings*, scanned at *rate* (1/s); ScenarioError has every fault of them."""
-    result, found = apply(kind, settings, rate=rate)
+    result, found = apply(kind, settings, rate=rate, laws=laws)
     if found:
         raise ScenarioError([Problem(f"kind {kind.kind}", 0, path_text(path), text) for path, text in found])
     return result
 
 
-def apply(kind: Kind, settings: dict[str, Any], *, rate: float | None = None) -> tuple[Kind, list[Fault]]:
+def apply(
+    kind: Kind, settings: dict[str, Any], *, rate: float | None = None, laws: Laws | None = None
+) -> tuple[Kind, list[Fault]]:
     """Return *kind* with those *settings* that are right, and every fault of the others.
+
+    With *laws*, a parameter that is set must be in the range of every law that takes it.
 
     Where a parameter and a sensor have the same name, a mapping means the sensor, but for ``value`` and ``spread``,
     which no sensor has. A parameter or a sensor goes before a node or a rule of its name.
@@ -94,10 +100,25 @@ def apply(kind: Kind, settings: dict[str, Any], *, rate: float | None = None) ->
         wrong = [*period_faults(periods), *deadband_faults(deadbands)]
         found = [(("set", *path[1:]), text) for path, text in wrong]
     result = kind.model_copy(update={"parameters": parameters, "sensors": sensors, "nodes": nodes, **rules})
+    if laws is not None:
+        found += _out_of_range(result, settings, laws)
     if rate is not None and not found:
         result, wrong = _scanned(result, rate)
         found += wrong
     return result, found
+
+
+def _out_of_range(kind: Kind, settings: dict[str, Any], laws: Laws) -> list[Fault]:
+    """Return the parameters among *settings* whose new value no law that takes them can work with."""
+    inputs = {name: {"law": signal.law, **signal.inputs} for name, signal in kind.signals.items()}
+    values = {name: kind.parameters[name].value.value for name in settings if name in kind.parameters}
+    faults: list[Fault] = []
+    for name, text in range_faults(inputs, values, laws):
+        given = settings[name]
+        inside = isinstance(given, dict)
+        where: Path = ("set", name, "value") if inside else ("set", name)
+        faults.append((where, f"{text}, got {shown(given.get('value') if inside else given)}"))
+    return faults
 
 
 def _parameter(parameter: Parameter, value: object) -> tuple[Parameter, list[Fault]]:

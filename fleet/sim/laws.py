@@ -6,13 +6,14 @@ a kind's YAML file wires laws into a graph. Sources stand with the equations.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from fleet.data import Floats
+from fleet.scenario.forms import Form, Laws, Take, any_number, measured, plain, share
+from fleet.scenario.quantities import RATIO
 
 Law = Callable[..., Floats]
 
@@ -184,7 +185,85 @@ LAWS: Mapping[str, Law] = {
     "ripple": ripple,
 }
 
-LAW_INPUTS: Mapping[str, frozenset[str]] = {
-    name: frozenset(inspect.signature(law).parameters) for name, law in LAWS.items()
+RATED = measured("current", above=0)
+DAMPED, EFFICIENCY = share(above=0), share(above=0, most=1)
+PLAIN_SIZE = share(least=0)
+HEAD, SYSTEM = plain("m", above=0), plain("m per (m3/h)^2", above=0)
+AIR, RISE = measured("temperature"), measured("difference")
+
+LAW_INPUTS: Laws = {
+    "scaled": Form({"of": any_number(), "by": any_number(), "plus": any_number()}, (("plus",), ("by", "of"))),
+    "total": Form({"a": any_number(), "b": any_number(), "c": any_number()}, (("a",), ("b",), ("c",))),
+    "product": Form({"a": any_number(), "b": any_number()}, (("a", "b"),)),
+    "motor_current": Form(
+        {"load": share(), "on": share(), "rated": RATED, "idle_share": share(least=0, most=1)}, "current"
+    ),
+    "inrush": Form({"current": measured("current"), "rising": share(), "rated": RATED, "peak": PLAIN_SIZE}, "current"),
+    "three_phase_power": Form({"current": measured("current"), "rated": RATED}, "power"),
+    "line_current": Form({"power": measured("power"), "cosphi": EFFICIENCY}, "current"),
+    "power_factor": Form({"load": share(), "idle": EFFICIENCY, "full": EFFICIENCY}, RATIO.name),
+    "hydraulic_power": Form(
+        {"pressure": measured("pressure"), "flow": plain("l/min"), "efficiency": EFFICIENCY}, "power"
+    ),
+    "vibration": Form(
+        {
+            "speed": share(),
+            "load": share(),
+            "healthy": measured("vibration", least=0),
+            "exponent": PLAIN_SIZE,
+            "damage": share(),
+            "growth": PLAIN_SIZE,
+        },
+        "vibration",
+    ),
+    "resonance": Form(
+        {"of": any_number(), "speed": any_number(), "at": Take(like="speed", above=0), "damping": DAMPED}, (("of",),)
+    ),
+    "warmed": Form(
+        {"air": any_number(), "rise": any_number(), "damage": share(), "wear_rise": any_number(), "on": share()},
+        (("air",), ("rise",), ("wear_rise", "damage", "on")),
+    ),
+    "two_node": Form({"air": AIR, "frame": RISE, "winding": RISE}, "temperature"),
+    "relative_humidity": Form({"air": AIR, "dew_point": AIR}, "humidity"),
+    "receiver_pressure": Form(
+        {
+            "phase": share(),
+            "duty": share(),
+            "unloaded": measured("pressure", above=0),
+            "loaded": measured("pressure", above=0),
+        },
+        "pressure",
+    ),
+    "runs_loaded": Form({"phase": share(), "duty": share()}, RATIO.name),
+    "pump_flow": Form(
+        {
+            "speed": share(),
+            "valve": share(),
+            "shutoff_head": HEAD,
+            "curve": SYSTEM,
+            "static_head": plain("m", least=0),
+            "system": plain("m per (m3/h)^2", least=0),
+        },
+        "flow",
+    ),
+    "pump_pressure": Form(
+        {
+            "suction": measured("pressure"),
+            "speed": share(),
+            "flow": measured("flow"),
+            "shutoff_head": HEAD,
+            "curve": SYSTEM,
+        },
+        "pressure",
+    ),
+    "ripple": Form(
+        {
+            "time": measured("duration"),
+            "of": any_number(),
+            "amplitude": any_number(),
+            "period": measured("duration", above=0),
+        },
+        (("of",), ("amplitude",)),
+    ),
 }
-"""The inputs each law takes; the scenario loader checks kinds against it."""
+"""What each law takes and gives, by its name: dimensions and ranges. The scenario loader checks kinds against it."""

@@ -56,7 +56,7 @@ HEAD = "fleet: 1\nname: demo\n"
 def write_kinds(folder: Path) -> None:
     """Put the kinds into *folder* where a scenario in it finds them."""
     (folder / "kinds").mkdir(exist_ok=True)
-    (folder / "kinds" / "pump.yaml").write_text(PUMP)
+    (folder / "kinds" / "lift.yaml").write_text(PUMP.replace("kind: pump", "kind: lift"))
     (folder / "kinds" / "belt.yaml").write_text(BELT)
 
 

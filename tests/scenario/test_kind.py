@@ -7,16 +7,20 @@ import pytest
 from fleet.data import State
 from fleet.errors import ScenarioError
 from fleet.scenario.fields import Hours
+from fleet.scenario.forms import Form
 from fleet.scenario.kinds import find_kinds, load_kind, shipped_kinds
 from fleet.scenario.quantities import Measure
 from fleet.scenario.settings import with_settings
 from fleet.sim.laws import LAW_INPUTS
 from tests.scenario.files import PUMP, kind_mistakes, kind_of
 
+VIBRATION = LAW_INPUTS["vibration"]
 LAWS = {
-    "motor_current": frozenset({"load", "on", "rated", "idle_share"}),
-    "vibration": frozenset({"speed", "load", "healthy", "damage"}),
-    "total": frozenset({"a", "b", "c"}),
+    "motor_current": LAW_INPUTS["motor_current"],
+    "vibration": Form(
+        {name: VIBRATION.takes[name] for name in ("speed", "load", "healthy", "damage")}, VIBRATION.gives
+    ),
+    "total": LAW_INPUTS["total"],
 }
 
 
@@ -125,7 +129,7 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
         (
             "a: ambient",
             "a: temperature",
-            "23: signals.temperature.a: must be known before, 'temperature' uses itself",
+            "23: signals.temperature.a: must not need itself: temperature -> temperature",
         ),
         (
             "load: load, on",
@@ -315,7 +319,7 @@ def test_a_kind_file_is_named_as_its_kind(tmp_path: Path) -> None:
 
     assert kinds == {}
     assert "fan" in known
-    assert str(problems[0]).endswith("fan.yaml: kind: must be 'fan' as the file is called, got 'pump'")
+    assert str(problems[0]).endswith("fan.yaml:1: kind: must be 'fan' as the file is called, got 'pump'")
 
 
 @pytest.mark.parametrize("name", shipped_kinds())

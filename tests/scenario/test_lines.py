@@ -46,7 +46,7 @@ def test_what_the_examples_say_of_maintenance_reaches_the_machines(tmp_path: Pat
     assert len({int(roster.island[place]) for place in range(5)}) == 1  # one crew
 
 
-def line(more: str, kind: str = "pump") -> str:
+def line(more: str, kind: str = "lift") -> str:
     return HEAD + f"lines:\n  - name: a\n    machines: [{{kind: {kind}}}]\n    {more}\n"
 
 

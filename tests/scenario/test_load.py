@@ -24,13 +24,13 @@ site: thingum
 halls: [{name: north, mean: 20 degC, daily: 2 K, season: 5 K}]
 shifts: {hours: [06:00-14:00, 22:00-06:00], breaks: [09:00-09:15], days: [mon, Fri]}
 lines:
-  - {name: filling, area: hall-a, hall: north, buffer: 20, machines: [{kind: pump, count: 4}]}
-  - {name: press, count: 5, crew: 2, machines: [{kind: pump, rate: 10/s}]}
+  - {name: filling, area: hall-a, hall: north, buffer: 20, machines: [{kind: lift, count: 4}]}
+  - {name: press, count: 5, crew: 2, machines: [{kind: lift, rate: 10/s}]}
   - name: belts
     crew: {name: maintenance, size: 3}
     shifts: {days: [sat]}
     machines:
-      - {kind: pump, id: main, set: {rated_current: 6 A, vibration: {period: 5 s}}}
+      - {kind: lift, id: main, set: {rated_current: 6 A, vibration: {period: 5 s}}}
       - kind: belt
 records:
   readings: {topic: "factory.{line}", format: json, layout: v1}
@@ -61,11 +61,11 @@ def test_every_key_reaches_the_model(tmp_path: Path) -> None:
     assert scenario.records.doors is not None
     assert scenario.records.doors.format == "json"
     assert scenario.file == str(tmp_path / "demo.yaml")
-    assert sorted(kinds_for(scenario)) == ["belt", "pump"]
+    assert sorted(kinds_for(scenario)) == ["belt", "lift"]
 
 
 def test_what_is_absent_has_its_default(tmp_path: Path) -> None:
-    scenario = scenario_of(tmp_path, HEAD + "lines: [{name: a, machines: [{kind: pump}]}]\n")
+    scenario = scenario_of(tmp_path, HEAD + "lines: [{name: a, machines: [{kind: lift}]}]\n")
 
     assert (scenario.start, scenario.duration, scenario.seed, scenario.site) == (None, None, None, "site")
     assert scenario.length_us(start_us=0) is None
@@ -85,7 +85,7 @@ def test_settings_of_a_topic_are_its_own_then_the_default_then_ours(tmp_path: Pa
 def test_a_stop_gives_the_length(tmp_path: Path) -> None:
     times = "start: 2026-03-02T06:00:00+01:00\nstop: 2026-03-02T06:00:00Z\n"
 
-    scenario = scenario_of(tmp_path, HEAD + times + "lines: [{name: a, machines: [{kind: pump}]}]\n")
+    scenario = scenario_of(tmp_path, HEAD + times + "lines: [{name: a, machines: [{kind: lift}]}]\n")
 
     assert scenario.start_us is not None
     assert scenario.length_us(start_us=scenario.start_us) == 3600 * 1_000_000
@@ -138,10 +138,10 @@ lines:
     buffer: 1
     machines:
       - {kind: pmup}
-      - {kind: pump, set: {rated_current: 22 bar}}
-      - {kind: pump, set: {vibration: {perod: 5 s}}}
-      - {kind: pump, count: 0}
-  - {name: filling, machines: [{kind: pump}]}
+      - {kind: lift, set: {rated_current: 22 bar}}
+      - {kind: lift, set: {vibration: {perod: 5 s}}}
+      - {kind: lift, count: 0}
+  - {name: filling, machines: [{kind: lift}]}
 """
 
 
@@ -158,7 +158,7 @@ def test_eight_mistakes_are_eight_problems_in_order_of_their_lines(tmp_path: Pat
     ]
 
 
-LINE = "lines: [{name: a, machines: [{kind: pump}]}]\n"
+LINE = "lines: [{name: a, machines: [{kind: lift}]}]\n"
 
 
 @pytest.mark.parametrize(
@@ -231,64 +231,64 @@ LINE = "lines: [{name: a, machines: [{kind: pump}]}]\n"
             "3: halls[0].mean: must be a temperature like '22 degC', got '3 K'",
         ),
         (
-            HEAD + "lines: [{name: a, crew: many, machines: [{kind: pump}]}]\n",
+            HEAD + "lines: [{name: a, crew: many, machines: [{kind: lift}]}]\n",
             "3: lines[0].crew: must be a size like 2, or {name: maintenance, size: 2}, got 'many'",
         ),
         (
-            HEAD + "lines: [{name: a, crew: 0, machines: [{kind: pump}]}]\n",
+            HEAD + "lines: [{name: a, crew: 0, machines: [{kind: lift}]}]\n",
             "3: lines[0].crew: must be at least 1, got 0",
         ),
         (
-            HEAD + "lines:\n- {name: a, crew: {name: x, size: 1}, machines: [{kind: pump}]}\n"
-            "- {name: b, crew: {name: x, size: 2}, machines: [{kind: pump}]}\n",
+            HEAD + "lines:\n- {name: a, crew: {name: x, size: 1}, machines: [{kind: lift}]}\n"
+            "- {name: b, crew: {name: x, size: 2}, machines: [{kind: lift}]}\n",
             "5: lines[1].crew.size: must be 1 as before for the crew 'x', got 2",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, rate: -1/s}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, rate: -1/s}]}]\n",
             "3: lines[0].machines[0].rate: must be above 0/s, got -1/s",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, set: 3}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, set: 3}]}]\n",
             "3: lines[0].machines[0].set: must be a mapping like {rated_current: 6 A}, got 3",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, set: {curent: 3}}]}]\n",
-            "3: lines[0].machines[0].set.curent: unknown parameter or sensor of pump 'curent'; did you mean 'current'?",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, set: {curent: 3}}]}]\n",
+            "3: lines[0].machines[0].set.curent: unknown parameter or sensor of lift 'curent'; did you mean 'current'?",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, set: {vibration: {period: -5 s}}}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, set: {vibration: {period: -5 s}}}]}]\n",
             "3: lines[0].machines[0].set.vibration.period: must be above 0 s, got -5 s",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, set: {vibration: {period: 1.5 s}}}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, set: {vibration: {period: 1.5 s}}}]}]\n",
             (
                 "3: lines[0].machines[0].set.vibration.period: "
                 "must be a whole multiple of the smallest period, 1 s, got 1.5 s"
             ),
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, id: x, count: 2}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, id: x, count: 2}]}]\n",
             "3: lines[0].machines[0].id: must be absent with count 2, only one machine can have it",
         ),
         (
-            HEAD + "lines: [{name: a, count: 2, machines: [{kind: pump, id: x}]}]\n",
+            HEAD + "lines: [{name: a, count: 2, machines: [{kind: lift, id: x}]}]\n",
             "3: lines[0].machines[0].id: must be absent in a line with 'count': every line would have it",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump, id: x}, {kind: pump, id: x}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift, id: x}, {kind: lift, id: x}]}]\n",
             "3: lines[0].machines[1].id: must be unique, 'x' is used twice",
         ),
         (
-            HEAD + "lines: [{name: a, machines: [{kind: pump}, {kind: pump, id: a-pump-001}]}]\n",
+            HEAD + "lines: [{name: a, machines: [{kind: lift}, {kind: lift, id: a-lift-001}]}]\n",
             "3: lines[0].machines[1].id: must be unique, lines[0] makes a machine of that id",
         ),
         (
             HEAD
-            + "lines:\n- {name: a, count: 3, machines: [{kind: pump}]}\n- {name: a-002, machines: [{kind: belt}]}\n",
+            + "lines:\n- {name: a, count: 3, machines: [{kind: lift}]}\n- {name: a-002, machines: [{kind: belt}]}\n",
             "5: lines[1].name: must be unique, lines[0] makes 'a-002' too",
         ),
         (
-            HEAD + "lines: [{name: a, count: 1000, machines: [{kind: pump, count: 1001}]}]\n",
+            HEAD + "lines: [{name: a, count: 1000, machines: [{kind: lift, count: 1001}]}]\n",
             "3: lines[0]: must leave at most 1,000,000 machines, this line makes it 1,001,000",
         ),
         (
@@ -306,7 +306,7 @@ LINE = "lines: [{name: a, machines: [{kind: pump}]}]\n"
         (
             HEAD
             + 'records: {readings: {topic: "%s{line}"}}\n' % ("a" * 248)
-            + "lines: [{name: long, machines: [{kind: pump}]}]\n",
+            + "lines: [{name: long, machines: [{kind: lift}]}]\n",
             f"3: records.readings.topic: must have at most 249 characters, is '{'a' * 57}...' once filled in",
         ),
         (
@@ -323,7 +323,7 @@ LINE = "lines: [{name: a, machines: [{kind: pump}]}]\n"
         ),
         (
             HEAD
-            + 'records: {readings: {topic: "t.{line}"}}\nlines: [{name: a, count: 10001, machines: [{kind: pump}]}]\n',
+            + 'records: {readings: {topic: "t.{line}"}}\nlines: [{name: a, count: 10001, machines: [{kind: lift}]}]\n',
             "3: records.readings.topic: must make at most 10,000 topics, makes 10,001",
         ),
         (
@@ -345,10 +345,10 @@ def test_what_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
 
 def test_ids_that_two_lines_make_alike_are_refused(tmp_path: Path) -> None:
     (tmp_path / "kinds").mkdir()
-    (tmp_path / "kinds" / "b-pump.yaml").write_text(PUMP.replace("kind: pump", "kind: b-pump", 1))
-    lines = "lines:\n- {name: a, machines: [{kind: b-pump}]}\n- {name: a-b, machines: [{kind: pump}]}\n"
+    (tmp_path / "kinds" / "b-lift.yaml").write_text(PUMP.replace("kind: pump", "kind: b-lift", 1))
+    lines = "lines:\n- {name: a, machines: [{kind: b-lift}]}\n- {name: a-b, machines: [{kind: lift}]}\n"
 
-    assert mistakes(tmp_path, HEAD + lines) == ["5: lines[1]: must make unique ids, lines[0] makes 'a-b-pump-001' too"]
+    assert mistakes(tmp_path, HEAD + lines) == ["5: lines[1]: must make unique ids, lines[0] makes 'a-b-lift-001' too"]
 
 
 def test_a_list_at_the_top_and_an_empty_file_are_one_line(tmp_path: Path) -> None:
@@ -370,14 +370,14 @@ def test_mistakes_of_a_kind_stand_in_the_kinds_own_file(tmp_path: Path) -> None:
     ]
 
 
-def test_a_kind_in_the_scenarios_folder_goes_before_ours(tmp_path: Path) -> None:
-    (tmp_path / "pump.yaml").write_text(PUMP.replace("22 A", "99 A"))
+def test_a_kind_is_found_beside_the_scenario_too(tmp_path: Path) -> None:
+    (tmp_path / "lift.yml").write_text(PUMP.replace("kind: pump", "kind: lift").replace("22 A", "99 A"))
     file = tmp_path / "demo.yaml"
     file.write_text(HEAD + LINE)
 
     kinds = kinds_for(load(file))
 
-    assert kinds["pump"].parameters["rated_current"].value.value == 99
+    assert kinds["lift"].parameters["rated_current"].value.value == 99
 
 
 def test_set_values_are_checked_and_named_as_the_argument(tmp_path: Path) -> None:

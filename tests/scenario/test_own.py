@@ -24,7 +24,7 @@ MAPPED = "{device: machine, ts: timestamp, val: value, place: =north}"
 
 
 def text_of(readings: str) -> str:
-    return f"{HEAD}lines: [{{name: a, machines: [{{kind: pump}}]}}]\nrecords:\n  readings:\n    {readings}\n"
+    return f"{HEAD}lines: [{{name: a, machines: [{{kind: lift}}]}}]\nrecords:\n  readings:\n    {readings}\n"
 
 
 def schema_in(folder: Path, fields: Any = FIELDS, **more: Any) -> None:
