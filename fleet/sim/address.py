@@ -85,7 +85,18 @@ def uniforms(stream: Words, index: Ints) -> Floats:
 
 def firsts(words: Words, purpose: int) -> Floats:
     """Draw what ``Draws.uniform`` gives each of the machines with *words* as ordinal 0 of *purpose*; same shape."""
-    return uniforms(mix(words ^ np.uint64(purpose)), np.zeros(1, np.int64))
+    return uniform_of_each(words, purpose, 0)
+
+
+def uniform_of_each(words: Words, purpose: int, ordinal: int) -> Floats:
+    """Draw what ``Draws.uniform`` gives each of the machines with *words*; same shape."""
+    return uniforms(mix(words ^ np.uint64(purpose)), np.array([ordinal]))
+
+
+def normal_of_each(words: Words, purpose: int, ordinal: int) -> Floats:
+    """Draw what ``Draws.normal`` gives each of the machines with *words*; same shape."""
+    drawn = hashes(mix(words ^ np.uint64(purpose)), np.array([ordinal], np.uint64))
+    return NORMAL.take(drawn & np.uint64(0xFFFF)).astype(np.float64)
 
 
 def normals(stream: Words, index: Ints) -> Singles:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fleet.data import DAY_US, SECOND_US, Event, Ints
+import numpy as np
+
+from fleet.data import DAY_US, SECOND_US, Equipment, Event, Ints, Words
 from fleet.scenario.kind import Door
 from fleet.scenario.roster import Roster
-from fleet.sim.address import Draws, machine_words, word_of
+from fleet.sim.address import machine_words, normal_of_each, uniform_of_each, word_of
 
 _AT, _SPAN = word_of("door.at"), word_of("door.span")
 _MILLISECOND_US = 1000
@@ -25,28 +27,42 @@ SLOT_MIN_US = SECOND_US
 
 
 class Doors:
-    """All doors of one worker."""
+    """All doors of one worker, those of a kind side by side."""
 
     def __init__(self, roster: Roster, keep: Ints, *, seed: int, start_us: int) -> None:
-        self._doors = []
+        by_door: dict[Door, list[Equipment]] = {}
         for index in keep.tolist():
-            kind = roster.entries[roster.entry[index]].kind
-            if kind.door is not None:
-                machine = roster.machines[index]
-                draws = Draws(int(machine_words(seed, [machine.id])[0]))
-                self._doors.append((machine, kind.door, draws))
+            door = roster.entries[roster.entry[index]].kind.door
+            if door is not None:
+                by_door.setdefault(door, []).append(roster.machines[index])
+        self._alike = [
+            _Alike(door, tuple(machines), machine_words(seed, (machine.id for machine in machines)))
+            for door, machines in by_door.items()
+        ]
         self._start_us = start_us
 
     def between(self, start_us: int, stop_us: int) -> Iterator[Event]:
-        """Give every opening and closing in the span, door by door; numbered from the run's start."""
-        for machine, door, draws in self._doors:
-            slots = _Slots.of(door)
+        """Give every opening and closing in the span, in no order; numbered from the run's start."""
+        for doors in self._alike:
+            slots = _Slots.of(doors.door)
             origin = slots.first_from(self._start_us)
             for slot in range(max(origin, slots.first_from(start_us) - 1), slots.first_from(stop_us)):
-                opened, closed = _opening(door, draws, slot, slots)
-                for place, (time_us, state) in enumerate(((opened, "open"), (closed, "closed"))):
-                    if start_us <= time_us < stop_us:
-                        yield Event(machine, 2 * (slot - origin) + place, time_us, "door", state, "", 0)
+                for place, (time_us, state) in enumerate(zip(_opening(doors, slot, slots), _STATES, strict=True)):
+                    here = np.flatnonzero((time_us >= start_us) & (time_us < stop_us))
+                    for index, at_us in zip(here.tolist(), time_us[here].tolist(), strict=True):
+                        yield Event(doors.machines[index], 2 * (slot - origin) + place, at_us, "door", state, "", 0)
+
+
+_STATES = ("open", "closed")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Alike:
+    """The machines whose doors are used alike."""
+
+    door: Door
+    machines: tuple[Equipment, ...]
+    words: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +89,12 @@ class _Slots:
         return day * self.a_day + min(self.a_day, -(-rest // self.length_us))
 
 
-def _opening(door: Door, draws: Draws, slot: int, slots: _Slots) -> tuple[int, int]:
-    """Place the opening of *slot*: anywhere in it, its length cut so that it ends inside it."""
+def _opening(doors: _Alike, slot: int, slots: _Slots) -> tuple[Ints, Ints]:
+    """Place the opening of *slot*: anywhere in it, its length cut so that it ends inside it; both (doors,), us."""
+    door = doors.door
     longest = slots.length_us * (1.0 - CLOSED_MIN_SHARE)
-    span = min(door.lasts * SECOND_US * draws.lognormal(_SPAN, slot, door.sigma), longest)
-    opened = (slots.length_us - span) * draws.uniform(_AT, slot)
-    opened_ms, closed_ms = int(opened) // _MILLISECOND_US, int(opened + span) // _MILLISECOND_US
+    span = np.minimum(door.lasts * SECOND_US * np.exp(door.sigma * normal_of_each(doors.words, _SPAN, slot)), longest)
+    opened = (slots.length_us - span) * uniform_of_each(doors.words, _AT, slot)
+    opened_ms, closed_ms = (at.astype(np.int64) // _MILLISECOND_US for at in (opened, opened + span))
     begin = slots.start_us(slot)
-    return begin + opened_ms * _MILLISECOND_US, begin + max(opened_ms + 1, closed_ms) * _MILLISECOND_US
+    return begin + opened_ms * _MILLISECOND_US, begin + np.maximum(opened_ms + 1, closed_ms) * _MILLISECOND_US
