@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from bench import plant
 from bench.clients import Figures
 from fleet.encode.encoder import Encoder, StreamPlan
-from fleet.run.memory import keep_memory
+from fleet.run.memory import all_set_up, keep_memory
 from fleet.sinks.connection import Connection
 from fleet.sinks.kafka import KafkaSink
 from fleet.sinks.settings import BATCH_BYTES, producer_settings
@@ -43,6 +43,7 @@ def values(machines: int) -> Figures:
     """Make readings, encode nothing: readings a core-second, after the first block."""
     keep_memory()  # as a run does
     simulation = plant.simulation(machines)
+    all_set_up()
     span_us = simulation.span_us()
     simulation.advance(simulation.now_us + span_us)
     begun, readings = cpu_s(), 0

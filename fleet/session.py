@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import signal
@@ -21,7 +20,7 @@ from fleet.errors import FleetError
 from fleet.run.clock import RealClock
 from fleet.run.execute import Proof, Result, Running, execute
 from fleet.run.live import say, show
-from fleet.run.memory import keep_memory
+from fleet.run.memory import all_set_up, keep_memory
 from fleet.run.plan import EMBEDDED, RunPlan
 from fleet.run.report import as_json as report_fields
 from fleet.run.report import summary
@@ -37,15 +36,10 @@ if TYPE_CHECKING:
 MANY_MACHINES = 50_000
 """From here on it takes seconds until the first reading, and a person should know why."""
 
-GC_ALLOCATIONS = 200_000
-"""Allocations between two looks of Python's collector. A large plant is a million objects that live as
-long as the run; looking through all of them as often as usual doubles the time a run takes to start."""
-
 
 def carry_out(plan: RunPlan, *, as_json: bool, keep_open: bool) -> int:
     """Run *plan* before a person's eyes and give the exit code."""
     console = Console(stderr=True, highlight=False)
-    gc.set_threshold(GC_ALLOCATIONS, 20, 100)
     keep_memory()
     own_broker = EMBEDDED in plan.request.targets
     with ExitStack() as stack:
@@ -65,7 +59,7 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
     watched: list[Running] = []
 
     def watch(running: Running) -> None:
-        gc.freeze()
+        all_set_up()
         say(console, [_opening(plan)])
         watched.append(running)
         tasks.append(asyncio.create_task(show(console, running)))
