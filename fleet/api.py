@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from fleet.data import Block
 from fleet.errors import RequestError
-from fleet.scenario.load import kinds_for
+from fleet.scenario.load import kinds_for, load_text
 from fleet.scenario.load import load as load_scenario
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import expand
@@ -15,12 +16,14 @@ from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 
 
-def load(source: str | os.PathLike[str], *, settings: Sequence[str] = ()) -> Scenario:
-    """Load the scenario *source*, a file or the name of one that fleet ships.
+def load(source: str | os.PathLike[str] | Mapping[str, Any], *, settings: Sequence[str] = ()) -> Scenario:
+    """Load the scenario *source*: a file, the name of one that fleet ships, its YAML text, or the same as a mapping.
 
-    *settings* are values like ``lines[0].count=100`` that replace those of the file. Raises
-    ScenarioError with every problem of the file.
+    Text is told from a name by having more than one line. *settings* are values like ``lines[0].count=100`` that
+    replace those of the file. Raises ScenarioError with every problem of it.
     """
+    if isinstance(source, Mapping) or (isinstance(source, str) and "\n" in source):
+        return load_text(source, settings=settings, laws=LAW_INPUTS)
     return load_scenario(os.fspath(source), settings=settings, laws=LAW_INPUTS)
 
 

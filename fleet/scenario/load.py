@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path as FilePath
 from typing import Any
@@ -34,6 +35,15 @@ def load(source: str | FilePath, *, settings: Sequence[str] = (), laws: Laws | N
     """
     document, folder = find(source)
     return check(set_values(document, settings), folder=folder, laws=laws)
+
+
+def load_text(source: str | Mapping[str, Any], *, settings: Sequence[str] = (), laws: Laws | None = None) -> Scenario:
+    """Load a scenario from its YAML text, or from the same as a mapping; problems name the lines of the text."""
+    try:
+        text = source if isinstance(source, str) else json.dumps(source, indent=1)  # which is YAML
+    except (TypeError, ValueError) as error:
+        raise refused("scenario", f"must hold text, numbers, lists and mappings only: {error}") from None
+    return check(set_values(parse(text.encode(), file="scenario"), settings), laws=laws)
 
 
 def check(document: Document, *, folder: str = "", laws: Laws | None = None) -> Scenario:
