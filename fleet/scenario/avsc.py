@@ -232,6 +232,23 @@ def constant(form: Form, source: str) -> Any:
         return None
 
 
+EXAMPLES = {
+    "string": "north",
+    "bytes": "north",
+    "int": "3",
+    "long": "3",
+    "float": "1.5",
+    "double": "1.5",
+    "boolean": "true",
+}
+
+
+def example_of(form: Form) -> str:
+    """Give a constant that a field of *form* can be; empty where none is simple to write."""
+    text = form.symbols[0] if form.kind == "enum" and form.symbols else EXAMPLES.get(form.kind, "")
+    return f"{CONSTANT}{text}" if text and constant(form, f"{CONSTANT}{text}") is not None else ""
+
+
 def _of_kind(value: Any, kind: str) -> Any:
     """Give a *value* that was read from JSON if it is one of *kind*."""
     if kind in {"float", "double"}:

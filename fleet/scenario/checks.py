@@ -18,10 +18,12 @@ from fleet.scenario.model import MACHINES_MAX, EventsTopic, ReadingsTopic
 from fleet.scenario.quantities import RATE, quantity
 from fleet.scenario.references import Fault, items, mapping
 from fleet.scenario.settings import apply
+from fleet.scenario.shifts import shift_faults
 from fleet.scenario.upkeep import upkeep_faults
-from fleet.scenario.wording import Path, path_text, shortened, shown, unknown
+from fleet.scenario.wording import Path, misspelt, path_text, shortened, shown, unknown
 
 TRUTH = "factory.truth"
+MAIN_HALL = "main"
 OWN_TOPICS = ("factory.runs", "factory.labels", TRUTH)
 TOPICS_MAX = 10_000  # a template for each line of a large plant would drown a cluster
 
@@ -42,6 +44,7 @@ def scenario_faults(
     found = [
         *_span(scenario),
         *_halls(scenario),
+        *shift_faults(scenario),
         *_crews(scenario),
         *_kinds(scenario, kinds, list(known), laws),
         *upkeep_faults(scenario, kinds),
@@ -85,6 +88,11 @@ def _halls(scenario: dict[str, Any]) -> Iterator[Fault]:
             yield ("halls", index, "name"), f"must be unique, '{shortened(name)}' is used twice"
         elif isinstance(name, str):
             seen.add(name)
+    for index, line in items(scenario.get("lines")):
+        named = line.get("hall")
+        if isinstance(named, str) and named not in {*seen, MAIN_HALL} and (meant := misspelt(named, seen)):
+            words = f"unknown hall '{shortened(named)}'; did you mean '{meant}'? If not, list it under 'halls'"
+            yield ("lines", index, "hall"), words
 
 
 def _made(line: dict[str, Any]) -> list[str]:

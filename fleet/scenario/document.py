@@ -48,7 +48,11 @@ class Document:
     origins: dict[Path, str] = field(default_factory=dict)
 
     def problem(self, path: Path, text: str) -> Problem:
-        """Locate the message *text* about *path* on the nearest line that is known."""
+        """Locate the message *text* about *path* on the nearest line that is known, or at the argument that set it."""
+        if path and path not in self.lines:  # a mapping that an argument made on its way
+            for place, origin in self.origins.items():
+                if place[: len(path)] == path:
+                    return Problem(origin, 0, path_text(path), text)
         for length in range(len(path), -1, -1):
             if path[:length] in self.origins:
                 return Problem(self.origins[path[:length]], 0, path_text(path), text)

@@ -81,11 +81,13 @@ def _lot(value: object) -> tuple[int, int]:
     if not isinstance(value, list | tuple):
         size = check(value)
         return size, size
-    if len(value) != 2 or check(value[0]) > check(value[1]):
-        raise refused(
-            f"must be a number of parts like 200, or the least and the most like [50, 500], got {shown(value)}"
-        )
-    return check(value[0]), check(value[1])
+    if len(value) != 2:
+        words = "must be a number of parts like 200, or the least and the most like [50, 500]"
+        raise refused(f"{words}, got {shown(value)} of {len(value)}")
+    least, most = check(value[0]), check(value[1])
+    if least > most:
+        raise refused(f"must have the least first and the most second like [{most}, {least}], got [{least}, {most}]")
+    return least, most
 
 
 def _retention(value: object) -> float:

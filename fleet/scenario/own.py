@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from fleet.scenario.avsc import CONSTANT, DEFAULT, SOURCES, WANTED, Avsc, AvscField, NotAvroError, read_avsc
+from fleet.scenario.avsc import CONSTANT, DEFAULT, SOURCES, WANTED, Avsc, AvscField, NotAvroError, example_of, read_avsc
 from fleet.scenario.references import Fault, mapping
 from fleet.scenario.wording import Path, did_you_mean, shortened, unknown
 
@@ -92,10 +92,19 @@ def _unfit(avsc: Avsc, field: AvscField, source: str, file: str) -> Iterator[str
         return
     types = " or ".join(str(branch.form) for branch in avsc.branches(field)) or "nothing"
     if source.startswith(CONSTANT):
-        yield f"field '{field.name}' of {file} is {types} and cannot be '{shortened(source[1:])}'"
+        words = f"field '{field.name}' of {file} is {types} and cannot be '{shortened(source[1:])}'"
+        yield words + _way_out(avsc, field)
         return
     words = f"field '{field.name}' of {file} must be {WANTED[source]} to hold '{source}', is {types}"
-    yield f"{words}; map it to another source, or to a constant like '=text'"
+    yield words + _way_out(avsc, field)
+
+
+def _way_out(avsc: Avsc, field: AvscField) -> str:
+    """Name what a *field* can be filled with: the sources that fit its type, and a constant of it."""
+    fit = [source for source in SOURCES if avsc.branch(field, source) is not None]
+    examples = [f"'{example}'" for branch in avsc.branches(field) if (example := example_of(branch.form))]
+    ways = [*([" or ".join(fit)] if fit else []), *([f"a constant like {examples[0]}"] if examples else [])]
+    return f"; fill it with {', or with '.join(ways)}" if ways else "; no source and no constant fits it"
 
 
 def source_trouble(value: Any) -> str:

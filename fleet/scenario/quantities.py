@@ -163,14 +163,19 @@ def bounded(
         number = quantity(value, dimension)
         got = str(value).strip()
         if above is not None and number <= above:
-            raise refused(f"must be above {written(above, dimension)}, got {got}")
+            raise refused(f"must be above {_bound(above, dimension, got)}, got {got}")
         if least is not None and number < least:
-            raise refused(f"must be at least {written(least, dimension)}, got {got}")
+            raise refused(f"must be at least {_bound(least, dimension, got)}, got {got}")
         if most is not None and number > most:
-            raise refused(f"must be at most {written(most, dimension)}, got {got}")
+            raise refused(f"must be at most {_bound(most, dimension, got)}, got {got}")
         return number
 
     return check
+
+
+def _bound(number: float, dimension: Dimension, got: str) -> str:
+    """Write a bound as a share where one was given: ``at most 50 %`` beside ``120 %``."""
+    return f"{100 * number:g} %" if got.endswith("%") and dimension is RATIO else written(number, dimension)
 
 
 def _schema(dimension: Dimension) -> WithJsonSchema:

@@ -57,3 +57,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def unknown(what: str, word: str, known: Iterable[str]) -> str:
     """Write the message about an unknown *word*, which should have been a *what*."""
     return f"unknown {what} '{shortened(word)}'{did_you_mean(word, known)}"
+
+
+MISSPELT = 0.75
+"""How alike a misspelt word and the right one are at least, as difflib says; `nroth` and `north` are 0.8."""
+
+
+def misspelt(word: str, known: Iterable[str]) -> str:
+    """Return the *known* name that *word* is most likely meant to be; empty where it may well be a name of its own.
+
+    Names that differ in their last character or in digits only are taken as numbered, and as different.
+    """
+    for name in difflib.get_close_matches(word[:200], known, n=3, cutoff=MISSPELT):
+        plain, other = (each.rstrip("0123456789").rstrip("-_") for each in (word, name))
+        if plain != other and plain[:-1] != other[:-1]:
+            return shortened(name)
+    return ""

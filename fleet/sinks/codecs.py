@@ -72,14 +72,15 @@ def codec(text: str) -> Codec:
     if name == "none" and not colon:
         return NONE
     row = CODECS.get(name)
+    if colon and (name == "none" or (row is not None and len(row.levels) == 1)):
+        raise RequestError(f"compression: must be '{name}' alone, it has no levels, got {text!r}")
     if row is None:
         close = get_close_matches(name, [*CODECS, "none"], n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise RequestError(f"compression: must be none, {', '.join(CODECS)}, got {text!r}{meant}")
     chosen = row.default if not colon else int(level) if level.isdecimal() else -1
     if chosen not in row.levels:
-        levels = f"{row.levels[0]} to {row.levels[-1]}" if len(row.levels) > 1 else "none"
-        raise RequestError(f"compression: {name} has levels {levels}, got {text!r}")
+        raise RequestError(f"compression: {name} has levels {row.levels[0]} to {row.levels[-1]}, got {text!r}")
     try:
         return Codec(f"{name}:{chosen}" if len(row.levels) > 1 else name, row.attributes, row.make(chosen))
     except ImportError:

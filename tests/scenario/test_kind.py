@@ -79,7 +79,7 @@ def test_a_door_has_hours_and_no_sensors(tmp_path: Path) -> None:
     [
         ("kind: pump", "kind: Pump", "1: kind: must be made of lower case letters, digits and '-', got 'Pump'"),
         ("value: 22 A", "value: 22 Amp", "5: parameters.rated_current.value: unknown unit in '22 Amp'"),
-        ("spread: 8 %", "spread: -8 %", "5: parameters.rated_current.spread: must be at least 0, got -8 %"),
+        ("spread: 8 %", "spread: -8 %", "5: parameters.rated_current.spread: must be at least 0 %, got -8 %"),
         ("period: cycle_time", "period: 0 s", "10: cycle.period: must be above 0 s, got 0 s"),
         (
             "period: cycle_time",
@@ -201,7 +201,7 @@ def test_a_kind_that_follows_its_line_is_read(tmp_path: Path) -> None:
         ("fill: fill,", "fill: fil,", "5: receiver.fill: unknown parameter 'fil'; did you mean 'fill'?"),
         ("fill: fill,", "fill: rated,", "5: receiver.fill: must name a duration, the parameter 'rated' is a current"),
         ("fill: fill,", "fill: 0 s,", "5: receiver.fill: must be above 0 s, got 0 s"),
-        ("least: 15 %", "least: 0 %", "5: receiver.least: must be above 0, got 0 %"),
+        ("least: 15 %", "least: 0 %", "5: receiver.least: must be above 0 %, got 0 %"),
         ("most: 85 %", "most: 100 %", "5: receiver.most: must be below 100 %, got '100 %'"),
         ("most: 85 %", "most: 10 %", "5: receiver.most: must be at least 'least', 15%, got 10%"),
         (

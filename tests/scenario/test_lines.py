@@ -63,7 +63,7 @@ def line(more: str, kind: str = "lift") -> str:
         (line("maintenance: {policy: never}"), "must be one of run-to-failure, age, condition, got 'never'"),
         (line("maintenance: {policy: age, every: 0 h}"), "must be above 0 s, got 0 h"),
         (line("maintenance: {policy: age, every: 8 bar}"), "must be a duration like '6 min', got '8 bar'"),
-        (line("maintenance: {leaves: 120 %}"), "must be at most 0.95, got 120 %"),
+        (line("maintenance: {leaves: 120 %}"), "must be at most 95 %, got 120 %"),
         (
             line("maintenance: {policy: condition, every: 8 h, above: 20 %, leaves: 30 %}"),
             "must be below 'above', 0.2, got 0.3: it would have to be done again at once",
@@ -73,7 +73,7 @@ def line(more: str, kind: str = "lift") -> str:
         (line("maintenance: {parts: {stock: -1}}"), "must be at least 0, got -1"),
         (line("maintenance: {parts: {lead: soon}}"), "must be a duration like '6 min', got 'soon'"),
         (line("maintenance: often"), "must be a mapping of keys to values, got 'often'"),
-        (line("scrap: 60 %"), "must be at most 0.5, got 60 %"),
+        (line("scrap: 120 %"), "must be at most 50 %, got 120 %"),
         (line("scrap: 2 %", kind="belt"), "must be absent: no machine of the line has a cycle, so none makes parts"),
         (
             line("products: [{name: x}]", kind="belt"),
@@ -81,13 +81,33 @@ def line(more: str, kind: str = "lift") -> str:
         ),
         (line("products: [{name: x}, {name: x}]"), "must be unique, 'x' is used twice"),
         (line("products: [{name: x, lot: 0}]"), "must be at least 1, got 0"),
-        (line("products: [{name: x, lot: [9, 3]}]"), "must be a number of parts like 200, or the least and the most"),
+        (
+            line("products: [{name: x, lot: [9, 3]}]"),
+            "must have the least first and the most second like [3, 9], got [9",
+        ),
+        (line("products: [{name: x, lot: [9]}]"), "must be a number of parts like 200, or the least and the most"),
         (line("products: [{name: x, lot: many}]"), "must be a number of parts, a whole number, got 'many'"),
         (line("products: [{name: x, share: 0}]"), "must be above 0, got 0"),
         (line("products: [{name: x, period: 20}]"), "must be at most 10, got 20"),
         (line("products: [{share: 2}]"), "must be given"),
         (line("changeover: {lasts: 5 min}"), "must be absent: the line has no 'products' to change between"),
         (line("shifts: {handover: -5 min}"), "must be at least 0 s, got -5 min"),
+        (
+            line("shifts: {hours: [06:00-14:00, 14:00-22:00], handover: 9 h}"),
+            "6: lines[0].shifts.handover: must be shorter than the shortest shift, 8 h, got '9 h'",
+        ),
+        (
+            line("shifts: {hours: [06:00-14:00], breaks: [09:00-09:15, 15:00-15:30]}"),
+            "6: lines[0].shifts.breaks[1]: must lie inside the shifts, 06:00-14:00, got '15:00-15:30': nobody works",
+        ),
+        (
+            line("shifts: {hours: [06:00-14:00], breaks: [13:30-14:30]}"),
+            "6: lines[0].shifts.breaks[0]: must lie inside the shifts, 06:00-14:00, got '13:30-14:30': nobody works",
+        ),
+        (
+            line("maintenance: {policy: agee, every: 3 h}"),
+            "must be one of run-to-failure, age, condition, got 'agee'; did you mean 'age'?",
+        ),
     ],
 )
 def test_a_mistake_in_a_line_is_told_with_what_must_hold(tmp_path: Path, text: str, problem: str) -> None:

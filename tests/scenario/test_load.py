@@ -391,6 +391,37 @@ def test_set_values_are_checked_and_named_as_the_argument(tmp_path: Path) -> Non
     ]
 
 
+def test_a_key_that_only_an_argument_names_is_told_of_that_argument(tmp_path: Path) -> None:
+    bad = mistakes(tmp_path, HEAD + LINE, settings=("a.b=3",))
+
+    assert len(bad) == 1
+    assert bad[0].startswith("--set a.b=3: a: unknown key 'a'; known: fleet, name,")
+
+
+HALLS = HEAD + "halls: [{name: north}, {name: hall-1}]\n"
+
+
+def test_a_misspelt_hall_is_told(tmp_path: Path) -> None:
+    text = HALLS + "lines: [{name: a, hall: nroth, machines: [{kind: lift}]}]\n"
+
+    words = "4: lines[0].hall: unknown hall 'nroth'; did you mean 'north'? If not, list it under 'halls'"
+    assert mistakes(tmp_path, text) == [words]
+
+
+@pytest.mark.parametrize("hall", ["north", "main", "south", "hall-2", "hall-12", "northern-annex", "norti"])
+def test_a_hall_that_may_well_be_another_need_not_be_listed(tmp_path: Path, hall: str) -> None:
+    text = HALLS + f"lines: [{{name: a, hall: {hall}, machines: [{{kind: lift}}]}}]\n"
+
+    assert scenario_of(tmp_path, text).lines[0].hall == hall
+
+
+@pytest.mark.parametrize("hours", ["22:00-06:00", "06:00-14:00, 14:00-22:00, 22:00-06:00"])
+def test_a_break_may_lie_behind_midnight_or_across_a_handover(tmp_path: Path, hours: str) -> None:
+    text = HEAD + f"shifts: {{hours: [{hours}], breaks: [23:45-00:15, 02:00-02:15]}}\n" + LINE
+
+    assert len(scenario_of(tmp_path, text).shifts.breaks) == 2  # type: ignore[union-attr]
+
+
 def test_an_unknown_name_is_one_line() -> None:
     with pytest.raises(ScenarioError) as error:
         load("no-such-scenario-anywhere")

@@ -87,7 +87,20 @@ def test_a_namesake_that_does_not_fit_is_a_problem(tmp_path: Path) -> None:
     found = mistakes(tmp_path, text_of("schema: my.avsc"))
 
     words = "field 'value' of my.avsc must be double, float or decimal to hold 'value', is string"
-    assert found == [f"5: records.readings.fields: {words}; map it to another source, or to a constant like '=text'"]
+    fit = "machine or sensor or units or quality or line or area or site or kind"
+    assert found == [f"5: records.readings.fields: {words}; fill it with {fit}, or with a constant like '=north'"]
+
+
+def test_a_number_that_is_filled_by_a_text_says_what_fits_it(tmp_path: Path) -> None:
+    schema_in(tmp_path, [{"name": "n", "type": "long"}, {"name": "m", "type": ["null", "long"]}])
+
+    found = mistakes(tmp_path, text_of("schema: my.avsc\n    fields: {n: sensor, m: =abc}"))
+
+    way = "fill it with timestamp or seq, or with a constant like '=3'"
+    assert found == [
+        f"7: records.readings.fields.n: field 'n' of my.avsc must be string or bytes to hold 'sensor', is long; {way}",
+        f"7: records.readings.fields.m: field 'm' of my.avsc is null or long and cannot be 'abc'; {way}",
+    ]
 
 
 def test_an_enum_without_our_qualities_does_not_hold_them(tmp_path: Path) -> None:
