@@ -26,7 +26,7 @@ def shift_faults(scenario: dict[str, Any]) -> Iterator[Fault]:
 def _shifts(path: Path, shifts: dict[str, Any]) -> Iterator[Fault]:
     listed = shifts.get("hours")
     given = _spans(listed)
-    if not given or len(given) != len(listed):
+    if not isinstance(listed, list) or not given or len(given) != len(listed):
         return  # work all day long: any break is inside; or a wrong shift, which is told first
     said = ", ".join(shortened(str(each).strip()) for each in listed)
     for number, pause in _spans(shifts.get("breaks")).items():
