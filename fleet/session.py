@@ -17,6 +17,7 @@ from rich.console import Console
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.errors import FleetError
+from fleet.run.answers import watch_answers
 from fleet.run.clock import RealClock
 from fleet.run.execute import Proof, Result, Running, execute
 from fleet.run.live import say, show
@@ -64,6 +65,7 @@ async def _run(plan: RunPlan, console: Console, broker: EmbeddedBroker | None) -
         watched.append(running)
         tasks.append(asyncio.create_task(show(console, running)))
         tasks.append(asyncio.create_task(_look_for_neighbours(running)))
+        tasks.append(asyncio.create_task(watch_answers(running, RealClock())))
 
     if len(plan.roster.machines) >= MANY_MACHINES:
         say(console, [f"preparing {len(plan.roster.machines):,} machines"])

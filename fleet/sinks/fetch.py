@@ -24,7 +24,7 @@ from fleet.errors import FleetError, RequestError, RunError
 from fleet.sinks.batches import BatchHeader, headers, pieces
 from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
-from fleet.sinks.logs import log_sparingly
+from fleet.sinks.logs import LOG, log_sparingly
 from fleet.sinks.reader import SILENCE_S, Trimmed, settled
 from fleet.sinks.topics import beginning_offsets
 
@@ -35,6 +35,7 @@ MAX_WAIT_MS = 500
 UNCOMMITTED = 0
 REQUEST_TIMEOUT_MS = 10_000
 BACK_OFF_S = 0.1
+TELL_AFTER_S = 3.0  # what lasts longer a person should know
 START_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 5.0
 PASSING = frozenset({74, 75, 78})
@@ -135,6 +136,7 @@ class _Reading:
         self._flights: dict[int, asyncio.Task[list[_Part]]] = {}
         self._asked: dict[int, set[int]] = {}  # partitions, by the broker that was asked
         self._stale = False
+        self._told = False  # of the trouble there is now
 
     @property
     def done(self) -> bool:
@@ -275,3 +277,16 @@ class _Reading:
             if (place.stop is not None or place.trouble) and not place.done and now - place.moved_s > SILENCE_S:
                 why = f": {place.trouble}" if place.trouble else ""
                 raise RunError(f"kafka: {self._topic}-{p} fell silent at offset {place.at}{why}")
+        self._tell([place for place in self._places.values() if place.trouble], now)
+
+    def _tell(self, troubled: list[_Place], now_s: float) -> None:
+        """Say it once when there is no answer for a while, and once when there is one again."""
+        if self._told and not troubled:
+            self._told = False
+            LOG.warning("kafka: %s answers again", self._connection.bootstrap)
+        elif not self._told and any(now_s - place.moved_s > TELL_AFTER_S for place in troubled):
+            self._told = True
+            LOG.warning(
+                "kafka: %s does not answer (%s); waiting up to %.0f s",
+                self._connection.bootstrap, troubled[0].trouble, SILENCE_S,
+            )  # fmt: skip

@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -90,10 +91,16 @@ def test_an_address_may_be_of_version_six() -> None:
     assert hosts("[::1]:9092,h:1") == [("::1", 9092), ("h", 1)]
 
 
-def test_the_same_message_is_logged_once_in_a_while() -> None:
+def test_of_what_aiokafka_logs_only_its_own_mistakes_are_shown_and_each_once_in_a_while() -> None:
     sparingly = Sparingly()
+    mistake = (ValueError, ValueError("of theirs"), None)
 
-    def logged(text: str) -> bool:
-        return sparingly.filter(logging.LogRecord("aiokafka", logging.WARNING, "", 0, text, (), None))
+    def logged(text: str, traceback: Any = None) -> bool:
+        return sparingly.filter(logging.LogRecord("aiokafka", logging.WARNING, "", 0, text, (), traceback))
 
-    assert [logged("leader gone"), logged("leader gone"), logged("other")] == [True, False, True]
+    assert [logged("leader gone"), logged("leader gone")] == [False, False]
+    assert [logged("unexpected", mistake), logged("unexpected", mistake), logged("other", mistake)] == [
+        True,
+        False,
+        True,
+    ]
