@@ -36,7 +36,7 @@ from fleet.sim.doors import Doors
 from fleet.sim.hall import KNOT_US, Air, dew_point, felt, history
 from fleet.sim.lags import lag_rests
 from fleet.sim.lines import lines_of, policy_of, product_names
-from fleet.sim.nodes import rests, rounds
+from fleet.sim.nodes import rests, turns_of
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.reporting import Reported, nothing_reported
 from fleet.sim.supply import Supply, width_of
@@ -172,9 +172,9 @@ class Simulation:
         nodes = len(model.nodes)
         known = np.zeros((nodes + len(model.lags), len(order)))
         known[:, is_known] = running.rest[:, order[is_known]]
-        turns = rounds(spans, model.cycle)
-        rest = rests(model.nodes, spans, known[:nodes], is_known, turns, model.worn)
-        lagging = lag_rests(model.lags, spans, rest, known[nodes:], is_known, turns, model.worn)
+        turns = turns_of(spans, model.cycle)
+        rest = rests(model.nodes, known[:nodes], is_known, turns, model.worn)
+        lagging = lag_rests(model.lags, rest, known[nodes:], is_known, turns, model.worn)
         running.rest = np.concatenate([rest, lagging]) if model.lags else rest
         return spans
 

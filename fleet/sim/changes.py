@@ -84,14 +84,15 @@ class Spans:
     rows: Ints
     first: Ints
 
-    def mode(self, mode: int, index: int) -> Ints:
-        """Give the AGE, LIFE, ... column of failure *mode*; (rows,)."""
-        return np.ascontiguousarray(self.rows[:, FIXED + PER_MODE * mode + index])
-
     @property
     def last(self) -> Ints:
         """Give each machine's last row: what is in force when the block ends."""
         return self.first[1:] - 1
+
+
+def of_mode(rows: Ints, mode: int, index: int) -> Ints:
+    """Give the AGE, LIFE, ... column of failure *mode* of *rows*; (rows,)."""
+    return np.ascontiguousarray(rows[:, FIXED + PER_MODE * mode + index])
 
 
 def arrange(in_force: Ints, fresh: Ints, machines: int) -> tuple[Spans, Ints]:

@@ -15,7 +15,7 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, Words
 from fleet.sim import changes as row
 from fleet.sim.address import mix, normals, uniforms
-from fleet.sim.changes import PPM, Spans
+from fleet.sim.changes import PPM, of_mode
 from fleet.sim.rules import Mode
 
 KNOTS = 128
@@ -28,18 +28,16 @@ FLANK_BREAK_IN, FLANK_FAST = 0.1 / 0.3, 0.25 / 0.3
 """Flank wear there, as shares of the 0.3 mm at which a tool is worn out (ISO 3685)."""
 
 
-def damage(
-    mode: Mode, words: Words, spans: Spans, number: int, place: Ints, age_us: Floats, executing: Bools
-) -> Floats:
+def damage(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, age_us: Floats, executing: Bools) -> Floats:
     """Give the damage of failure *mode*, the *number*-th of its cohort, at each instant; (machines, scans).
 
     Or (machines, 1) where there is none. *words* (machines of the cohort,) address rough paths; *place* says which
-    of *spans* is in force, *age_us* how long it has been, *executing* whether the machine runs in it.
+    of the spans *rows* is in force, *age_us* how long it has been, *executing* whether the machine runs in it.
     """
-    age, life, onset, rate = (spans.mode(number, column).astype(np.float64) for column in _CLOCK)
-    before, pace, left = (age - onset)[place], (rate / PPM)[place], spans.mode(number, row.LEFT)
-    reaches = before + age_us.max(axis=1, keepdims=True) * pace > 0.0
-    past_onset = np.flatnonzero((reaches | (left > 0)[place]).any(axis=1))
+    age, life, onset, rate = (of_mode(rows, number, column).astype(np.float64) for column in _CLOCK)
+    before, pace, left = (age - onset)[place], (rate / PPM)[place], of_mode(rows, number, row.LEFT)
+    oldest = age_us[:, -1:] if place.shape[1] == 1 else age_us.max(axis=1, keepdims=True)
+    past_onset = np.flatnonzero(((before + oldest * pace > 0.0) | (left > 0)[place]).any(axis=1))
     if not len(past_onset):  # as of most machines
         return np.zeros((len(place), 1))
     place, pace, ages = place[past_onset], pace[past_onset], age_us[past_onset]
@@ -47,7 +45,7 @@ def damage(
     share = np.clip(past / np.maximum(life - onset, 1.0)[place], 0.0, 1.0)
     grows = share > 0.0
     if mode.growth in ROUGH:
-        share[grows] = _rough(mode, words, spans, number, np.broadcast_to(place, share.shape)[grows], share[grows])
+        share[grows] = _rough(mode, words, rows, number, np.broadcast_to(place, share.shape)[grows], share[grows])
     else:
         share[grows] = smooth(mode, share[grows])
     begun = (left / PPM)[place]
@@ -87,16 +85,16 @@ def flank(share: Floats) -> Floats:
     return np.asarray(middle + (1.0 - FLANK_FAST - steady * (1.0 - WORN_FAST)) * late**2)
 
 
-def _rough(mode: Mode, words: Words, spans: Spans, number: int, rows: Ints, share: Floats) -> Floats:
-    """Read the paths of *rows* (cells,) off at *share* (cells,) of their growth."""
-    if not len(rows):
+def _rough(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, share: Floats) -> Floats:
+    """Read the paths of those of *rows* at *place* (cells,) off at *share* (cells,) of their growth."""
+    if not len(place):
         return share
-    lowest = int(rows.min())
-    used = np.zeros(int(rows.max()) - lowest + 1, bool)
-    used[rows - lowest] = True
+    lowest = int(place.min())
+    used = np.zeros(int(place.max()) - lowest + 1, bool)
+    used[place - lowest] = True
     chosen = np.flatnonzero(used) + lowest
-    which = (np.cumsum(used) - 1)[rows - lowest]
-    table = paths(mode, words[spans.rows[chosen, row.MACHINE]], spans.mode(number, row.NUMBER)[chosen])
+    which = (np.cumsum(used) - 1)[place - lowest]
+    table = paths(mode, words[rows[chosen, row.MACHINE]], of_mode(rows, number, row.NUMBER)[chosen])
     return read_off(table, which, share**mode.exponent)
 
 

@@ -23,8 +23,7 @@ import numpy as np
 
 from fleet.data import Bools, Floats, Ints, State
 from fleet.sim import changes as row
-from fleet.sim.changes import Spans
-from fleet.sim.nodes import FADED, SETTLED, Node, Round, Worn, scale_of
+from fleet.sim.nodes import FADED, SETTLED, Node, Turns, Worn, scale_of
 from fleet.sim.profiles import periodic
 
 APART = 1e-5
@@ -49,55 +48,50 @@ def stepping(name: str, machines: int) -> Node:
     return Node(name, ones, None, follows_setpoint=True, gain=np.ones(machines), tau_us=ones, slow=False)
 
 
-def lag_rests(
-    lags: Sequence[Lag], spans: Spans, rest: Floats, known: Floats, is_known: Bools, turns: Sequence[Round], worn: Worn
-) -> Floats:
+def lag_rests(lags: Sequence[Lag], rest: Floats, known: Floats, is_known: Bools, turns: Turns, worn: Worn) -> Floats:
     """Compute what each of *lags* starts with at every span, the factor c, of drives the level l0; (lags, spans).
 
     *rest* (nodes, spans) is complete; *known* (lags, spans) holds the factor where *is_known*. A machine's very
     first span starts settled.
     """
-    if not lags:
-        return known
     found = np.where(is_known, known, np.array([0.0 if lag.node.slow else SETTLED for lag in lags])[:, None])
-    for turn in turns:
-        which, before, lasted = turn.which, turn.before, turn.lasted.astype(np.float64)
-        rows, rows_before = spans.rows[which], spans.rows[before]
-        for number, lag in enumerate(lags):
-            by = worn.by(lag.node, spans, before, lasted)
-            own, start = _rest(lag, rest, before), found[number, before]
-            end = lagged(lag, rows_before, own, start, lasted, turn.phase_end, by)
-            if not lag.node.slow:
-                found[number, which] = end
-                continue
-            by = worn.by(lag.node, spans, which, 0.0 * lasted)
-            found[number, which] = end - _at_once(lag, rows, rest[lag.place, which], turn.phase_start, by)
+    if not turns.turns:
+        return found
+    lasted = turns.lasted.astype(np.float64)
+    for number, lag in enumerate(lags):
+        here = found[number]
+        own = np.zeros(len(here)) if lag.place == NO_REST else rest[lag.place]
+        left = _faded(lasted / lag.tau_us)
+        if lag.node.slow:
+            end, start = _ends(lag, turns, own, lasted, worn)
+            for turn, now, then in turns:
+                here[now] = end[turn] + here[then] * left[turn] - start[turn]
+        else:
+            to = _answer(lag, turns.before, np.arange(len(lasted)), turns.phase_end)
+            tau_us = apart(lag.node.tau_us[turns.before[:, row.STATE]], lag.tau_us)
+            stepped = np.asarray(_stepped(lag, own[turns.which - 1], to, tau_us, lasted, left) + np.zeros(len(lasted)))
+            for turn, now, then in turns:
+                here[now] = _moved(to[turn], here[then], left[turn], stepped[turn])
     return found
 
 
-def _rest(lag: Lag, rest: Floats, which: Ints) -> Floats:
-    return np.zeros(len(which)) if lag.place == NO_REST else np.asarray(rest[lag.place, which])
-
-
-def lagged(
-    lag: Lag, rows: Ints, rest: Floats, start: Floats, age_us: Floats, phase: Ints | None, worn: Floats | float
-) -> Floats:
-    """Give an input lagged: at *age_us* after the state changes *rows*, whose *rest* and factor *start* these are."""
-    if lag.node.mode >= 0 and not (np.any(worn) or rest.any() or start.any()):  # nothing is worn, or was
-        return np.zeros(len(rows))
-    return on_grid(lag, rows, rest, start, np.arange(len(rows)), age_us, phase, worn)
+def _ends(lag: Lag, turns: Turns, rest: Floats, lasted: Floats, worn: Worn) -> tuple[Floats, Floats]:
+    """Give what a slow node lagged comes to by the end of each turn, and begins with in it, but for its factors."""
+    nothing = np.zeros(len(lasted))
+    by_end, by_start = worn.by(lag.node, turns.before, lasted), worn.by(lag.node, turns.rows, nothing)
+    if lag.node.mode >= 0 and not (np.any(by_end) or np.any(by_start) or rest.any()):  # nothing is worn, or was
+        return nothing, nothing
+    place = np.arange(len(lasted))
+    end = on_grid(lag, turns.before, rest[turns.which - 1], nothing, place, lasted, turns.phase_end, by_end)
+    return end, _at_once(lag, turns.rows, rest[turns.which], turns.phase_start, by_start)
 
 
 def _at_once(lag: Lag, rows: Ints, rest: Floats, phase: Ints | None, worn: Floats | float) -> Floats:
     """Give what a slow node lagged is right after the state changes *rows*, without a factor of its own."""
-    moving = bool(rest.any())
-    if lag.node.mode >= 0 and not (np.any(worn) or moving):
-        return np.zeros(len(rows))
     value = _answer(lag, rows, np.arange(len(rows)), phase) * worn
-    if moving:
-        for tau_us, share in _poles(lag.node, lag.node.tau_us[rows[:, row.STATE]]):
-            moved_us = apart(tau_us, lag.tau_us)
-            value = value + rest * share * (moved_us / (moved_us - lag.tau_us))
+    for tau_us, share in _poles(lag.node, lag.node.tau_us[rows[:, row.STATE]]):
+        moved_us = apart(tau_us, lag.tau_us)
+        value = value + rest * share * (moved_us / (moved_us - lag.tau_us))
     return value
 
 
@@ -137,12 +131,20 @@ def _handed_over(lag: Lag, rows: Ints, level: Floats, own: Floats, place: Ints, 
         return to
     value = np.array(np.broadcast_to(to, age_us.shape))
     to, own, age_us, tau_us = value[moving], own[moving], age_us[moving], tau_us[moving]
-    of_own = _faded(age_us / lag.tau_us)
-    moved = to + (own - to) * of_own
-    if lag.place != NO_REST:
-        moved += (level[moving] - to) * (tau_us / (tau_us - lag.tau_us)) * (_faded(age_us / tau_us) - of_own)
-    value[moving] = np.where(np.isnan(own), to, moved)
+    left = _faded(age_us / lag.tau_us)
+    value[moving] = _moved(to, own, left, _stepped(lag, level[moving], to, tau_us, age_us, left))
     return value
+
+
+def _stepped(lag: Lag, level: Floats, to: Floats, tau_us: Floats, age_us: Floats, left: Floats) -> Floats | float:
+    """Give what a drive's own settling, from its *level*, leaves of it when of a lagged one so much is *left*."""
+    if lag.place == NO_REST:
+        return 0.0
+    return np.asarray((level - to) * (tau_us / (tau_us - lag.tau_us)) * (_faded(age_us / tau_us) - left))
+
+
+def _moved(to: Floats, own: Floats, left: Floats, stepped: Floats | float) -> Floats:
+    return np.where(np.isnan(own), to, to + (own - to) * left + stepped)
 
 
 def _faded(ages: Floats) -> Floats:

@@ -4,13 +4,13 @@ Under a drive u a first-order node follows ``y(t) = P(phi(t)) + (y0 - P(phi0)) e
 its periodic answer plus a decaying rest. A drive itself is handed over from the level it had to its profile,
 ``y(t) = P(phi(t)) + (y0 - P(phi(t))) exp(-(t - t0) / tau)``: always between the two, so it never leaves the range of
 its levels, as a rest on top of a profile that falls meanwhile would. A state change stores what is needed of y0,
-computed for all machines in rounds (everyone's first change, then everyone's second, ...).
+computed for all machines in turns (everyone's first change, then everyone's second, ...).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,9 +128,8 @@ def _errors(number: Floats, done: Ints, cycle: Cycle, stream: Words) -> Floats:
     return np.where(number == 0.0, 0.0, error.astype(np.float64))
 
 
-def answer(node: Node, spans: Spans, which: Ints, phase: Ints | None) -> Floats:
-    """Give the periodic answer P of *node* for the spans *which* at table places *phase*; (len(which),)."""
-    rows = spans.rows[which]
+def answer(node: Node, rows: Ints, phase: Ints | None) -> Floats:
+    """Give the periodic answer P of *node* in the spans *rows* at table places *phase*; (len(rows),)."""
     state = rows[:, row.STATE]
     level = node.levels[state]
     if node.profile is not None and phase is not None:
@@ -179,72 +178,79 @@ class Worn:
     modes: tuple[Mode, ...]
     words: Words
 
-    def by(self, node: Node, spans: Spans, which: Ints, age_us: Ints | Floats) -> Floats | float:
-        """Give what the drive of *node* is multiplied by at *age_us* in the spans *which*; 1 where nothing wears it."""
+    def by(self, node: Node, rows: Ints, age_us: Ints | Floats) -> Floats | float:
+        """Give what the drive of *node* is multiplied by at *age_us* in the spans *rows*; 1 where nothing wears it."""
         if node.mode < 0:
             return 1.0
-        rows = spans.rows[which]
         cells = rows[:, FIXED + PER_MODE * node.mode :]
         reached = cells[:, row.AGE] + age_us * (cells[:, row.RATE] / PPM)
         grown = np.flatnonzero((reached > cells[:, row.ONSET]) | (cells[:, row.LEFT] > 0))
         if not len(grown):  # as a rule
             return 0.0
-        rows = rows[grown]
-        place, ages = np.arange(len(rows))[:, None], age_us[grown, None].astype(np.float64)
-        executing = rows[place, row.STATE] == State.EXECUTE
-        found = np.zeros(len(which))
-        found[grown] = damage(
-            self.modes[node.mode], self.words, Spans(rows, spans.first), node.mode, place, ages, executing
-        )[:, 0]
+        worn = rows[grown]
+        place, ages = np.arange(len(worn))[:, None], age_us[grown, None].astype(np.float64)
+        executing = worn[place, row.STATE] == State.EXECUTE
+        found = np.zeros(len(rows))
+        found[grown] = damage(self.modes[node.mode], self.words, worn, node.mode, place, ages, executing)[:, 0]
         return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Round:
-    """The spans *which* of all machines that come next, after those *before*; arrays are (len(which),)."""
+class Turns:
+    """The spans that are not the first of their machine: everyone's second one, then everyone's third, ...
+
+    *rows* are these and *before* those that they end; arrays are (len(which),). Only what depends on the turn before
+    need be computed turn by turn, and *turns* says where each is.
+    """
 
     which: Ints
+    rows: Ints
     before: Ints
     lasted: Ints  # how long those before did, us
     phase_end: Ints | None  # of the cycle before, at its end
     phase_start: Ints | None  # of the new one
+    turns: tuple[slice, ...]
+
+    def __iter__(self) -> Iterator[tuple[slice, Ints, Ints]]:
+        """Go through the turns: where they are here, the spans, and those before."""
+        for turn in self.turns:
+            yield turn, self.which[turn], self.which[turn] - 1
 
 
-def rounds(spans: Spans, cycle: Cycle | None) -> list[Round]:
-    """Put the spans into rounds: everyone's second one, then everyone's third, ..."""
+def turns_of(spans: Spans, cycle: Cycle | None) -> Turns:
+    """Put the spans into turns."""
     rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
-    found = []
-    for turn in range(1, int(rank.max(initial=0)) + 1):
-        which = np.flatnonzero(rank == turn)
-        before, time = which - 1, spans.rows[which, row.TIME]
-        phases_then = (span_phases(spans, each, time, cycle) for each in (before, which))
-        found.append(Round(which, before, time - spans.rows[before, row.TIME], *phases_then))
-    return found
+    later = np.flatnonzero(rank)
+    which = later[np.argsort(rank[later], kind="stable")]
+    edges = [*np.flatnonzero(np.diff(rank[which], prepend=0)).tolist(), len(which)]
+    rows, before = spans.rows[which], spans.rows[which - 1]
+    time_us = rows[:, row.TIME]
+    end, start = (span_phases(each, time_us, cycle) for each in (before, rows))
+    return Turns(which, rows, before, time_us - before[:, row.TIME], end, start, tuple(map(slice, edges, edges[1:])))
 
 
-def rests(
-    nodes: tuple[Node, ...], spans: Spans, known: Floats, is_known: Bools, turns: Sequence[Round], worn: Worn
-) -> Floats:
+def rests(nodes: tuple[Node, ...], known: Floats, is_known: Bools, turns: Turns, worn: Worn) -> Floats:
     """Compute ``y0 - P(phi0)`` of every slow node, and y0 of every drive, at every span; (nodes, spans).
 
     *known* (nodes, spans) holds it where *is_known* (spans that were in force before the block).
     A machine's very first span starts settled: its rests are 0, its drives' levels SETTLED.
     """
     rest = np.where(is_known, known, np.array([0.0 if node.slow else SETTLED for node in nodes])[:, None])
-    for turn in turns:
-        which, before, lasted = turn.which, turn.before, turn.lasted
-        for place, node in enumerate(nodes):
-            by_end, by_start = worn.by(node, spans, before, lasted), worn.by(node, spans, which, 0 * lasted)
-            if node.mode >= 0 and not (np.any(by_end) or np.any(by_start) or rest[place, before].any()):
-                rest[place, which] = 0.0  # nothing is worn, or was
-                continue
-            tau = node.tau_us[spans.rows[before, row.STATE]]
-            end, left = answer(node, spans, before, turn.phase_end), decay(lasted, tau, node.lag_us)
-            if node.slow:
-                y_end = end * by_end + rest[place, before] * left
-                rest[place, which] = y_end - answer(node, spans, which, turn.phase_start) * by_start
-            else:
-                rest[place, which] = handed_over(rest[place, before], end, left)
+    if not turns.turns:
+        return rest
+    for place, node in enumerate(nodes):
+        by_end, by_start = worn.by(node, turns.before, turns.lasted), worn.by(node, turns.rows, 0 * turns.lasted)
+        if node.mode >= 0 and not (np.any(by_end) or np.any(by_start) or rest[place].any()):
+            continue  # nothing is worn, or was
+        end = answer(node, turns.before, turns.phase_end) * by_end
+        left = decay(turns.lasted, node.tau_us[turns.before[:, row.STATE]], node.lag_us)
+        if node.slow:
+            start = answer(node, turns.rows, turns.phase_start) * by_start
+            for turn, now, then in turns:
+                rest[place, now] = end[turn] + rest[place, then] * left[turn] - start[turn]
+        else:
+            for turn, now, then in turns:
+                rest[place, now] = handed_over(rest[place, then], end[turn], left[turn])
     return rest
 
 
@@ -253,10 +259,9 @@ def handed_over(level: Floats, to: Floats, left: Floats) -> Floats:
     return np.asarray(np.where(np.isnan(level), to, to + (level - to) * left))
 
 
-def span_phases(spans: Spans, which: Ints, time_us: Ints, cycle: Cycle | None) -> Ints | None:
-    """Find the phase of the spans *which* at *time_us*; (len(which),)."""
+def span_phases(rows: Ints, time_us: Ints, cycle: Cycle | None) -> Ints | None:
+    """Find the phase of the spans *rows* at *time_us*; (len(rows),)."""
     if cycle is None:
         return None
-    rows = spans.rows[which]
     stream = cycle.stream[rows[:, row.MACHINE]]
     return phases(time_us, rows[:, row.START], rows[:, row.PERIOD], rows[:, row.DONE], cycle, stream)

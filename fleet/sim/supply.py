@@ -315,7 +315,7 @@ def _carry_turns(model: Model, spans: Spans) -> None:
     for round_ in range(1, int(rank.max(initial=0)) + 1):
         which = np.flatnonzero(rank == round_)
         before, time_us = rows[which - 1], rows[which, row.TIME]
-        phase = span_phases(spans, which - 1, time_us, model.cycle)
+        phase = span_phases(before, time_us, model.cycle)
         assert phase is not None, "a compressor turns"
         at = (phase + 0.5) / PHASES
         start, period, done = (before[:, column] for column in (row.START, row.PERIOD, row.DONE))

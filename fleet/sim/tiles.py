@@ -283,7 +283,7 @@ def _see(over: _Over, graph: Graph, group: RateGroup, machines: slice, time_us: 
 def _of_machines(spans: Spans, rest: Floats, machines: slice) -> tuple[Spans, Floats]:
     """Take the spans of *machines* out of those of a cohort: what follows costs as much as the tile is large."""
     first = spans.first[machines.start : machines.stop + 1]
-    return Spans(spans.rows[first[0] : first[-1]], first - first[0]), rest[:, first[0] : first[-1]]
+    return Spans(np.asfortranarray(spans.rows[first[0] : first[-1]]), first - first[0]), rest[:, first[0] : first[-1]]
 
 
 def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[int, _Part]]:
@@ -417,7 +417,7 @@ def signals(
         values[name] = drawn[machines, None]
     warming = {model.nodes[index].mode for index in graph.nodes} - {-1}
     worn = {
-        number: damage(model.worn.modes[number], model.words, spans, number, place, age_us, executing)
+        number: damage(model.worn.modes[number], model.words, spans.rows, number, place, age_us, executing)
         for number in sorted(warming)
     }
     for index in graph.nodes:
@@ -446,7 +446,7 @@ def signals(
             values[name] = np.zeros((len(place), 1))
     for number, mode in enumerate(model.rules.modes):
         if f"damage.{mode.name}" in graph.needed:
-            values[f"damage.{mode.name}"] = damage(mode, model.words, spans, number, place, age_us, executing)
+            values[f"damage.{mode.name}"] = damage(mode, model.words, spans.rows, number, place, age_us, executing)
     if phase is not None and not graph.needed.isdisjoint(OF_CYCLES):
         frozen_us = np.where(executing, time_us, spans.rows[:, row.TIME][place])
         wanted = graph.needed.intersection(OF_CYCLES)
