@@ -44,11 +44,12 @@ def word_of(name: str) -> int:
 
 def mix(x: Words) -> Words:
     """Scramble every 64-bit word of *x* (splitmix64's finaliser); *x* is overwritten."""
-    x ^= x >> _S30
+    shifted = x >> _S30
+    x ^= shifted
     x *= _U_M1
-    x ^= x >> _S27
+    x ^= np.right_shift(x, _S27, out=shifted)
     x *= _U_M2
-    x ^= x >> _S31
+    x ^= np.right_shift(x, _S31, out=shifted)
     return x
 
 

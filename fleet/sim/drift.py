@@ -43,10 +43,10 @@ class Bounded:
     knot_us: Ints
     streams: tuple[Words, ...]  # one an octave
 
-    def add(self, value: Floats, machines: slice, time_us: Ints) -> None:
-        """Add it to *value* (sensors, machines, scans) at *time_us* (machines, scans)."""
+    def at(self, machines: slice, time_us: Ints) -> Floats:
+        """Give it at *time_us* (machines, scans); (sensors, machines, scans)."""
         streams = [stream[:, machines, None] for stream in self.streams]
-        value[self.rows] += self.size * read_off(lambda k: value_noise(streams, k), self.knot_us[:, machines], time_us)
+        return self.size * read_off(lambda k: value_noise(streams, k), self.knot_us[:, machines], time_us)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,12 +58,12 @@ class Walk:
     start_us: int
     stream: Words  # (sensors, machines)
 
-    def add(self, value: Floats, machines: slice, time_us: Ints) -> None:
-        """Add it to *value* (sensors, machines, scans) at *time_us* (machines, scans)."""
+    def at(self, machines: slice, time_us: Ints) -> Floats:
+        """Give it at *time_us* (machines, scans); (sensors, machines, scans)."""
         stream = self.stream[:, machines, None]
         knot_us = np.full((len(self.rows), len(time_us)), WALK_KNOT_US)
         walked = read_off(lambda k: random_walk(stream, k), knot_us, time_us - self.start_us)
-        value[self.rows] += self.size * np.sqrt(WALK_KNOT_US / DAY_US) * walked
+        return np.asarray(self.size * np.sqrt(WALK_KNOT_US / DAY_US) * walked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +74,9 @@ class Ageing:
     rate: Floats  # (sensors, machines), units a year
     start_us: int
 
-    def add(self, value: Floats, machines: slice, time_us: Ints) -> None:
-        """Add it to *value* (sensors, machines, scans) at *time_us* (machines, scans)."""
-        value[self.rows] += self.rate[:, machines, None] * ((time_us - self.start_us) / YEAR_US)
+    def at(self, machines: slice, time_us: Ints) -> Floats:
+        """Give it at *time_us* (machines, scans); (sensors, machines, scans)."""
+        return np.asarray(self.rate[:, machines, None] * ((time_us - self.start_us) / YEAR_US))
 
 
 Drift = Bounded | Walk | Ageing

@@ -33,16 +33,32 @@ def flicker(streams: tuple[Words, ...], start: int, stop: int) -> Singles:
     *streams* has one array of keys an octave. Octave j holds each variate for 2**j ordinals; the
     sum of octaves of equal variance has a spectrum falling as 1/f (Voss and McCartney's sum, with
     addresses in place of state). Built from the slowest octave down, so that the work is two
-    values a reading however many octaves there are.
+    values a reading however many octaves there are; ordinals first, because slow octaves have hardly any.
     """
     octave = len(streams)
     first, last = start >> octave, ((stop - 1) >> octave) + 1
-    total = white(streams[octave - 1], first, last)
+    total = _white_by_ordinal(streams[octave - 1], first, last)
     for octave in range(len(streams) - 1, 0, -1):
-        total_first, first, last = first, start >> octave, ((stop - 1) >> octave) + 1
-        total = held(total, first - 2 * total_first, last - first)
-        total += white(streams[octave - 1], first, last)
-    return held(total, start - 2 * first, stop - start)
+        slower, first, last = first, start >> octave, ((stop - 1) >> octave) + 1
+        drawn = _white_by_ordinal(streams[octave - 1], first, last)
+        drawn += _held(total, slower, first, last)
+        total = drawn
+    return np.ascontiguousarray(np.moveaxis(_held(total, first, start, stop), 0, -1))
+
+
+def _white_by_ordinal(stream: Words, start: int, stop: int) -> Singles:
+    """Draw what *white* does; (stop - start, ...)."""
+    first, last = start >> 2, (stop + 3) >> 2
+    index = np.arange(first, last, dtype=np.uint64).reshape(-1, *(1,) * stream.ndim)
+    words = hashes(stream, index).astype("<u8", copy=False)
+    lanes = np.moveaxis(words.view("<u2").reshape(*words.shape, 4), -1, 1).reshape(4 * len(words), *stream.shape)
+    skip = start - (first << 2)
+    return NORMAL.take(lanes[skip : skip + stop - start])
+
+
+def _held(level: Singles, level_first: int, start: int, stop: int) -> Singles:
+    """Hold every value of *level* (ordinals from *level_first* on, ...) for two ordinals, from *start* to *stop*."""
+    return level.take((np.arange(start, stop) >> 1) - level_first, axis=0)
 
 
 UNREST_SPANS_US = (7_000_000, 37_000_000, 190_000_000)
@@ -70,11 +86,3 @@ def unrest(words: Words, time_us: Ints) -> Floats:
         total += low + (table.take(knot + 1) - low) * ease
     total *= 1.0 / np.sqrt(0.743 * len(UNREST_SPANS_US))  # 0.743: the variance of a blend, in the mean over a span
     return total
-
-
-def held(level: Singles, skip: int, count: int) -> Singles:
-    """Hold every value of *level* for two ordinals; give *count* of them after *skip*."""
-    doubled = np.empty((*level.shape[:-1], 2 * level.shape[-1]), np.float32)
-    doubled[..., ::2] = level
-    doubled[..., 1::2] = level
-    return doubled[..., skip : skip + count]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleet.data import Bytes, Floats, Ints, Quality, Singles, Words
+from fleet.data import Bools, Bytes, Floats, Ints, Quality, Singles, Words
 from fleet.scenario.kind import Sensor
 from fleet.sim.address import keys, normals
 from fleet.sim.drift import Drift, drifts_of
@@ -31,102 +31,152 @@ SATURATION = 0.0125
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chain:
-    """The sensors of a rate group: arrays are (sensors, machines), or (sensors, 1, 1) where all machines agree."""
+class Flaws:
+    """What one sensor of a rate group makes of the truth; arrays are (machines,)."""
 
-    gain: Floats
-    offset: Floats
-    temperature: Floats | None  # units per K of air away from the reference; None: none has any
-    noise: Singles  # white, units
-    noise_share: Singles  # white, of the signal
-    flicker: Singles | None  # units, an octave; None: none has any
-    low: Floats
-    high: Floats
-    margin: Floats  # how far beyond a rail the signal may be before its reading is UNCERTAIN
-    step: Floats  # resolutions of 1 and more, else 1
-    per_unit: Floats  # steps in a unit for resolutions below 1, else 1
+    gain: Floats | None  # None: 1
+    offset: Floats | None  # None: 0
+    temperature: float  # units per K of air away from the reference
+    noise: float  # white, units
+    noise_share: float  # white, of the signal
+    flicker: float  # units, an octave
+    low: float
+    high: float
+    margin: float  # how far beyond a rail the signal may be before its reading is UNCERTAIN
+    step: float  # resolutions of 1 and more, else 1
+    per_unit: float  # steps in a unit for resolutions below 1, else 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """The sensors of a rate group, and the keys of their noise: (sensors, machines), of those that have any."""
+
+    sensors: tuple[Flaws, ...]
     white_streams: Words
-    flicker_streams: tuple[Words, ...]
+    flicker_streams: tuple[Words, ...]  # one an octave
     drifts: tuple[Drift, ...]
+
+    @property
+    def feels_air(self) -> bool:
+        """Whether any reading depends on the temperature of the air."""
+        return any(sensor.temperature for sensor in self.sensors)
 
 
 def chain_of(sensors: Mapping[str, Sensor], words: Words, start_us: int) -> Chain:
     """Draw the chain of *sensors* for the machines with *words*; they were set to rights at *start_us*."""
 
-    def by_sensor(values: Sequence[float]) -> Floats:
-        return np.array(values, np.float64)[:, None, None]
+    def streams(purpose: str, names: Sequence[str]) -> Words:
+        found = [keys(words, f"{name}.{purpose}") for name in names]
+        return np.array(found, np.uint64).reshape(len(names), len(words))
 
-    def drawn(purpose: str) -> Floats:
-        zero = np.zeros(1, np.int64)
-        return np.stack([normals(keys(words, f"{name}.{purpose}"), zero) for name in sensors]).astype(np.float64)
-
-    def streams(purpose: str) -> Words:
-        return np.stack([keys(words, f"{name}.{purpose}") for name in sensors])
-
-    listed = list(sensors.values())
-    flickers = any(sensor.flicker for sensor in listed)
-    warm = by_sensor([sensor.temperature for sensor in listed])
+    listed = tuple(_flaws(name, sensor, words) for name, sensor in sensors.items())
+    noisy = [name for name, flaws in zip(sensors, listed, strict=True) if _is_noisy(flaws)]
+    flickering = [name for name, flaws in zip(sensors, listed, strict=True) if flaws.flicker]
     return Chain(
-        gain=1.0 + by_sensor([sensor.gain for sensor in listed])[..., 0] * drawn("gain"),
-        offset=by_sensor([sensor.offset for sensor in listed])[..., 0] * drawn("offset"),
-        temperature=warm if warm.any() else None,
-        noise=by_sensor([sensor.noise for sensor in listed]).astype(np.float32),
-        noise_share=by_sensor([sensor.noise_share for sensor in listed]).astype(np.float32),
-        flicker=by_sensor([sensor.flicker for sensor in listed]).astype(np.float32) if flickers else None,
-        low=by_sensor([sensor.span[0] for sensor in listed]),
-        high=by_sensor([sensor.span[1] for sensor in listed]),
-        margin=by_sensor([SATURATION * (sensor.span[1] - sensor.span[0]) for sensor in listed]),
-        step=by_sensor([max(1.0, sensor.resolution) for sensor in listed]),
-        per_unit=by_sensor([max(1.0, float(round(1.0 / sensor.resolution))) for sensor in listed]),
-        white_streams=streams("noise"),
-        flicker_streams=tuple(streams(f"flicker.{octave}") for octave in range(OCTAVES)) if flickers else (),
-        drifts=drifts_of(list(sensors), listed, words, start_us),
+        listed,
+        white_streams=streams("noise", noisy),
+        flicker_streams=tuple(streams(f"flicker.{octave}", flickering) for octave in range(OCTAVES)),
+        drifts=drifts_of(list(sensors), list(sensors.values()), words, start_us),
     )
 
 
-def report(
-    chain: Chain, machines: slice, truth: Floats, air: Floats, first: int, time_us: Ints
-) -> tuple[Floats, Bytes]:
-    """Turn *truth* (sensors, machines, ordinals from *first* on) into readings and their quality, same shape.
+def _flaws(name: str, sensor: Sensor, words: Words) -> Flaws:
+    def drawn(purpose: str) -> Floats:
+        return normals(keys(words, f"{name}.{purpose}"), np.zeros(1, np.int64)).astype(np.float64)
 
-    *air* and *time_us* are (machines, ordinals).
+    return Flaws(
+        gain=1.0 + sensor.gain * drawn("gain") if sensor.gain else None,
+        offset=sensor.offset * drawn("offset") if sensor.offset else None,
+        temperature=sensor.temperature,
+        noise=float(np.float32(sensor.noise)),
+        noise_share=float(np.float32(sensor.noise_share)),
+        flicker=float(np.float32(sensor.flicker)),
+        low=sensor.span[0],
+        high=sensor.span[1],
+        margin=SATURATION * (sensor.span[1] - sensor.span[0]),
+        step=max(1.0, sensor.resolution),
+        per_unit=max(1.0, float(round(1.0 / sensor.resolution))),
+    )
+
+
+def _is_noisy(flaws: Flaws) -> bool:
+    return flaws.noise > 0.0 or flaws.noise_share > 0.0
+
+
+def report(
+    chain: Chain, machines: slice, truth: Floats, air: Floats, first: int, time_us: Ints, *, out: Floats
+) -> Bytes:
+    """Turn *truth* (sensors, machines, ordinals from *first* on) into readings, put into *out*; gives their quality.
+
+    *air* and *time_us* are (machines, ordinals); *out* has the shape of *truth*, and may be it. Sensor by sensor, so
+    that what is added up stays close to the processor.
     """
     stop = first + truth.shape[2]
-    value = truth * chain.gain[:, machines, None]
-    value += chain.offset[:, machines, None]
-    if chain.temperature is not None:
-        value += chain.temperature * (air - REFERENCE_AIR)
-    scatter = truth * chain.noise_share
-    scatter += chain.noise
-    scatter *= white(chain.white_streams[:, machines], first, stop)
-    value += scatter
-    if chain.flicker is not None:
-        slow = flicker(tuple(stream[:, machines] for stream in chain.flicker_streams), first, stop)
-        slow *= chain.flicker
-        value += slow
-    for drift in chain.drifts:
-        drift.add(value, machines, time_us)
-    clipped = np.clip(value, chain.low, chain.high, out=scatter)
-    value -= clipped
-    beyond = np.abs(value, out=value) > chain.margin
-    quality = beyond.view(np.uint8)  # a saturated reading is UNCERTAIN, which is 1
-    return quantise(clipped, chain.step, chain.per_unit), quality
+    noises = iter(white(chain.white_streams[:, machines], first, stop))
+    slow_noises = iter(flicker(tuple(stream[:, machines] for stream in chain.flicker_streams), first, stop))
+    drifts = [(drift.rows.tolist(), drift.at(machines, time_us)) for drift in chain.drifts]
+    quality = np.zeros(truth.shape, np.uint8)
+    value, scratch = np.empty(time_us.shape), np.empty(time_us.shape)
+    for place, sensor in enumerate(chain.sensors):
+        seen = truth[place]
+        np.multiply(seen, 1.0 if sensor.gain is None else sensor.gain[machines, None], out=value)
+        if sensor.offset is not None:
+            value += sensor.offset[machines, None]
+        if sensor.temperature:
+            value += sensor.temperature * (air - REFERENCE_AIR)
+        if _is_noisy(sensor):
+            value += _scatter(sensor, seen, next(noises), out=scratch)
+        if sensor.flicker:
+            slow = next(slow_noises)
+            slow *= np.float32(sensor.flicker)
+            value += slow
+        for rows, amount in drifts:
+            if place in rows:
+                value += amount[rows.index(place)]
+        if value.min() < sensor.low or value.max() > sensor.high:
+            quality[place] = _clip(value, sensor, scratch)
+        quantise(value, sensor.step, sensor.per_unit, out=out[place])
+    return quality
+
+
+def _scatter(sensor: Flaws, seen: Floats, noise: Singles, *, out: Floats) -> Floats:
+    """Give white noise of the size that *sensor* has at what is *seen*."""
+    if not sensor.noise_share:
+        return np.multiply(noise, sensor.noise, out=out, dtype=np.float64)
+    np.multiply(seen, sensor.noise_share, out=out)
+    out += sensor.noise
+    out *= noise
+    return out
+
+
+def _clip(value: Floats, sensor: Flaws, scratch: Floats) -> Bytes:
+    """Hold *value* to the rails of *sensor*, in place; gives the quality. A saturated reading is UNCERTAIN."""
+    np.copyto(scratch, value)
+    np.clip(value, sensor.low, sensor.high, out=value)
+    scratch -= value
+    beyond: Bools = np.abs(scratch, out=scratch) > sensor.margin
+    return beyond.view(np.uint8)
 
 
 assert int(Quality.UNCERTAIN) == 1, "a clipped reading's flag is its quality"
 
 
-def quantise(value: Floats, step: Floats, per_unit: Floats) -> Floats:
-    """Round *value* to whole steps, in place, so that it prints as a short decimal.
+def true_values(chain: Chain, truth: Floats) -> Floats:
+    """Round *truth* (sensors, machines, ordinals), in place, to what is published of it."""
+    for sensor, value in zip(chain.sensors, truth, strict=True):
+        quantise(value, sensor.step, sensor.per_unit * TRUTH_STEPS, out=value)
+    return truth
+
+
+def quantise(value: Floats, step: float, per_unit: float, *, out: Floats) -> Floats:
+    """Round *value* to whole steps, so that it prints as a short decimal, into *out*; *value* is overwritten.
 
     A step of 0.01 is counted and divided by 100 at the end, which gives the double nearest to the
     decimal; multiplying by 0.01 does not.
     """
-    scale = per_unit / step
-    value *= scale
+    value *= per_unit / step
     np.rint(value, out=value)
     value += 0.0  # -0.0 becomes 0.0
-    if np.any(step > 1.0):
+    if step > 1.0:
         value *= step
-    value /= per_unit
-    return value
+    return np.divide(value, per_unit, out=out)

@@ -24,7 +24,7 @@ from fleet.sim.noise import unrest
 from fleet.sim.profiles import PHASES
 from fleet.sim.reporting import Rectangle, Reported, reported
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
-from fleet.sim.sensors import TRUTH_STEPS, quantise, report
+from fleet.sim.sensors import report, true_values
 
 Cell = TypeVar("Cell", bound=np.generic)
 
@@ -209,7 +209,7 @@ def _grid(
         if group.policy is not None:
             due = np.take_along_axis(due, place, axis=1) & (own - ticks.first == place)
     ambient = NO_AIR
-    if group.chain.temperature is not None or any("ambient" in graph.needed for graph in group.graphs):
+    if group.chain.feels_air or any("ambient" in graph.needed for graph in group.graphs):
         ambient = air.at(model.hall[ticks.machines], time_us)
     over = _Over(model, spans, rest, air, ambient)
     seen = np.empty((len(group.sensors), *time_us.shape))
@@ -221,14 +221,13 @@ def _grid(
         for graph in group.graphs:
             if graph.tau_us:
                 _see(over, graph.unlagged(), group, ticks.machines, time_us, out=truth)
-    value, quality = report(group.chain, ticks.machines, seen, ambient, first, time_us)
-    if cut.truth:
-        quantise(truth, group.chain.step, group.chain.per_unit * TRUTH_STEPS)
+    value = np.empty_like(seen) if cut.truth else seen
+    quality = report(group.chain, ticks.machines, seen, ambient, first, time_us, out=value)
     told = None
     if group.policy is not None:
         stagger = model.cohort.stagger[ticks.machines]
         told = reported(group.policy, memory, ticks.machines, Rectangle(first, stagger, due, value, quality))
-    return _Grid(first, shift, value, quality, truth if cut.truth else None, told)
+    return _Grid(first, shift, value, quality, true_values(group.chain, truth) if cut.truth else None, told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,10 +25,11 @@ def chain(**sensors: Sensor) -> Chain:
 
 
 def reported(of: Chain, truth: float, *, air: float = REFERENCE_AIR, count: int = 500, first: int = 0) -> Floats:
-    sensors = len(of.gain)
+    sensors = len(of.sensors)
     level = np.full((sensors, MACHINES, count), truth)
     time_us = np.broadcast_to(START_US + np.arange(first, first + count) * 1_000_000, (MACHINES, count))
-    return report(of, slice(0, MACHINES), level, np.full((MACHINES, count), air), first, time_us)[0]
+    report(of, slice(0, MACHINES), level, np.full((MACHINES, count), air), first, time_us, out=level)
+    return level
 
 
 @given(
@@ -38,7 +39,7 @@ def reported(of: Chain, truth: float, *, air: float = REFERENCE_AIR, count: int 
 def test_a_rounded_value_is_a_whole_number_of_steps_and_prints_short(resolution: float, values: list[float]) -> None:
     step, per_unit = max(1.0, resolution), max(1.0, float(round(1 / resolution)))
 
-    rounded = quantise(np.array(values), np.array(step), np.array(per_unit)).tolist()
+    rounded = quantise(np.array(values), step, per_unit, out=np.empty(len(values))).tolist()
 
     for value, before in zip(rounded, values, strict=True):
         assert abs(value - before) <= resolution / 2 * (1 + 1e-9)
@@ -61,7 +62,8 @@ def test_every_reading_of_a_shipped_kind_is_a_whole_number_of_steps(kind: str) -
 def qualities(of: Chain, truth: float) -> tuple[Floats, Bytes]:
     level = np.full((1, MACHINES, 200), truth)
     time_us = np.full((MACHINES, 200), START_US)
-    return report(of, slice(0, MACHINES), level, np.full((MACHINES, 200), REFERENCE_AIR), 0, time_us)
+    quality = report(of, slice(0, MACHINES), level, np.full((MACHINES, 200), REFERENCE_AIR), 0, time_us, out=level)
+    return level, quality
 
 
 @pytest.mark.parametrize(("truth", "rail"), [(130.0, 100.0), (-20.0, 0.0)])
