@@ -38,6 +38,11 @@ def product(a: Floats, b: Floats) -> Floats:
     return a * b
 
 
+def limited(of: Floats, least: Floats, most: Floats) -> Floats:
+    """Keep a quantity between *least* and *most*: what a valve or a controller's output cannot exceed."""
+    return np.clip(of, least, most)
+
+
 def motor_current(load: Floats, on: Floats, rated: Floats, idle_share: Floats) -> Floats:
     """Give the current of an induction motor, A: magnetising share at no load, linear to rated.
 
@@ -120,13 +125,18 @@ def relative_humidity(air: Floats, dew_point: Floats) -> Floats:
     return 100.0 * np.exp(17.625 * (dew_point / (243.04 + dew_point) - air / (243.04 + air)))
 
 
+_TURN_MIN = 1e-9
+"""A part of a turn is never shorter: nothing divides by 0 where a compressor always runs loaded, or never."""
+
+
 def receiver_pressure(phase: Floats, duty: Floats, unloaded: Floats, loaded: Floats) -> Floats:
     """Give the pressure of an air receiver, bar: up from *loaded* to *unloaded* while air flows in, then down again.
 
     A compressor runs loaded for the share *duty* of its turn and unloaded for the rest; *phase* is the place in it.
     ``V dp/dt = R T (m_in - m_out)`` with constant flows: a sawtooth between the two pressures that switch it.
     """
-    filled = np.where(phase < duty, phase / duty, (1.0 - phase) / (1.0 - duty))
+    up, down = np.maximum(duty, _TURN_MIN), np.maximum(1.0 - duty, _TURN_MIN)
+    filled = np.where(phase < duty, phase / up, (1.0 - phase) / down)
     return loaded + (unloaded - loaded) * filled
 
 
@@ -167,6 +177,7 @@ LAWS: Mapping[str, Law] = {
     "scaled": scaled,
     "total": total,
     "product": product,
+    "limited": limited,
     "motor_current": motor_current,
     "inrush": inrush,
     "three_phase_power": three_phase_power,
@@ -195,6 +206,7 @@ LAW_INPUTS: Laws = {
     "scaled": Form({"of": any_number(), "by": any_number(), "plus": any_number()}, (("plus",), ("by", "of"))),
     "total": Form({"a": any_number(), "b": any_number(), "c": any_number()}, (("a",), ("b",), ("c",))),
     "product": Form({"a": any_number(), "b": any_number()}, (("a", "b"),)),
+    "limited": Form({"of": any_number(), "least": any_number(), "most": any_number()}, (("of",),)),
     "motor_current": Form(
         {"load": share(), "on": share(), "rated": RATED, "idle_share": share(least=0, most=1)}, "current"
     ),

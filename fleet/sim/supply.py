@@ -307,14 +307,17 @@ def _in_force(part: _Part, merged: _Merged, course: _Course, before: Ints) -> In
 def _carry_turns(model: Model, spans: Spans) -> None:
     """Begin a new turn at every change of the duty, in place, so that the receiver's pressure does not jump.
 
-    In rounds: everyone's first change, then everyone's second.
+    In rounds: everyone's first change, then everyone's second. A compressor that stands still stays where it is in
+    its turn, and goes on from there.
     """
     assert model.cycle is not None, "a compressor turns"
     rows, stream = spans.rows, model.cycle.stream
     rank = np.arange(len(rows)) - spans.first[rows[:, row.MACHINE]]
     for round_ in range(1, int(rank.max(initial=0)) + 1):
         which = np.flatnonzero(rank == round_)
-        before, time_us = rows[which - 1], rows[which, row.TIME]
+        before, now_us = rows[which - 1], rows[which, row.TIME]
+        turned: Bools = before[:, row.STATE] == State.EXECUTE
+        time_us = np.where(turned, now_us, before[:, row.TIME])
         phase = span_phases(before, time_us, model.cycle)
         assert phase is not None, "a compressor turns"
         at = (phase + 0.5) / PHASES
@@ -322,9 +325,9 @@ def _carry_turns(model: Model, spans: Spans) -> None:
         number, _ = cycles(time_us, start, period, done, model.cycle, stream[before[:, row.MACHINE]])
         old, new = before[:, row.LEVEL] / PPM, rows[which, row.LEVEL] / PPM
         at = np.where(at < old, at / old * new, 1.0 - (1.0 - at) / (1.0 - old) * (1.0 - new))
-        steady = before[:, row.LEVEL] == rows[which, row.LEVEL]
+        steady = turned & (before[:, row.LEVEL] == rows[which, row.LEVEL])
         done = done + np.where(steady, 0, number.astype(np.int64))
         width = first_width(done, model.cycle, stream[before[:, row.MACHINE]])
-        begun_us = time_us - np.rint(at * width * rows[which, row.PERIOD]).astype(np.int64)
+        begun_us = now_us - np.rint(at * width * rows[which, row.PERIOD]).astype(np.int64)
         rows[which, row.START] = np.where(steady, start, begun_us)
         rows[which, row.DONE] = done

@@ -449,6 +449,9 @@ def signals(
     if phase is not None and not graph.needed.isdisjoint(OF_CYCLES):
         frozen_us = np.where(executing, time_us, spans.rows[:, row.TIME][place])
         wanted = graph.needed.intersection(OF_CYCLES)
+        if "phase" in wanted and not executing.all():  # it stands still with the machine
+            phase = _phase(model, spans, place, machines, frozen_us)
+            assert phase is not None, "a phase is one of a cycle"
         values |= _of_cycles(model, spans, place, machines, frozen_us, phase, wanted)
     if "line_power" in graph.needed:
         values["line_power"] = (spans.rows[:, row.POWER].astype(np.float64) * 1e-3)[place]

@@ -64,7 +64,7 @@ def executes(blocks: list[Block], machine: str, log: Log) -> Floats:
 BEATS = {  # a sensor that passes this share of its greatest value when a cycle begins, and how often it is read
     "cnc-spindle": ("spindle_speed", 0.05, 2),
     "oven": ("door_position", 0.5, 2),
-    "conveyor": ("current", 0.86, 10),
+    "conveyor": ("current", 0.75, 10),
     "hydraulic-press": ("ram_position", 0.5, 20),
     "injection-moulder": ("clamp_force", 0.5, 20),
     "robot-arm": ("tool_load", 0.5, 20),
