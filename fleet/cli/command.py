@@ -22,13 +22,13 @@ def loading() -> Iterator[None]:
     """Let Ctrl-C end the process at once, with 130: while modules are loaded there is nothing to clean up.
 
     A KeyboardInterrupt in the midst of an import is not ours to catch: libraries swallow it, or answer it with
-    complaints of their own.
+    complaints of their own. Afterwards it is raised as usual, also where a shell began us with & and so without.
     """
-    before = signal.signal(signal.SIGINT, leave_at_once)
+    signal.signal(signal.SIGINT, leave_at_once)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def leave_at_once(*_: object) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -10,7 +11,9 @@ from typing import NoReturn
 import typer
 
 from fleet.cli.app import app
+from fleet.cli.command import leave_at_once
 from fleet.cli.options import say
+from fleet.cli.streams import fill_gaps
 from fleet.errors import FleetError
 
 USAGE: type[Exception] = typer.BadParameter.__mro__[1]
@@ -20,7 +23,8 @@ USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 def main() -> NoReturn:
     """Carry out what the arguments say, and leave with its exit code."""
     code: int | None = 0
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & begin without
+    fill_gaps()
+    signal.signal(signal.SIGINT, leave_at_once)  # until a command has loaded what it needs
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
@@ -29,11 +33,13 @@ def main() -> NoReturn:
     except USAGE as error:
         _leave(2, _usage(error))
     except KeyboardInterrupt:
-        _leave(130)
+        _flush()
+        os._exit(130)  # an orderly end would be by the signal, if this one had come while Python evaluated some text
     except BrokenPipeError:  # nobody reads any longer, which changes nothing about what was found
         _leave(code or 0)
     except OSError as error:
-        _leave(1, f"cannot go on: {error.strerror or error}")
+        closed = error.errno == errno.EBADF
+        _leave(1, f"cannot go on: {'standard output is closed' if closed else error.strerror or error}")
     except SystemExit:  # typer's own answer to a pipe that nobody reads any longer
         _leave(0)
     _leave(code or 0)
@@ -51,8 +57,12 @@ def _leave(code: int, text: str = "") -> NoReturn:
     """Say *text* and exit, without a complaint about a standard output that takes nothing any more."""
     if text:
         say(text)
+    _flush()
+    sys.exit(code)
+
+
+def _flush() -> None:
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)

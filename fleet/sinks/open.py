@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -83,6 +85,8 @@ def _overwriting(path: Path, schema: str | None) -> FileSink:
 
 
 async def _stdout(_: str, setup: SinkSetup) -> Sink:
+    if fcntl.fcntl(setup.descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise RequestError("stdout: is closed; name another sink, or let standard output go somewhere")
     sys.stdout.flush()  # what Python still holds comes first
     return StdoutSink(setup.descriptor)
 

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -94,16 +93,3 @@ def test_an_interrupted_run_on_its_own_broker_is_proven_as_far_as_it_came() -> N
 
     assert ended.code == 130
     assert ended.lines[-2] == PROVEN
-
-
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is seen in /proc")
-@pytest.mark.parametrize("library", ["yaml", "numpy", "pydantic_core", "fastavro"])
-def test_ctrl_c_while_fleet_is_still_being_loaded_is_no_traceback(library: str) -> None:
-    with Live("run", "quickstart", "--speed", "60") as run:
-        maps = Path(f"/proc/{run.process.pid}/maps")
-        while run.process.poll() is None and library not in maps.read_text():
-            pass
-        run.press()
-        ended = run.ended(timeout_s=15)
-
-    assert ended.code == 130, ended.err
