@@ -132,6 +132,7 @@ class Readings:
         self._skipped = False
         self._released = np.zeros(0, np.int64)  # by machine: readings in its log
         self._digests = np.zeros(0, np.uint64)
+        self._copies = np.zeros(0, np.int64)  # by machine: of these, second copies
         self._next_seq = np.zeros(0, np.int64)  # by machine whose numbers may have holes: behind its log's last one
 
     def cohort(self, cohort: Cohort) -> CohortPlaces:
@@ -147,6 +148,7 @@ class Readings:
         if more:
             self._released = np.pad(self._released, (0, more))
             self._digests = np.pad(self._digests, (0, more))
+            self._copies = np.pad(self._copies, (0, more))
             self._next_seq = np.pad(self._next_seq, (0, more))
 
     def check(self, cohorts: Iterable[Cohort]) -> None:
@@ -154,7 +156,11 @@ class Readings:
         self._writer.check(cohorts)
 
     def prepare(self, block: Block) -> Scans:
-        """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log."""
+        """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log.
+
+        Not so for cohorts that have gaps, which are digested when it is known what stands before them.
+        """
+        assert all(columns.cohort.gaps for columns in block.kinds if columns.copy), "copies shift what comes behind"
         return Scans(merged(block, self.cohort, self._writer.form, self._digest_ahead))
 
     def skip(self, scans: Scans, stop: int) -> None:
@@ -192,6 +198,8 @@ class Readings:
             where = np.flatnonzero(order.source == k)
             rows = order.row[where]
             adds[where] = self._adds(columns, rows, n[where])
+            if columns.copy:
+                np.add.at(self._copies, order.number[where], len(columns.sensors))
             np.maximum.at(self._next_seq, order.number[where], columns.seq[rows] + (columns.within[-1] + 1))
         return adds
 
@@ -253,7 +261,7 @@ class Readings:
     @property
     def holes(self) -> int:
         """How many numbers were passed over before the last one of each machine's log."""
-        return int(np.maximum(self._next_seq - self._released, 0).sum())
+        return int(np.maximum(self._next_seq - (self._released - self._copies), 0).sum())
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""

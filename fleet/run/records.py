@@ -15,7 +15,7 @@ from fleet.encode.own import said_of
 from fleet.run.plan import RunPlan, record_time
 from fleet.run.targets import Target
 
-STREAM_ORDER = ("readings", "truth", "events", "doors")
+STREAM_ORDER = ("readings", "truth", "events", "doors", "labels")
 
 
 def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:

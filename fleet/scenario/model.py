@@ -335,6 +335,15 @@ class DoorsTopic(Model):
     """How records are written."""
 
 
+class LabelsTopic(Model):
+    """Where labels go: the truth about every fault, what it was, from when to when, and what it did."""
+
+    topic: Topic = "factory.labels"
+    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
+    format: Format = "avro"
+    """How records are written."""
+
+
 class Records(Model):
     """The streams of records, each with its topic and its format."""
 
@@ -346,6 +355,8 @@ class Records(Model):
     """Openings of doors. Absent: they go with the other events."""
     truth: TruthTopic | None = None
     """The signals before the sensors. Absent: they are not written."""
+    labels: LabelsTopic | None = None
+    """The truth about faults. Absent: it goes to factory.labels wherever anything may fail."""
 
 
 class TopicSettings(Model):

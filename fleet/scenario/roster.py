@@ -71,6 +71,11 @@ class Roster:
             for entry in self.entries
         )
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether anything of it can have a fault: then there is a truth about faults to be told."""
+        return any(entry.kind.wear for entry in self.entries)
+
 
 class _Pattern(NamedTuple):
     """What all lines of one template have in common; one item a station."""

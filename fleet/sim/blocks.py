@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from operator import itemgetter
 
@@ -24,6 +24,7 @@ from fleet.data import (
     Floats,
     Ints,
     KindColumns,
+    Label,
     SilentScans,
     State,
 )
@@ -154,6 +155,10 @@ class Simulation:
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
         events.sort(key=_IN_ORDER)
         return Block(start_us, stop_us, tuple(kinds), tuple(events), tuple(silent))
+
+    def ended(self, labels: Sequence[Label], stop_us: int) -> tuple[Label, ...]:
+        """Give the *labels* of faults that still go on as they are closed by a run that ends at *stop_us*."""
+        return tuple(replace(label, time_us=stop_us, stop_us=stop_us) for label in labels)
 
     def plant_only(self) -> Callable[[int], int]:
         """Give a function that runs the plant alone to an instant and counts the state changes: no readings."""
