@@ -11,11 +11,11 @@ import numpy as np
 
 from fleet.data import Batch, Block, Cohort, Floats, Ints, KindColumns, Record, RecordBatch, Words
 from fleet.encode.digest import (
+    C,
     MachineDigest,
-    numbers_of,
-    placed,
-    reading_contents,
+    numbered,
     scan_words,
+    scans_add,
     sensor_word,
     value_words,
     words_of,
@@ -28,8 +28,8 @@ from fleet.encode.rows import steps
 
 RecordTime = Literal["scan", "wall", "none"]
 
-DIGEST_TILE = 131_072
-"""Readings that are digested at once: their words stay in the cache."""
+DIGEST_TILE = 32_768
+"""Readings that are digested at once: a few columns of their words stay in a cache of 1 MB."""
 
 
 @dataclass(slots=True, eq=False)
@@ -210,7 +210,7 @@ class Readings:
         tile = max(1, DIGEST_TILE // len(columns.sensors))
         for begin in range(0, scans, tile):
             rows = slice(begin, begin + tile)
-            adds[rows] = self._adds(columns, rows, columns.seq[rows])
+            adds[rows] = self._adds(columns, rows)
         return adds
 
     def _digest_ahead(self, columns: KindColumns) -> Words:
@@ -219,10 +219,14 @@ class Readings:
             return np.zeros(len(columns.machine), np.uint64)
         return self._digest_all(columns)
 
-    def _adds(self, columns: KindColumns, rows: Ints | slice, n: Ints) -> Words:
-        """Give what each of the scans *rows* adds to its machine's digest, as record *n* and following."""
+    def _adds(self, columns: KindColumns, rows: Ints | slice, n: Ints | None = None) -> Words:
+        """Give what each of the scans *rows* adds to its machine's digest, as record *n* and following.
+
+        None where the readings' numbers are their places in the log.
+        """
         at = self.cohort(columns.cohort)
-        machine, sensors = columns.machine[rows], len(columns.sensors)
+        machine, sensors, seq = columns.machine[rows], len(columns.sensors), columns.seq[rows]
+        n = seq if n is None else n
         stamp_ms = columns.scan_us[rows] // 1000 if self._record_time == "scan" else np.zeros_like(n)
         layout, step_us = self._layout, self._layout.step_us
         scan = scan_words(
@@ -231,18 +235,16 @@ class Readings:
             words_of(stamp_ms),
             words_of(steps(columns.event_us[rows], step_us) * step_us) if layout.carries("timestamp") else None,
         )
-        within = np.tile(np.arange(sensors), len(n))  # flat arrays all the way: short inner loops cost more than copies
-        numbers = numbers_of(
-            layout,
-            lambda: np.repeat(columns.seq[rows], sensors) + np.tile(columns.within, len(n)),
-            columns.quality[rows].ravel,
-        )
-        sensor = np.tile(self._sensor_words(columns, at), len(n))
-        contents = reading_contents(np.repeat(scan, sensors), sensor, self._value_words(columns.value[rows]), numbers)
-        adds: Words = np.add.reduceat(
-            placed(contents, words_of(np.repeat(n, sensors) + within)), np.arange(0, len(within), sensors)
-        )
-        return adds
+        # Flat arrays all the way: short inner loops cost more than copies.
+        place = numbered(words_of(n), words_of(np.arange(sensors)))
+        number = np.zeros(1, np.uint64)
+        if layout.carries("seq"):
+            same = n is seq and not columns.places
+            number = place if same else numbered(words_of(seq), words_of(columns.within))
+        quality = columns.quality[rows]
+        if layout.carries("quality") and quality.any():  # the word of a good one is 0
+            number = number + words_of(quality.ravel()) * C
+        return scans_add(scan, self._sensor_words(columns, at), self._value_words(columns.value[rows]), number, place)
 
     def _value_words(self, value: Floats) -> Words:
         """Give the words of all values, one behind the other."""
