@@ -145,19 +145,6 @@ Lot = Annotated[
 Settings = Annotated[dict[str, Any], BeforeValidator(_settings)]
 
 
-class Hall(Model):
-    """A hall whose air its machines share."""
-
-    name: LineName
-    """Lines name it in `hall`."""
-    mean: Temperature = 22.0
-    """Mean temperature over a year; 22 degC when absent."""
-    daily: Difference = 3.0
-    """Amplitude of the daily swing; 3 K when absent."""
-    season: Difference = 6.0
-    """Amplitude of the swing over a year; 6 K when absent."""
-
-
 class Shifts(Model):
     """When work is done; all times are UTC. What is absent holds always."""
 
@@ -171,6 +158,23 @@ class Shifts(Model):
         default=(0, 1, 2, 3, 4, 5, 6), examples=[["mon", "tue"]], json_schema_extra={"minItems": 1}
     )
     """Days on which shifts begin. Absent: every day."""
+
+
+class Hall(Model):
+    """A hall whose air its machines share."""
+
+    name: LineName
+    """Lines name it in `hall`."""
+    mean: Temperature = 22.0
+    """Mean temperature over a year; 22 degC when absent."""
+    daily: Difference = 3.0
+    """Amplitude of the daily swing while the hall works, when its gates are open; 3 K when absent."""
+    season: Difference = 6.0
+    """Amplitude of the swing over a year; 6 K when absent."""
+    work: Difference = 3.0
+    """How much warmer it is when everybody has worked for long than when nobody has; 3 K when absent."""
+    shifts: Shifts | None = None
+    """When its machines work, for the warmth that they give. Absent: in the site's shifts; without any always."""
 
 
 class Crew(Model):
