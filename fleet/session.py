@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from fleet.sinks.connection import Connection
 from fleet.sinks.properties import connection
 
 if TYPE_CHECKING:
+    from fleet.score.command import Answer, ScoreRequest
     from fleet.verify.tail import TailOptions
 
 
@@ -174,7 +176,7 @@ def show_verdict(
 
     keep_memory()
     console = Console(stderr=True, highlight=False)
-    source = Path(url.removeprefix("file:")) if url.startswith("file:") else _connection(url, kafka_config)
+    source = _source(url, kafka_config)
     with console.status("reading back") as status:
 
         def progress(done: int, total: int) -> None:
@@ -186,6 +188,19 @@ def show_verdict(
     else:
         print(*verdict.lines(), sep="\n")  # noqa: T201 - the verdict is what was asked for
     return verdict.exit_code
+
+
+def scored(request: ScoreRequest, url: str | None, kafka_config: Path | None) -> Answer:
+    """Carry *request* out against the run at *url*; None: against labels that stand alone."""
+    from fleet.score.command import carry_out
+
+    source = None if url is None else _source(url, kafka_config)
+    return asyncio.run(carry_out(replace(request, source=source)))
+
+
+def _source(url: str, kafka_config: Path | None) -> Connection | Path:
+    """Give where a run is to be read back from."""
+    return Path(url.removeprefix("file:")) if url.startswith("file:") else _connection(url, kafka_config)
 
 
 def _connection(url: str, kafka_config: Path | None) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fleet.cli import broker, check, fit, init, kinds, plot, run, scenarios, tail, verify
+from fleet.cli import broker, check, fit, init, kinds, plot, run, scenarios, score, tail, verify
 
 COMMANDS = {
     "run": run.COMMAND,
@@ -14,6 +14,7 @@ COMMANDS = {
     "fit": fit.COMMAND,
     "tail": tail.COMMAND,
     "verify": verify.COMMAND,
+    "score": score.COMMAND,
     "broker": broker.COMMAND,
     "scenarios": scenarios.COMMAND,
     "kinds": kinds.COMMAND,

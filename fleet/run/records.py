@@ -12,10 +12,14 @@ import numpy as np
 from fleet.encode.digest import fold
 from fleet.encode.encoder import ids_of
 from fleet.encode.own import said_of
+from fleet.run.names import written_names
 from fleet.run.plan import RunPlan, record_time
 from fleet.run.targets import Target
 
-STREAM_ORDER = ("readings", "truth", "events", "doors", "labels")
+NAMED_MAX, NAMES_BYTES = 20_000, 100_000
+"""A run of no more machines says which they are, if that takes no more bytes: a record has to fit a batch."""
+
+STREAM_ORDER = ("readings", "truth", "events", "doors")
 
 
 def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:
@@ -30,8 +34,16 @@ def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:
         "schema_ids": ids_of(target.plan.streams),
         "topics": _topics(plan, target),
         "simulated": plan.start_us,
-        "entry": json.dumps({"record_time": record_time(plan, target.plan), **_own(target)}),
+        "entry": json.dumps({"record_time": record_time(plan, target.plan), **_machines(plan), **_own(target)}),
     }
+
+
+def _machines(plan: RunPlan) -> dict[str, Any]:
+    """Say how many machines run and, where they are not too many for a record, which."""
+    machines = plan.roster.machines
+    names = written_names([machine.id for machine in machines]) if len(machines) <= NAMED_MAX else []
+    named = {"machines": names} if names and sum(map(len, names)) <= NAMES_BYTES else {}
+    return {"machine_count": len(machines), **named}
 
 
 def _own(target: Target) -> dict[str, Any]:

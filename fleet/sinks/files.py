@@ -1,4 +1,4 @@
-"""Files: an Avro object container for readings (or labels alone), JSON lines for everything else.
+"""Files: an Avro object container for readings, JSON lines for everything else.
 
 What is in a file is whole: when the disk is full in the middle of a batch, the file is cut back to the last
 whole record, that much counts as acknowledged, the rest as failed, and the run ends.
@@ -81,12 +81,9 @@ def reason(error: OSError) -> str:
 
 
 class FileSink:
-    """Writes readings to one file and each other stream to a side file, ``PATH.events.jsonl``.
+    """Writes readings to one file and each other stream to a side file, ``PATH.events.jsonl``."""
 
-    *main* is the stream of that one file, where it is not the readings.
-    """
-
-    def __init__(self, path: Path, *, schema: str | None, main: str = "readings", write: Write = os.write) -> None:
+    def __init__(self, path: Path, *, schema: str | None, write: Write = os.write) -> None:
         """Open *path*: a container of *schema*, or JSON lines where that is None."""
         self.delivery: dict[str, Delivery] = {}
         self.latency = Latency()
@@ -96,10 +93,9 @@ class FileSink:
         self._files: dict[str, WholeFile] = {}
         self._broken = ""
         self._sync = b"" if schema is None else blake2b(schema.encode(), digest_size=16).digest()
-        self._main = main
-        self._open(main, path)
+        self._open("readings", path)
         if schema is not None:
-            self._append(main, [container_header(schema, self._sync)])
+            self._append("readings", [container_header(schema, self._sync)])
 
     def _open(self, stream: str, path: Path) -> None:
         self._files[stream] = WholeFile(path, write=self._write)
@@ -119,7 +115,7 @@ class FileSink:
                 row.failed += len(batch)
                 self._broken = str(error)
                 raise RunError(self._broken) from error
-        container = bool(self._sync) and batch.stream == self._main
+        container = bool(self._sync) and batch.stream == "readings"
         written = self._container(batch) if container else self._lines(batch)
         row.acknowledged += written
         row.failed += len(batch) - written

@@ -81,7 +81,19 @@ def test_the_example_of_the_broker_stays_until_ctrl_c() -> None:
 
 
 def test_every_commands_example_is_tried_here() -> None:
-    assert set(commands()) == {"run", "check", "init", "tail", "verify", "broker", "plot", "fit", "scenarios", "kinds"}
+    assert set(commands()) == {
+        "run",
+        "check",
+        "init",
+        "tail",
+        "verify",
+        "broker",
+        "plot",
+        "fit",
+        "score",
+        "scenarios",
+        "kinds",
+    }
 
 
 def test_fleet_alone_shows_the_help() -> None:

@@ -1,0 +1,1 @@
+"""Scoring: a detector's alerts held against the labels of a run."""
