@@ -70,8 +70,9 @@ class Cohort:
     """The machines of one kind that share sensors and periods.
 
     *stagger* (machines,) shifts each machine's slow sensors by whole ticks: a sensor is due at
-    the ticks where ``(tick + stagger) % multiple == 0``. *gaps* says whether readings may be withheld by a sensor's
-    report policy: then a machine's log lacks their numbers.
+    the ticks where ``(tick + stagger) % multiple == 0``. *gaps* says whether readings may stand at another place in
+    their machine's log than their numbers say: where a report policy withholds some, or a fault loses, doubles or
+    delays them.
     """
 
     kind: str
@@ -106,6 +107,7 @@ class KindColumns:
     truth: Floats | None = None  # the signal before the sensor, (scans, sensors); only when asked for
     places: tuple[int, ...] = ()
     scheduled: int = 0  # readings by the plan in each of these scans; 0: as many as there are
+    copy: bool = False  # whether these are second copies of readings that other columns have: beside the plan
 
     @property
     def kind(self) -> str:
@@ -143,6 +145,19 @@ class SilentScans:
 
     due_us: Ints
     scheduled: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LostScans:
+    """Scans of which some readings have no record because of the fault with the id *label*.
+
+    Both columns are shaped (scans,): when each would have been due, in order, and how many of its readings are lost;
+    those are numbers in the label's *lost* spans. A reading that two faults would lose is said of one of them only.
+    """
+
+    label: str
+    due_us: Ints
+    readings: Ints
 
 
 class Event(NamedTuple):
@@ -225,6 +240,7 @@ class Block:
     events: tuple[Event, ...]  # in order of time
     silent: tuple[SilentScans, ...] = ()
     labels: tuple[Label, ...] = ()  # in order of time
+    lost: tuple[LostScans, ...] = ()
 
     @property
     def readings(self) -> int:
@@ -245,7 +261,7 @@ class Record(NamedTuple):
 class RecordBatch:
     """Records of one stream for one partition, in log order.
 
-    *stream* is "readings", "truth", "events", "doors" or "runs": what the account books them under.
+    *stream* is "readings", "truth", "events", "doors", "labels" or "runs": what the account books them under.
     *due_us* is the due time of the last record, for lateness.
     """
 

@@ -12,7 +12,7 @@ from fleet.errors import RequestError
 
 SETTLED = frozenset({
     "scenario", "seed", "start", "length", "speed", "settings", "to", "format_", "topic", "kafka_config", "record_time",
-    "run_header", "sample", "as_json", "exit_",
+    "run_header", "sample", "labels", "as_json", "exit_",
 })  # fmt: skip
 """Options that the command which repeats a run has as the plan settled them, or that change no record of it."""
 
@@ -41,6 +41,7 @@ def run(
     linger: of.Linger = None,
     window: of.Window = None,
     set_producer: of.SetProducer = None,
+    labels: of.Labels = None,
     as_json: of.Json = False,
     exit_: of.Exit = False,
 ) -> None:
@@ -73,6 +74,7 @@ def run(
             options=set_producer or (),
         ),
         window_s=_window_s(window, linger),
+        labels=labels if sample is None else None,
         repeated=said(context, but=SETTLED),
     )
     if as_json and "stdout:" in request.targets:

@@ -56,5 +56,9 @@ SetProducer = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="An option of aiokafka's producer. May be repeated."),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(metavar="SINK", help="file:PATH.jsonl or file:PATH.avro that has the labels, and nothing else."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON to standard output.")]
 Exit = Annotated[bool, typer.Option("--exit", help="End when done: do not keep the embedded broker open.")]

@@ -16,7 +16,7 @@ from typing import Any
 import fastavro
 
 from fleet.data import Equipment, Event, Ints, KindColumns, Quality
-from fleet.encode.layouts import RUNS_V1, Layout
+from fleet.encode.layouts import Layout
 from fleet.encode.schemas import schema_text
 
 MAGIC = b"\0"
@@ -150,9 +150,9 @@ def event_fields(event: Event) -> dict[str, Any]:
     }
 
 
-def avro_run(schema_id: int) -> Callable[[Mapping[str, Any]], bytes]:
-    """Make the encoder of run records; fields that are not given take the schema's defaults."""
-    schema, head = parsed(schema_text(RUNS_V1.schema)), frame(schema_id)
+def avro_fields(layout: Layout, schema_id: int) -> Callable[[Mapping[str, Any]], bytes]:
+    """Make the encoder of records that come as fields; those that are not given take the schema's defaults."""
+    schema, head = parsed(schema_text(layout.schema)), frame(schema_id)
 
     def encode(record: Mapping[str, Any]) -> bytes:
         return head + _write(schema, record)

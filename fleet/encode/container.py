@@ -10,7 +10,7 @@ from typing import Any, cast
 import fastavro
 
 from fleet.encode.decode import UndecodableError
-from fleet.encode.layouts import Layout
+from fleet.encode.layouts import LABEL_INSTANTS, TELLING_LABELS, Layout
 from fleet.errors import RequestError
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -37,7 +37,14 @@ def read_container(path: Path, own: Layout | None = None) -> Iterator[dict[str, 
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    stamp = fields.get("timestamp")
-    if stamp is not None and not isinstance(stamp, int):
-        fields["timestamp"] = (stamp - EPOCH) // MICROSECOND
+    if fields.keys() >= TELLING_LABELS:
+        instants = {name: _microseconds(fields[name]) for name in LABEL_INSTANTS}
+        knots = [{**knot, "time": _microseconds(knot["time"])} for knot in fields["severity"]]
+        return {**fields, **instants, "severity": knots}
+    if "timestamp" in fields:
+        fields["timestamp"] = _microseconds(fields["timestamp"])
     return fields
+
+
+def _microseconds(instant: Any) -> Any:
+    return (instant - EPOCH) // MICROSECOND if isinstance(instant, datetime) else instant

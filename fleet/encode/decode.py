@@ -11,7 +11,16 @@ import fastavro
 import numpy as np
 
 from fleet.encode.avro import MAGIC, Schema, parsed
-from fleet.encode.layouts import DOORS_V1, EVENTS_V1, READINGS_V1, READINGS_V2, TIMESTAMPS, Layout
+from fleet.encode.layouts import (
+    DOORS_V1,
+    EVENTS_V1,
+    LABEL_INSTANTS,
+    READINGS_V1,
+    READINGS_V2,
+    TELLING_LABELS,
+    TIMESTAMPS,
+    Layout,
+)
 from fleet.encode.own import reading_of
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RunError
@@ -23,6 +32,7 @@ SHOWN_BYTES = 12
 TELLING: tuple[tuple[str, frozenset[str]], ...] = (
     ("readings", frozenset(READINGS_V1.fields)),
     ("events", frozenset(EVENTS_V1.fields)),
+    ("labels", TELLING_LABELS),
     ("runs", frozenset(("run", "type", "shard", "timestamp"))),
     ("doors", frozenset(DOORS_V1.fields)),
 )
@@ -94,6 +104,8 @@ class Decoder:
                 return fields
             for name in TIMESTAMPS & fields.keys():
                 fields[name] = microseconds(fields[name])
+            if fields.keys() >= TELLING_LABELS:
+                fields |= label_instants(fields)
         except ValueError as error:
             raise UndecodableError(f"not JSON as fleet writes it: {error}") from error
         if "value" in fields and fields["value"] is None:
@@ -126,6 +138,16 @@ def microseconds(text: object) -> int:
     if not (isinstance(text, str) and text.endswith("Z")):
         raise ValueError(f"an instant is text that ends in Z, got {text!r}")
     return int(np.datetime64(text[:-1], "us").astype(np.int64))
+
+
+def label_instants(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the instants of a label's *fields* of JSON as microseconds; ValueError where one is none."""
+    found: dict[str, Any] = {name: microseconds(fields[name]) for name in LABEL_INSTANTS if fields[name] is not None}
+    knots = fields["severity"]
+    if not (isinstance(knots, list) and all(isinstance(knot, dict) for knot in knots)):
+        raise ValueError(f"severity is a list of knots, got {knots!r}")
+    found["severity"] = [{**knot, "time": microseconds(knot.get("time"))} for knot in knots]
+    return found
 
 
 def _shown(value: bytes) -> str:

@@ -55,11 +55,14 @@ class MachineDigest(NamedTuple):
 
 def mix(words: Words) -> Words:
     """Spread every bit of *words* over all 64 (splitmix64's finaliser)."""
-    words = words ^ (words >> np.uint64(30))
+    shifted = words >> np.uint64(30)
+    words = words ^ shifted
     words *= MIX_1
-    words ^= words >> np.uint64(27)
+    np.right_shift(words, np.uint64(27), out=shifted)
+    words ^= shifted
     words *= MIX_2
-    words ^= words >> np.uint64(31)
+    np.right_shift(words, np.uint64(31), out=shifted)
+    words ^= shifted
     return words
 
 
@@ -111,6 +114,27 @@ def reading_contents(scan: Words, sensor: Words, value: Words, numbers: tuple[Wo
 def placed(contents: Words, n: Words) -> Words:
     """Give what records with these *contents* add to the digest as the *n*-th of their machine."""
     return mix(contents ^ (n * G + C))
+
+
+def scans_add(scan: Words, sensor: Words, value: Words, seq: Words, n: Words) -> Words:
+    """Give what whole scans add: the sums of `placed` over their readings, in as few passes as it takes.
+
+    *scan* (scans,) has their words, *value* those of all readings, one scan behind the other. Of each scan's readings
+    *seq* and *n* have what `numbered` gives; *seq* may have more added to it, as `reading_contents` says.
+    """
+    content = mix(value ^ np.tile(sensor, len(scan)))
+    content += np.repeat(scan, len(sensor))
+    content += seq
+    content ^= n + C
+    adds: Words = np.add.reduceat(mix(content), np.arange(0, len(content), len(sensor)))
+    return adds
+
+
+def numbered(first: Words, within: Words) -> Words:
+    """Give ``number * G`` of all readings whose numbers are those *within* beyond the *first* of each scan."""
+    numbers: Words = np.repeat(first * G, len(within))
+    numbers += np.tile(within * G, len(first))
+    return numbers
 
 
 def word_of_record(partition: int, stamp_ms: int, key: bytes, value: bytes) -> int:

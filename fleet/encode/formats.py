@@ -10,9 +10,9 @@ from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar
 
 from fleet.data import Event, Ints, KindColumns
-from fleet.encode.avro import AvroReadings, avro_event, avro_run
-from fleet.encode.json import JsonReadings, json_door, json_event, json_run
-from fleet.encode.layouts import EVENTS_V1, EVENTS_V2, READINGS_V1, READINGS_V2, RUNS_V1
+from fleet.encode.avro import AvroReadings, avro_event, avro_fields
+from fleet.encode.json import JsonReadings, json_door, json_event, json_label, json_run
+from fleet.encode.layouts import EVENTS_V1, EVENTS_V2, LABELS_V1, READINGS_V1, READINGS_V2, RUNS_V1
 from fleet.errors import RequestError
 
 SchemaIds = Mapping[str, int]
@@ -27,7 +27,7 @@ class ReadingFormat(Protocol):
 
 
 EventFormat = Callable[[Event], tuple[bytes, bytes]]  # to key and value
-RunFormat = Callable[[Mapping[str, Any]], bytes]
+FieldsFormat = Callable[[Mapping[str, Any]], bytes]
 Made = TypeVar("Made")
 
 READING_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], ReadingFormat]] = {
@@ -45,8 +45,12 @@ EVENT_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
 DOOR_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
     ("json", "v1"): lambda _: json_door,
 }
-RUN_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], RunFormat]] = {
-    ("avro", "v1"): lambda ids: avro_run(ids[RUNS_V1.schema]),
+LABEL_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], FieldsFormat]] = {
+    ("avro", "v1"): lambda ids: avro_fields(LABELS_V1, ids[LABELS_V1.schema]),
+    ("json", "v1"): lambda _: json_label,
+}
+RUN_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], FieldsFormat]] = {
+    ("avro", "v1"): lambda ids: avro_fields(RUNS_V1, ids[RUNS_V1.schema]),
     ("json", "v1"): lambda _: json_run,
 }
 

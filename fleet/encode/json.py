@@ -16,7 +16,7 @@ import numpy as np
 
 from fleet.data import Event, Ints, KindColumns, Quality
 from fleet.encode.avro import event_fields
-from fleet.encode.layouts import RUNS_V1, TIMESTAMPS, Layout
+from fleet.encode.layouts import LABEL_INSTANTS, LABELS_V1, RUNS_V1, TELLING_LABELS, TIMESTAMPS, Layout
 from fleet.encode.schemas import schema_text
 
 QUALITY_TEXTS = tuple(f',"quality":"{quality.name}"}}' for quality in Quality)
@@ -35,7 +35,10 @@ def instant(time_us: int) -> str:
 
 def text_of(fields: Mapping[str, Any]) -> str:
     """Write decoded *fields* as one line of JSON, as the encoders here do."""
-    said = {name: instant(value) if name in TIMESTAMPS else value for name, value in fields.items()}
+    said: dict[str, Any] = {name: instant(value) if name in TIMESTAMPS else value for name, value in fields.items()}
+    if said.keys() >= TELLING_LABELS:
+        said |= {name: instant(said[name]) for name in LABEL_INSTANTS if said[name] is not None}
+        said["severity"] = [{**knot, "time": instant(knot["time"])} for knot in said["severity"]]
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -100,6 +103,11 @@ def json_door(event: Event) -> tuple[bytes, bytes]:
     """Encode a door's *event* as the story does: its location is the key."""
     location = event.machine.id
     return location.encode(), text_of({"location": location, "state": event.state}).encode()
+
+
+def json_label(record: Mapping[str, Any]) -> bytes:
+    """Encode the fields of a record of a label."""
+    return text_of({name: record[name] for name in LABELS_V1.fields}).encode()
 
 
 def json_run(record: Mapping[str, Any]) -> bytes:

@@ -70,7 +70,18 @@ RUNS_V1 = Layout(
     "run-record.v1.avsc",
 )  # fmt: skip
 
+LABELS_V1 = Layout(
+    "v1",
+    (
+        "run", "id", "phase", "machine", "line", "incident", "family", "fault", "sensor", "onset", "stop", "failure",
+        "severity", "lost", "doubled", "late", "reordered", "injected", "parameters", "part", "parts",
+    ),
+    "fault-label.v1.avsc",
+)  # fmt: skip
+
 TIMESTAMPS = frozenset({"timestamp", "start", "simulated"})  # fields that hold an instant, in any layout
+LABEL_INSTANTS = ("onset", "stop", "failure")  # likewise, of a label alone; null where there is none
+TELLING_LABELS = frozenset(LABELS_V1.fields)
 
 LAYOUTS: dict[tuple[str, str], Layout] = {
     ("readings", "v1"): READINGS_V1,
@@ -80,6 +91,7 @@ LAYOUTS: dict[tuple[str, str], Layout] = {
     ("events", "v1"): EVENTS_V1,
     ("events", "v2"): EVENTS_V2,
     ("doors", "v1"): DOORS_V1,
+    ("labels", "v1"): LABELS_V1,
     ("runs", "v1"): RUNS_V1,
 }
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, PackedBatch
 from fleet.encode.order import Merged, Place, order_of
-from fleet.encode.pieces import Cutter, Pieces, Rare
+from fleet.encode.pieces import Cutter, Rare
 from fleet.encode.program import Program
-from fleet.encode.rows import Lengths, Rows, Scans, Shape, Texts, steps
-from fleet.encode.varint import lengths, varint
+from fleet.encode.rows import Form, Rows, Scans, Shape, Texts, steps
+from fleet.encode.varint import LENGTH_MAX, lengths, varint
 from fleet.errors import RequestError
 
 ROWS_MIN = 24
@@ -78,52 +78,73 @@ class Packer:
                 )
 
     def form(self, columns: KindColumns) -> Ints:
-        """Give what of each scan's shape is known before its batch is: bytes of time stamp and number, texts.
+        """Give the number of each scan's form: what of its shape is known before its batch is.
 
         0 where the number grows by a byte from one record of the scan to the next.
         """
         rows = self.rows_of(columns)
-        if not rows.patched:
+        if not rows.patched or not len(columns.machine):
             return np.zeros(len(columns.machine), np.int64)
         within = columns.within
         seq_bytes = lengths(columns.seq + within[0])
         even = seq_bytes == lengths(columns.seq + within[-1])
         event_bytes = lengths(steps(columns.event_us, rows.step_us))
-        form: Ints = even * (event_bytes | seq_bytes << _SEQ | rows.texts.of[columns.machine] << _TEXTS)
+        said = even * (event_bytes | seq_bytes << 4 | rows.texts.of[columns.machine] << 8)
+        found = np.flatnonzero(np.bincount(said)).tolist()
+        numbers: Ints = np.zeros(found[-1] + 1, np.int64)
+        numbers[found] = [rows.number_of(Form(one & 15, one >> 4 & 15, one >> 8)) for one in found]
+        form: Ints = numbers[said]
         return form
 
     def pack(self, block: Block, chosen: Merged, places: Sequence[Place], stamp_ms: Ints) -> list[PackedBatch]:
         """Pack the scans *chosen* of *block*, partition after partition, with these record stamps."""
         deltas = self._deltas(block, chosen, stamp_ms)
-        parts: list[_Part | Pieces] = []
-        rare: list[Ints] = []
-        for source, order, code in _by_source(chosen, deltas):
-            first = np.flatnonzero(np.diff(code, prepend=-2)).tolist()
-            scans = self._scans(block, source, chosen, deltas, order, code) if source >= 0 else None
-            for start, stop in pairwise([*first, len(code)]):
-                if scans is None or stop - start < ROWS_MIN:
-                    rare.append(order[start:stop])
-                else:
-                    encoded = scans.encode(slice(start, stop), _shape(int(code[start])))
-                    parts.append(_Part(order[start:stop], encoded))
-        if rare:
-            parts.append(self._cutter.cut(self._rare(block, chosen, deltas, np.concatenate(rare))))
-        size = np.empty(len(chosen.row), np.int64)
-        for part in parts:
-            size[part.where] = part.size
+        order, runs = self._runs(block, chosen, deltas)
+        rare = np.concatenate([order[:0], *(order[run.start : run.stop] for run in runs if run.shape is None)])
+        pieces = self._cutter.cut(self._rare(block, chosen, deltas, rare)) if len(rare) else None
+        size = np.empty(len(order), np.int64)
+        size[order] = np.repeat([run.size for run in runs], [run.stop - run.start for run in runs])
+        if pieces is not None:
+            size[pieces.where] = pieces.size
         end = np.cumsum(size) + HEADER_BYTES * (deltas.batch + 1)
+        start = end - size
         out = np.empty(int(end[-1]), np.uint8)
-        for part in parts:
-            part.write(out, end[part.where] - part.size)
+        columns = _Columns(*(each[order] for each in (chosen.row, deltas.delta_ms, deltas.offset, start)))
+        for source, of_kind in groupby(runs, key=lambda run: run.source):
+            self._write(block.kinds[source], list(of_kind), columns, out)
+        if pieces is not None:
+            pieces.write(out, start[pieces.where])
         return _batches(chosen, deltas, places, memoryview(out.data), end)
 
-    def _scans(self, block: Block, source: int, chosen: Merged, deltas: _Deltas, order: Ints, code: Ints) -> Scans:
-        """Take the scans *order* of one kind, whose shapes *code* says."""
-        columns = block.kinds[source]
-        lengths = Lengths(code >> _DELTA & 15, code >> _OFFSET & 15, code & 15, code >> _SEQ & 15)
-        return Scans(
-            self.rows_of(columns), columns, chosen.row[order], lengths, deltas.delta_ms[order], deltas.offset[order]
-        )
+    def _runs(self, block: Block, chosen: Merged, deltas: _Deltas) -> tuple[Ints, list[_Run]]:
+        """Sort scans by kind and shape: their order, and the runs of one shape in it."""
+        rows = [self.rows_of(columns) for columns in block.kinds]
+        forms = max(len(each.forms) for each in rows)
+        delta_bytes, offset_bytes = lengths(deltas.delta_ms), lengths(deltas.offset)
+        even = offset_bytes == lengths(deltas.offset + (chosen.readings - 1))
+        even &= delta_bytes + offset_bytes <= LENGTH_MAX
+        code = (chosen.source * forms << 6) + even * (chosen.form << 6 | delta_bytes << 3 | offset_bytes)
+        order = order_of(code)
+        code = code[order]
+        first = np.flatnonzero(np.diff(code, prepend=-1))
+        runs = []
+        for one, (start, stop) in zip(code[first].tolist(), pairwise([*first.tolist(), len(code)]), strict=True):
+            source, form = divmod(one >> 6, forms)
+            if form and stop - start >= ROWS_MIN:
+                shape = Shape(one >> 3 & 7, one & 7, *rows[source].forms[form])
+                runs.append(_Run(source, start, stop, shape, len(rows[source].template(shape).row)))
+            else:
+                runs.append(_Run(source, start, stop, None, 0))
+        return order, runs
+
+    def _write(self, kind: KindColumns, runs: Sequence[_Run], columns: _Columns, out: Bytes) -> None:
+        """Write the *runs* of one *kind* into *out*, but for what is in pieces."""
+        before = runs[0].start
+        row, delta_ms, offset, start = (each[before : runs[-1].stop] for each in columns)
+        scans = Scans(self.rows_of(kind), kind, row, delta_ms, offset)
+        for run in runs:
+            if run.shape is not None:
+                scans.write(slice(run.start - before, run.stop - before), run.shape, out, start)
 
     def _deltas(self, block: Block, chosen: Merged, stamp_ms: Ints) -> _Deltas:
         """Cut the scans into batches below the limit, and number records and stamps within each."""
@@ -155,53 +176,23 @@ class Packer:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Encoded scans of one shape and where they belong."""
+class _Run(NamedTuple):
+    """Scans of one kind and shape, next to each other: of *size* bytes each; without a shape they are put in pieces."""
 
-    where: Ints
-    encoded: NDArray[np.void]
-
-    @property
-    def size(self) -> int:
-        """Give the bytes of each scan."""
-        return int(self.encoded.dtype.itemsize)
-
-    def write(self, out: Bytes, start: Ints) -> None:
-        """Put the scans into *out*, each at its *start*."""
-        target = np.ndarray((len(out) - self.size + 1,), self.encoded.dtype, buffer=out, strides=(1,))
-        target[start] = self.encoded
+    source: int
+    start: int
+    stop: int
+    shape: Shape | None
+    size: int
 
 
-# A scan's shape as one number: bytes of time stamp, number, time delta and offset delta, texts, kind.
-_SEQ, _DELTA, _OFFSET, _TEXTS, _SOURCE = 4, 8, 12, 16, 40
+class _Columns(NamedTuple):
+    """What of the scans goes into their rows, and where these go; (scans,) in order of their shapes."""
 
-
-def _by_source(chosen: Merged, deltas: _Deltas) -> Iterator[tuple[int, Ints, Ints]]:
-    """Sort scans by kind and shape: for each kind which scans, and their shapes.
-
-    Those in which a varint grows from one record to the next have no shape; they come first, as kind -1.
-    """
-    offset_bytes = lengths(deltas.offset)
-    even = (offset_bytes == lengths(deltas.offset + chosen.readings - 1)) & (chosen.form != 0)
-    code = chosen.form | lengths(deltas.delta_ms) << _DELTA | offset_bytes << _OFFSET | chosen.source << _SOURCE
-    code[~even] = -1
-    order = order_of(code)
-    ordered = code[order]
-    source = ordered >> _SOURCE
-    first = np.flatnonzero(np.diff(source, prepend=-2)).tolist()
-    for start, stop in pairwise([*first, len(order)]):
-        yield int(source[start]), order[start:stop], ordered[start:stop]
-
-
-def _shape(code: int) -> Shape:
-    return Shape(
-        delta_ms=code >> _DELTA & 15,
-        offset=code >> _OFFSET & 15,
-        timestamp=code & 15,
-        seq=code >> _SEQ & 15,
-        texts=code >> _TEXTS & 0xFFFFFF,
-    )
+    row: Ints
+    delta_ms: Ints
+    offset: Ints
+    start: Ints
 
 
 def _batches(

@@ -11,11 +11,11 @@ import numpy as np
 
 from fleet.data import Batch, Block, Cohort, Floats, Ints, KindColumns, Record, RecordBatch, Words
 from fleet.encode.digest import (
+    C,
     MachineDigest,
-    numbers_of,
-    placed,
-    reading_contents,
+    numbered,
     scan_words,
+    scans_add,
     sensor_word,
     value_words,
     words_of,
@@ -28,8 +28,8 @@ from fleet.encode.rows import steps
 
 RecordTime = Literal["scan", "wall", "none"]
 
-DIGEST_TILE = 131_072
-"""Readings that are digested at once: their words stay in the cache."""
+DIGEST_TILE = 32_768
+"""Readings that are digested at once: a few columns of their words stay in a cache of 1 MB."""
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +132,7 @@ class Readings:
         self._skipped = False
         self._released = np.zeros(0, np.int64)  # by machine: readings in its log
         self._digests = np.zeros(0, np.uint64)
+        self._copies = np.zeros(0, np.int64)  # by machine: of these, second copies
         self._next_seq = np.zeros(0, np.int64)  # by machine whose numbers may have holes: behind its log's last one
 
     def cohort(self, cohort: Cohort) -> CohortPlaces:
@@ -147,6 +148,7 @@ class Readings:
         if more:
             self._released = np.pad(self._released, (0, more))
             self._digests = np.pad(self._digests, (0, more))
+            self._copies = np.pad(self._copies, (0, more))
             self._next_seq = np.pad(self._next_seq, (0, more))
 
     def check(self, cohorts: Iterable[Cohort]) -> None:
@@ -154,7 +156,11 @@ class Readings:
         self._writer.check(cohorts)
 
     def prepare(self, block: Block) -> Scans:
-        """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log."""
+        """Merge a *block*'s scans, and digest them: a reading's number is its place in its machine's log.
+
+        Not so for cohorts that have gaps, which are digested when it is known what stands before them.
+        """
+        assert all(columns.cohort.gaps for columns in block.kinds if columns.copy), "copies shift what comes behind"
         return Scans(merged(block, self.cohort, self._writer.form, self._digest_ahead))
 
     def skip(self, scans: Scans, stop: int) -> None:
@@ -192,6 +198,8 @@ class Readings:
             where = np.flatnonzero(order.source == k)
             rows = order.row[where]
             adds[where] = self._adds(columns, rows, n[where])
+            if columns.copy:
+                np.add.at(self._copies, order.number[where], len(columns.sensors))
             np.maximum.at(self._next_seq, order.number[where], columns.seq[rows] + (columns.within[-1] + 1))
         return adds
 
@@ -202,7 +210,7 @@ class Readings:
         tile = max(1, DIGEST_TILE // len(columns.sensors))
         for begin in range(0, scans, tile):
             rows = slice(begin, begin + tile)
-            adds[rows] = self._adds(columns, rows, columns.seq[rows])
+            adds[rows] = self._adds(columns, rows)
         return adds
 
     def _digest_ahead(self, columns: KindColumns) -> Words:
@@ -211,10 +219,14 @@ class Readings:
             return np.zeros(len(columns.machine), np.uint64)
         return self._digest_all(columns)
 
-    def _adds(self, columns: KindColumns, rows: Ints | slice, n: Ints) -> Words:
-        """Give what each of the scans *rows* adds to its machine's digest, as record *n* and following."""
+    def _adds(self, columns: KindColumns, rows: Ints | slice, n: Ints | None = None) -> Words:
+        """Give what each of the scans *rows* adds to its machine's digest, as record *n* and following.
+
+        None where the readings' numbers are their places in the log.
+        """
         at = self.cohort(columns.cohort)
-        machine, sensors = columns.machine[rows], len(columns.sensors)
+        machine, sensors, seq = columns.machine[rows], len(columns.sensors), columns.seq[rows]
+        n = seq if n is None else n
         stamp_ms = columns.scan_us[rows] // 1000 if self._record_time == "scan" else np.zeros_like(n)
         layout, step_us = self._layout, self._layout.step_us
         scan = scan_words(
@@ -223,18 +235,16 @@ class Readings:
             words_of(stamp_ms),
             words_of(steps(columns.event_us[rows], step_us) * step_us) if layout.carries("timestamp") else None,
         )
-        within = np.tile(np.arange(sensors), len(n))  # flat arrays all the way: short inner loops cost more than copies
-        numbers = numbers_of(
-            layout,
-            lambda: np.repeat(columns.seq[rows], sensors) + np.tile(columns.within, len(n)),
-            columns.quality[rows].ravel,
-        )
-        sensor = np.tile(self._sensor_words(columns, at), len(n))
-        contents = reading_contents(np.repeat(scan, sensors), sensor, self._value_words(columns.value[rows]), numbers)
-        adds: Words = np.add.reduceat(
-            placed(contents, words_of(np.repeat(n, sensors) + within)), np.arange(0, len(within), sensors)
-        )
-        return adds
+        # Flat arrays all the way: short inner loops cost more than copies.
+        place = numbered(words_of(n), words_of(np.arange(sensors)))
+        number = np.zeros(1, np.uint64)
+        if layout.carries("seq"):
+            same = n is seq and not columns.places
+            number = place if same else numbered(words_of(seq), words_of(columns.within))
+        quality = columns.quality[rows]
+        if layout.carries("quality") and quality.any():  # the word of a good one is 0
+            number = number + words_of(quality.ravel()) * C
+        return scans_add(scan, self._sensor_words(columns, at), self._value_words(columns.value[rows]), number, place)
 
     def _value_words(self, value: Floats) -> Words:
         """Give the words of all values, one behind the other."""
@@ -253,7 +263,7 @@ class Readings:
     @property
     def holes(self) -> int:
         """How many numbers were passed over before the last one of each machine's log."""
-        return int(np.maximum(self._next_seq - self._released, 0).sum())
+        return int(np.maximum(self._next_seq - (self._released - self._copies), 0).sum())
 
     def digests(self) -> dict[str, MachineDigest]:
         """Give every machine's digest and count."""

@@ -29,10 +29,13 @@ from fleet.encode.program import (
     machine_name,
     most_bytes,
 )
-from fleet.encode.varint import LENGTH_MAX, Words, varint, word_bytes, words
+from fleet.encode.varint import LENGTH_MAX, numbers, varint, varints
 
 TEMPLATES_MAX = 256
 """Shapes remembered for one set of sensors, about 1 kB each; beyond it all are forgotten and made again."""
+
+TILE_BYTES = 1024 * 1024
+"""Rows that are made at once, and put where they belong while they are in the cache."""
 
 RECORD_BYTES_MAX = 5 + 1 + 5 + 5 + 3 + 3
 """Most that a record takes beside key, value and headers: length, attributes, two deltas, two lengths."""
@@ -44,21 +47,38 @@ Cells = NDArray[Any]
 Cell = TypeVar("Cell", bound=np.generic)
 
 
-class Shape(NamedTuple):
-    """What fixes the place of every byte in a row: lengths of varints, and the class of the machine's texts."""
-
-    delta_ms: int  # bytes of the time delta
-    offset: int  # bytes of the offset delta, the same in all records of the scan
-    timestamp: int
-    seq: int
-    texts: int
-
-
 class Column(NamedTuple):
     """A number that differs from record to record, as so many bytes."""
 
     what: str  # a key of _COLUMNS
     width: int
+
+
+class Form(NamedTuple):
+    """What of a shape is known before a scan is in a batch."""
+
+    timestamp: int
+    seq: int
+    texts: int
+
+
+NO_FORM = Form(0, 0, 0)
+"""That of scans in which a varint grows from one record to the next."""
+
+
+class Shape(NamedTuple):
+    """What fixes the place of every byte in a row: lengths of varints, and the class of the machine's texts."""
+
+    delta_ms: int  # bytes of the time delta
+    offset: int  # bytes of the offset delta, the same in all records of the scan; both together fit a word
+    timestamp: int
+    seq: int
+    texts: int
+
+    @property
+    def deltas(self) -> tuple[Column, ...]:
+        """The columns that a record begins with."""
+        return Column("delta_ms", self.delta_ms), Column("offset", self.offset)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +147,7 @@ class Rows:
         self.symbols: Bytes = np.array([place << 1 for place in index], np.uint8)
         self.step_us = next((p.step_us for p in program if isinstance(p, Long) and p.source == "timestamp"), 1)
         self._templates: dict[Shape, Template] = {}
+        self.forms: list[Form] = [NO_FORM]
         self.bound = self._bound()
 
     @property
@@ -138,6 +159,12 @@ class Rows:
         """Give an upper bound of the bytes of a scan."""
         constant = RECORD_BYTES_MAX + len(self.headers) + self.texts.longest(self.program)
         return sum(constant + sum(most_bytes(part, sensor) for part in self.program) for sensor in self.sensors)
+
+    def number_of(self, form: Form) -> int:
+        """Give the number of a *form*, by which it stands in `forms`."""
+        if form not in self.forms:
+            self.forms.append(form)
+        return self.forms.index(form)
 
     def template(self, shape: Shape) -> Template:
         """Give the template of *shape*."""
@@ -211,7 +238,7 @@ def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
     size = sum(len(atom.data) for atom in value)
     key = rows.texts.length(KEY, shape.texts)
     body = [
-        _columns((Column("delta_ms", shape.delta_ms), Column("offset", shape.offset))),
+        _columns(shape.deltas),
         _Atom(varint(key)),
         _Atom(bytes(key), KEY),
         _Atom(varint(size)),
@@ -259,19 +286,12 @@ def _columns(columns: Sequence[Column]) -> _Atom:
 
 def _bytes_side_by_side(columns: Sequence[Column]) -> int:
     """Give the room that *columns* side by side need: the last one's word may be longer than its bytes."""
+    if columns[0].what == "delta_ms":
+        return LENGTH_MAX
     return sum(column.width for column in columns) + LENGTH_MAX - 1
 
 
 # ---- what is patched
-
-
-class Lengths(NamedTuple):
-    """Bytes of each scan's varints, the same in all its records; (scans,)."""
-
-    delta_ms: Ints
-    offset: Ints
-    timestamp: Ints
-    seq: Ints
 
 
 class Scans:
@@ -281,33 +301,53 @@ class Scans:
     *rows* are the scans' places in *columns*; *delta_ms* and *offset* are the deltas of each scan's first record.
     """
 
-    def __init__(
-        self, owner: Rows, columns: KindColumns, rows: Ints, lengths: Lengths, delta_ms: Ints, offset: Ints
-    ) -> None:
-        self._owner, self._columns, self._rows, self._lengths = owner, columns, rows, lengths
+    def __init__(self, owner: Rows, columns: KindColumns, rows: Ints, delta_ms: Ints, offset: Ints) -> None:
+        self._owner, self._columns, self._rows = owner, columns, rows
         self._delta_ms, self._offset = delta_ms, offset
         self._made: dict[str, Cells] = {}
 
-    def encode(self, span: slice, shape: Shape) -> NDArray[np.void]:
-        """Encode the scans of *span*, which have one *shape*: an item of void bytes a scan; (scans,)."""
+    def write(self, span: slice, shape: Shape, out: Bytes, start: Ints) -> None:
+        """Encode the scans of *span*, which have one *shape*, and put them into *out*, each at its *start*."""
         template = self._owner.template(shape)
+        row = f"V{len(template.row)}"
+        target: Cells = np.ndarray(len(out) - len(template.row) + 1, row, buffer=out, strides=(1,))
+        tile = max(1, TILE_BYTES // len(template.row))
+        for begin in range(span.start, span.stop, tile):
+            part = slice(begin, min(begin + tile, span.stop))
+            target[start[part]] = self._encode(part, shape, template)
+
+    def _encode(self, span: slice, shape: Shape, template: Template) -> NDArray[np.void]:
+        """Encode the scans of *span*: an item of void bytes a scan; (scans,)."""
         scans = span.stop - span.start
         out: Cells = np.empty(scans, f"V{len(template.row)}")
         out[:] = template.row.view(out.dtype)
         for patch in template.patches:
-            cells = self._side_by_side(patch.columns, span) if patch.columns else self._column("texts")[span]
-            source: Cells = np.ndarray(scans, patch.source, buffer=cells)
+            source: Cells = np.ndarray(scans, patch.source, buffer=self._cells(patch.columns, span, shape))
             target: Cells = np.ndarray(scans, patch.target, buffer=out)
             target[...] = source
         return out
 
-    def _side_by_side(self, columns: Sequence[Column], span: slice) -> Bytes:
-        """Put *columns* of the scans of *span* side by side; (records, bytes).
+    def _cells(self, columns: Sequence[Column], span: slice, shape: Shape) -> Cells:
+        """Give what a patch copies into the rows of *span*."""
+        if not columns:
+            return self._column("texts")[span]
+        sensors = len(self._owner.sensors)
+        records = slice(span.start * sensors, span.stop * sensors)
+        if columns == shape.deltas:
+            return self._deltas(span, records, shape)
+        return self._side_by_side(columns, records)
+
+    def _deltas(self, span: slice, records: slice, shape: Shape) -> Cells:
+        """Put both deltas into one word; (records,)."""
+        deltas: Cells = self._column("offset")[records] << np.uint64(8 * shape.delta_ms)
+        deltas |= self._each(self._column("delta_ms")[span])
+        return deltas
+
+    def _side_by_side(self, columns: Sequence[Column], records: slice) -> Bytes:
+        """Put *columns* of some *records* side by side; (records, bytes).
 
         Whole words are copied, from left to right: what is too long of one is overwritten by the next.
         """
-        sensors = len(self._owner.sensors)
-        records = slice(span.start * sensors, span.stop * sensors)
         many = records.stop - records.start
         out = np.empty((many, _bytes_side_by_side(columns)), np.uint8)
         at = 0
@@ -331,12 +371,12 @@ class Scans:
         return cells
 
     def delta_ms(self) -> Cells:
-        """Give the time deltas; (records,)."""
-        return self._each(_varints(self._delta_ms, self._lengths.delta_ms))
+        """Give the time deltas; (scans,)."""
+        return varints(self._delta_ms)
 
     def offset(self) -> Cells:
         """Give the offset deltas; (records,)."""
-        return self._numbered(self._offset, self._lengths.offset, np.arange(len(self._owner.sensors)))
+        return numbers(self._offset, np.arange(len(self._owner.sensors)))
 
     def double(self) -> Cells:
         """Give the values; (records,)."""
@@ -349,33 +389,23 @@ class Scans:
 
     def timestamp(self) -> Cells:
         """Give the payload's time stamps; (records,)."""
-        event = steps(self._columns.event_us[self._rows], self._owner.step_us)
-        return self._each(_varints(event, self._lengths.timestamp))
+        return self._each(varints(steps(self._columns.event_us[self._rows], self._owner.step_us)))
 
     def seq(self) -> Cells:
         """Give the numbers; (records,)."""
-        return self._numbered(self._columns.seq[self._rows], self._lengths.seq, self._columns.within)
+        return numbers(self._columns.seq[self._rows], self._columns.within)
 
     def quality(self) -> Cells:
         """Give the quality's byte; (records,)."""
-        cells: Cells = self._owner.symbols[self._columns.quality.take(self._rows, axis=0)]
+        symbols, quality = self._owner.symbols, self._columns.quality
+        if not quality.max():  # all good, as nearly always: nothing to look up
+            return np.broadcast_to(symbols[0], len(self._rows) * len(self._owner.sensors))
+        cells: Cells = symbols[quality.take(self._rows, axis=0)]
         return cells.ravel()
 
     def _each(self, of_scan: NDArray[Cell]) -> NDArray[Cell]:
         """Repeat what a scan has for each of its records."""
         return np.repeat(of_scan, len(self._owner.sensors))
-
-    def _numbered(self, first: Ints, length: Ints, within: Ints) -> Words:
-        """Write the numbers *within* beyond each scan's *first*, which is not negative, in varints of *length*."""
-        low, high = int(length.min()), int(length.max())
-        words_of: Words = first.astype(np.uint32 if word_bytes(high) == 4 else np.uint64)
-        beyond: Words = within.astype(words_of.dtype)
-        return words((words_of[:, None] + beyond).ravel(), low if low == high else self._each(length), width=high)
-
-
-def _varints(values: Ints, length: Ints) -> Words:
-    low, high = int(length.min()), int(length.max())
-    return words(values, low if low == high else length, width=high)
 
 
 _COLUMNS: dict[str, Callable[[Scans], Cells]] = {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fleet.data import Ints
-
-Words = NDArray[Any]
-"""Unsigned words of four or eight bytes."""
+from fleet.data import Bytes, Ints, Words
 
 LENGTH_MAX = 8
 """Longest varint handled here: values below 2**55, which are microseconds until the year 3111."""
-
 
 _SPREAD = (
     (4, 15, 0x00FF_FFFF_F000_0000),
@@ -27,10 +24,8 @@ The upper 28 bits move up by four places (they are added another 2**4 - 1 times)
 two, then the upper 7 of each quarter by one.
 """
 
-_ALL: dict[type, int] = {np.uint32: 0xFFFF_FFFF, np.uint64: 0xFFFF_FFFF_FFFF_FFFF}
-_MORE = [sum(0x80 << (8 * place) for place in range(length - 1)) for length in range(LENGTH_MAX + 1)]
+_MORE: Words = np.array([sum(0x80 << (8 * place) for place in range(n - 1)) for n in range(LENGTH_MAX + 1)], np.uint64)
 """The bits that say that another byte follows, by the length of the varint."""
-_MORE_OF: dict[type, Words] = {kind: np.array([more & _ALL[kind] for more in _MORE], kind) for kind in _ALL}
 
 
 def zigzag(value: int) -> int:
@@ -50,42 +45,73 @@ def varint(value: int) -> bytes:
 
 def lengths(values: Ints) -> Ints:
     """Give the number of bytes of each varint; same shape."""
-    folded = (values << 1) ^ (values >> 63)
-    length = np.ones(values.shape, np.int64)
-    top = int(folded.max(initial=0))
-    bound = 1 << 7
-    while bound <= top:
-        length += folded >= bound
-        bound <<= 7
+    return _lengths(_folded(values))
+
+
+def varints(values: Ints) -> Words:
+    """Write *values* into the low bytes of a word each; same shape."""
+    folded = _folded(values)
+    return _words(folded, _lengths(folded))
+
+
+COUNTED = 1 << 16
+"""So many numbers, from 0 on, whose varints are remembered: a scan's numbers follow one another."""
+
+
+@cache
+def _counted() -> Words:
+    return varints(np.arange(COUNTED))
+
+
+def numbers(first: Ints, within: Ints) -> Words:
+    """Write the numbers *within*, which ascend, beyond each *first*, which is not negative; one behind the other."""
+    low, high = int(first.min()), int(first.max()) + int(within[-1]) + 1
+    if high <= COUNTED:
+        low, table = 0, _counted()
+    elif high - low <= len(first) * len(within):
+        table = varints(np.arange(low, high))
+    else:
+        return varints((first[:, None] + within).ravel())
+    if int(within[-1]) + 1 > len(within):
+        return table.take((first[:, None] + (within - low)).ravel())
+    windows: NDArray[Any] = np.ndarray(  # at every number, those that follow it
+        len(table) - len(within) + 1, f"V{table.itemsize * len(within)}", buffer=table, strides=(table.itemsize,)
+    )
+    return windows[first - low].view(np.uint64)
+
+
+def byte_table(values: Ints) -> tuple[Bytes, Ints]:
+    """Write varints of any lengths: (values, 8) bytes of which the first *lengths* count, and the lengths."""
+    folded = _folded(values)
+    length = _lengths(folded)
+    return _words(folded, length).astype("<u8", copy=False).view(np.uint8).reshape(-1, LENGTH_MAX), length
+
+
+def _folded(values: Ints) -> Words:
+    """Fold each sign into the last bit."""
+    return ((values << 1) ^ (values >> 63)).view(np.uint64)
+
+
+def _lengths(folded: Words) -> Ints:
+    if not folded.size:
+        return np.ones(folded.shape, np.int64)
+    shortest, longest = _bytes_of(int(folded.min())), _bytes_of(int(folded.max()))
+    length = np.full(folded.shape, shortest)
+    for bytes_ in range(shortest, longest):
+        length += folded >= np.uint64(1 << 7 * bytes_)
     return length
 
 
-def word_bytes(width: int) -> int:
-    """Give the size of the words that *width* bytes are made in."""
-    return 4 if width <= 4 else LENGTH_MAX
+def _bytes_of(folded: int) -> int:
+    return max(1, -(-folded.bit_length() // 7))
 
 
-def words(values: Ints | Words, length: int | Ints, *, width: int = LENGTH_MAX) -> Words:
-    """Write *values*, whose varints have exactly *length* bytes, into the low bytes of a word each; same shape.
-
-    Words are of the size that *width*, the bytes to be put into them, asks for. Unsigned values need no sign.
-    """
-    longest = length if isinstance(length, int) else int(length.max(initial=1))
-    assert longest <= LENGTH_MAX, "a word has eight bytes"
-    kind: type[np.unsignedinteger[Any]] = np.uint32 if word_bytes(width) == 4 else np.uint64
-    if values.dtype.kind == "u":
-        rest: Words = values.astype(kind)
-        rest <<= kind(1)
-    else:
-        rest = ((values << 1) ^ (values >> 63)).astype(kind)
+def _words(folded: Words, length: Ints) -> Words:
+    """Write varints of these *lengths*; overwrites *folded*."""
+    low, high = (int(length.min()), int(length.max())) if length.size else (1, 1)
+    assert high <= LENGTH_MAX, "a word has eight bytes"
     for above, factor, groups in _SPREAD:
-        if longest > above:
-            rest += (rest & kind(groups & _ALL[kind])) * kind(factor)
-    rest |= kind(_MORE[length]) if isinstance(length, int) else _MORE_OF[kind].take(length)
-    return rest
-
-
-def byte_table(values: Ints) -> tuple[NDArray[np.uint8], Ints]:
-    """Write varints of any lengths: (values, 8) bytes of which the first *lengths* count, and the lengths."""
-    length = lengths(values)
-    return words(values, length).astype("<u8", copy=False).view(np.uint8).reshape(-1, 8), length
+        if high > above:
+            folded += (folded & np.uint64(groups)) * np.uint64(factor)
+    folded |= _MORE[low] if low == high else _MORE.take(length)
+    return folded

@@ -17,8 +17,9 @@ class StreamAccount:
     """The account of one stream in one sink."""
 
     scheduled: int = 0  # due by the plan until the run ended
-    withheld: int = 0  # by the sensors' report policy, or skipped because the run was late
+    withheld: int = 0  # by report policy, lost by a fault, or skipped because the run was late
     by_policy: int = 0  # of these: by policy
+    by_label: int = 0  # of these: lost by a fault
     holes: int = 0  # numbers that its logs lack before the last one of each machine
     produced: int = 0  # handed to the sink
     injected: int = 0  # handed to it beside the plan

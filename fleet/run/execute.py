@@ -264,7 +264,7 @@ async def _end(result: Result, clock: Clock, stopper: Stopper, proof: Proof | No
     for target in result.targets:
         ended: Mapping[str, Any] | None = None
         silent = target.pending > 0  # nothing more is to be expected of it
-        if target.encoder is not None and not target.broken and not silent:
+        if target.keeps_runs and not target.broken and not silent:
             ended = await unless(stopper.hard, _tell_end(result, target, clock))
             await _drain(target, clock.now_s() + CLOSE_TIMEOUT_S, clock, stopper, patience_s=patience_s)
         if proof is not None and ended and target.plan.url == EMBEDDED:

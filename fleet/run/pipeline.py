@@ -7,13 +7,17 @@ import math
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from fleet.data import SECOND_US, Block, Event
+from fleet.data import SECOND_US, Batch, Block, Event, Label
+from fleet.encode.encoder import READ
+from fleet.encode.labels import records_of
 from fleet.errors import FleetError
 from fleet.run import records
+from fleet.run.account import StreamAccount
 from fleet.run.clock import Clock
 from fleet.run.plan import RunPlan, window_s
 from fleet.run.targets import Due, Ready, Target, tell_all, worse
@@ -31,6 +35,8 @@ LATE_S = 1.0
 
 BLOCK_GROWTH = 2
 """Each block may span so many times the one before: while that one is released this one is made, beside it."""
+
+At = TypeVar("At", Event, Label)
 
 EVENTS_KEPT = 6
 NOTICES_MAX = 20
@@ -142,6 +148,8 @@ class Pipeline:
         self.progress = Progress(plan.start_us, plan.start_us)
         self._wall_start_s = 0.0
         self._late = False
+        self._open: dict[str, Label] = {}  # by id: the faults that go on
+        self._lost: Tally[str] = Tally()  # by the fault's id: readings that it lost so far
 
     async def run(self) -> None:
         """Release everything that is due, block by block."""
@@ -159,6 +167,48 @@ class Pipeline:
                 made = None if self._stop.is_set() else await ahead.take()
         finally:
             await ahead.close()
+        await self._close_labels()
+
+    async def _close_labels(self) -> None:
+        """Write the labels of what is still going on: the end of the run ends it.
+
+        What a fault still keeps back will never have a record now: it is scheduled, and lost.
+        """
+        stop_us = self.progress.simulated_us
+        closed = self._simulation.ended(list(self._open.values()), stop_us)
+        kept = sum(span.count for label in closed for span in label.lost) - sum(
+            self._lost[label.id] for label in closed
+        )
+        for target in self._targets:
+            for stream in self._read(target):
+                _book_lost(target.account.of(stream), kept)
+            if "labels" in target.plan.streams:
+                target.account.of("labels").scheduled += sum(map(records_of, closed))
+        wall_ms = self._clock.wall_us() // 1000
+        ended = await self._hand_over(
+            (target, target.writer.close(closed, wall_ms=wall_ms)) for target in self._targets
+        )
+        if ended is not None:
+            raise ended
+
+    async def _hand_over(
+        self, handed: Iterable[tuple[Target, Sequence[Batch]]], *, copies: int = 0
+    ) -> FleetError | None:
+        """Hand batches over, also when a target fails: all of them end at the same instant. Give what it raised.
+
+        Of the readings, so many are second *copies*.
+        """
+        ended: FleetError | None = None
+        for target, batches in handed:
+            try:
+                await target.send(batches, copies=dict.fromkeys(self._read(target), copies))
+            except FleetError as error:
+                ended = worse(ended, error)
+            except asyncio.CancelledError:  # now they do not, and none of them can say where it ends
+                for one in self._targets:
+                    one.broken = True
+                raise
+        return ended
 
     async def _release_all(self, made: Made) -> None:
         """Release a block as fast as the sinks take it, a chunk at a time."""
@@ -212,27 +262,24 @@ class Pipeline:
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
         wall_ms = self._clock.wall_us() // 1000
-        ended: FleetError | None = None
-        for target, prepared in zip(self._targets, made.ready, strict=True):
-            scheduled = self._schedule(target, made, due, until_us)
-            try:
-                batches = prepared.release(until_us, wall_ms=wall_ms)
-            except FleetError as error:  # what cannot be written has failed, all of it: some may have been made
-                target.broken = True
-                for stream, count in scheduled.items():
-                    target.account.of(stream).produced += count
-                    target.account.refuse(stream, count)
-                ended = worse(ended, error)
-                continue
-            try:
-                await target.send(batches)
-            except FleetError as error:  # the others still get what is due: all of them end at the same instant
-                ended = worse(ended, error)
-            except asyncio.CancelledError:  # now they do not, and none of them can say where it ends
-                for one in self._targets:
-                    one.broken = True
-                raise
-        self._advance(made.block, until_us)
+        unwritten: list[FleetError] = []
+
+        def released() -> Iterator[tuple[Target, Sequence[Batch]]]:
+            for target, prepared in zip(self._targets, made.ready, strict=True):
+                scheduled = self._schedule(target, made, due, until_us)
+                try:
+                    yield target, prepared.release(until_us, wall_ms=wall_ms)
+                except FleetError as error:  # what cannot be written has failed, all of it: some may have been made
+                    target.broken = True
+                    for stream, count in scheduled.items():
+                        target.account.of(stream).produced += count
+                        target.account.refuse(stream, count)
+                    unwritten.append(error)
+
+        ended = await self._hand_over(released(), copies=made.due.copies(from_us, until_us))
+        for error in unwritten:
+            ended = worse(ended, error)
+        self._advance(made, until_us)
         self.progress.readings += due["readings"]
         self.progress.released_s = self._clock.now_s() - self._wall_start_s
         if ended is not None:
@@ -247,9 +294,15 @@ class Pipeline:
             self.progress.notices.append(f"late: {behind_s:.1f} s behind the schedule; {does}")
         self.progress.behind_s, self._late = behind_s, late
 
-    def _advance(self, block: Block, until_us: int) -> None:
+    def _advance(self, made: Made, until_us: int) -> None:
         """Note that everything before *until_us* was dealt with."""
-        self.progress.see(self._between(block, until_us))
+        block = made.block
+        self._lost.update(made.due.by_label(self.progress.simulated_us, until_us))
+        self.progress.see(_between(block.events, self.progress.simulated_us, until_us))
+        for label in _between(block.labels, self.progress.simulated_us, until_us):
+            self._open.pop(label.id, None)
+            if label.is_open:
+                self._open[label.id] = label
         self.progress.simulated_us = until_us
 
     def _schedule(self, target: Target, made: Made, due: dict[str, int], until_us: int) -> dict[str, int]:
@@ -257,39 +310,59 @@ class Pipeline:
 
         What a report policy withholds is scheduled and withheld; given is what is left.
         """
-        counts, block = dict(due), made.block
-        withheld = made.due.withheld(self.progress.simulated_us, until_us)
-        read = ["readings", "truth"] if "truth" in target.plan.streams and target.encoder is not None else ["readings"]
-        for stream in read:
+        block, from_us = made.block, self.progress.simulated_us
+        counts = {stream: count for stream, count in due.items() if stream in target.plan.streams}
+        by_policy = made.due.by_policy(from_us, until_us)
+        lost = made.due.by_label(from_us, until_us).total()
+        for stream in self._read(target):
             counts[stream] = due["readings"]
             account = target.account.of(stream)
-            account.scheduled += withheld
-            account.withheld += withheld
-            account.by_policy += withheld
+            account.scheduled += by_policy
+            account.withheld += by_policy
+            account.by_policy += by_policy
+            _book_lost(account, lost)
         if "doors" in target.plan.streams and target.encoder is not None:
-            counts["doors"] = sum(event.type == "door" for event in self._between(block, until_us))
+            events = _between(block.events, from_us, until_us)
+            counts["doors"] = sum(event.type == "door" for event in events)
             counts["events"] -= counts["doors"]
         for stream, count in counts.items():
             target.account.of(stream).scheduled += count
         return counts
 
-    def _between(self, block: Block, until_us: int) -> Sequence[Event]:
-        """Give the events of *block* from where the run is to *until_us*."""
-        first, stop = (
-            bisect_left(block.events, time_us, key=lambda event: event.time_us)
-            for time_us in (self.progress.simulated_us, until_us)
-        )
-        return block.events[first:stop]
+    def _read(self, target: Target) -> list[str]:
+        """Give the streams of *target* that are made of scans."""
+        read = [stream for stream in READ if stream in target.plan.streams]
+        return read if target.encoder is not None else read[:1]
 
     async def _skip(self, made: Made, until_us: int) -> None:
-        """Withhold what is overdue, and write it to the journal."""
+        """Withhold what is overdue but for labels, and write it to the journal."""
         from_us = self.progress.simulated_us
         due = made.due.between(from_us, until_us)
+        wall_ms = self._clock.wall_us() // 1000
+        labels: list[tuple[Target, Sequence[Batch]]] = []
         for target, prepared in zip(self._targets, made.ready, strict=True):
             for stream, count in self._schedule(target, made, due, until_us).items():
-                target.account.of(stream).withheld += count
+                if stream != "labels":
+                    target.account.of(stream).withheld += count
             prepared.skip(until_us)
-        self._advance(made.block, until_us)
+            labels.append((target, prepared.release(until_us, wall_ms=wall_ms)))
+        ended = await self._hand_over(labels)
+        self._advance(made, until_us)
+        if ended is not None:
+            raise ended
         entry = {"skip": {"from_us": from_us, "to_us": until_us}}
         record = records.journal(self._plan, entry, wall_us=self._clock.wall_us(), simulated_us=from_us)
         await tell_all(self._targets, lambda _: record)
+
+
+def _book_lost(account: StreamAccount, readings: int) -> None:
+    """Book *readings* that were scheduled and that a fault lost."""
+    account.scheduled += readings
+    account.withheld += readings
+    account.by_label += readings
+
+
+def _between(moments: Sequence[At], start_us: int, stop_us: int) -> Sequence[At]:
+    """Give those of *moments*, which are in order of time, from *start_us* to *stop_us*."""
+    first, stop = (bisect_left(moments, time_us, key=lambda at: at.time_us) for time_us in (start_us, stop_us))
+    return moments[first:stop]

@@ -19,7 +19,7 @@ from fleet.encode.readings import RecordTime
 from fleet.errors import RequestError
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
-from fleet.scenario.model import Scenario
+from fleet.scenario.model import LabelsTopic, Scenario
 from fleet.scenario.roster import Roster, expand
 from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS
@@ -69,6 +69,7 @@ class RunRequest:
     stop_timeout_s: float = 30.0
     producer: ProducerSettings = field(default_factory=ProducerSettings)
     window_s: float | None = None
+    labels: str | None = None  # a file that has the labels and nothing else
     repeated: tuple[str, ...] = ()  # further options, for the command that repeats the run
 
 
@@ -81,6 +82,11 @@ class TargetPlan:
     streams: Mapping[str, StreamPlan]
     stream_topics: Mapping[str, frozenset[str]]  # the topics each stream is written to
     topics: tuple[TopicPlan, ...]
+
+    @property
+    def main(self) -> str:
+        """The stream it is there for: the first one."""
+        return next(iter(self.streams))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,7 +122,7 @@ def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
     roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
     seed = scenario.seed if request.seed is None else request.seed
     seed = secrets.randbelow(1 << 31) if seed is None else seed
-    _see_twice(request.targets)
+    _see_twice(request.targets if request.labels is None else (*request.targets, request.labels))
     if request.kafka_config is not None and not any(url.startswith("kafka:") for url in request.targets):
         raise RequestError(
             "--kafka-config: is about a Kafka, and nothing is sent to one; give --to kafka://HOST:PORT, "
@@ -131,7 +137,7 @@ def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
         start_us=start_us,
         stop_us=stop_us,
         digest=scenario_digest(roster),
-        targets=tuple(target_plan(url, request, roster) for url in request.targets),
+        targets=(*(target_plan(url, request, roster) for url in request.targets), *_labels_target(request, roster)),
     )
 
 
@@ -169,7 +175,7 @@ def _see_twice(urls: tuple[str, ...]) -> None:
     places = [str(Path(url.removeprefix("file:")).resolve()) if url.startswith("file:") else url for url in urls]
     twice = next((url for at, url in enumerate(urls) if places[at] in places[:at]), None)
     if twice is not None:
-        raise RequestError(f"--to: {twice} is named twice")
+        raise RequestError(f"{twice}: is named twice; every sink is written to by one writer")
 
 
 def scenario_digest(roster: Roster) -> str:
@@ -215,10 +221,29 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
     if records.truth is not None and kind.name != "stdout":  # there nobody could tell it from the readings
         form = format_for(kind, "truth", request.format or _if_taken(kind.others, records.truth.format))
         streams["truth"] = StreamPlan(records.truth.topic, form, records.truth.layout)
+    labels = records.labels or (LabelsTopic() if roster.may_fail else None)
+    if labels is not None and kind.name != "stdout":  # a detector that is fed from there must not see them
+        form = format_for(kind, "labels", request.format or _if_taken(kind.others, labels.format))
+        streams["labels"] = StreamPlan(labels.topic, form, "v1")
     names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
-    if twice := names["readings"] & names.get("truth", frozenset()):
-        raise RequestError(f"topic {min(twice)!r}: is that of the truth, and must not be that of the readings as well")
+    for stream, what in (("truth", "truth"), ("labels", "truth about faults")):
+        if twice := names["readings"] & names.get(stream, frozenset()):
+            raise RequestError(
+                f"topic {min(twice)!r}: is that of the {what}, and must not be that of the readings as well"
+            )
     return TargetPlan(url, kind, streams, names, _topics(names, request.scenario))
+
+
+def _labels_target(request: RunRequest, roster: Roster) -> list[TargetPlan]:
+    """Plan the file that has the labels alone, if one was asked for."""
+    if request.labels is None:
+        return []
+    kind = sink_kind(request.labels)
+    if not kind.name.startswith("file"):
+        raise RequestError(f"--labels: must be file:PATH.jsonl or file:PATH.avro, got {request.labels!r}")
+    plan = StreamPlan(LabelsTopic().topic, kind.readings[0], "v1")
+    names = {"labels": _names("labels", plan, roster)}
+    return [TargetPlan(request.labels, kind, {"labels": plan}, names, _topics(names, request.scenario))]
 
 
 def _own(scenario: Scenario) -> Layout | None:
@@ -246,7 +271,8 @@ def _topics(names: Mapping[str, frozenset[str]], scenario: Scenario) -> tuple[To
             assert settings.partitions, "topic_settings fills all"
             assert settings.replication, "topic_settings fills all"
             assert settings.retention, "topic_settings fills all"
-            bounded = {} if stream == "runs" else {"retention.bytes": str(round(settings.retention))}
+            unbounded = {"runs": {}, "labels": {"retention.bytes": "-1"}}
+            bounded = unbounded.get(stream, {"retention.bytes": str(round(settings.retention))})
             partitions = 1 if stream == "runs" else settings.partitions
             found[name] = TopicPlan(name, partitions, settings.replication, bounded)
     return tuple(found.values())

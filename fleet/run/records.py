@@ -19,7 +19,7 @@ from fleet.run.targets import Target
 NAMED_MAX, NAMES_BYTES = 20_000, 100_000
 """A run of no more machines says which they are, if that takes no more bytes: a record has to fit a batch."""
 
-STREAM_ORDER = ("readings", "truth", "events", "doors")
+STREAM_ORDER = ("readings", "truth", "events", "doors", "labels")
 
 
 def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import shlex
 from typing import Any
 
+from fleet.run.account import StreamAccount
 from fleet.run.execute import Result
 from fleet.run.plan import EMBEDDED, RunPlan
 from fleet.run.targets import Target
@@ -55,8 +56,10 @@ def _target_lines(target: Target, *, many: bool) -> list[str]:
             number = getattr(account, column)
             if number or column in {"produced", "acknowledged"}:
                 parts.append(f"{number:,} {column.replace('_', ' ')}")
-            if number and column == "withheld" and account.by_policy:
-                parts[-1] += f" ({account.by_policy:,} by report policy)"
+            if number and column == "withheld":
+                parts[-1] += _reasons(account)
+        if account.injected:
+            parts.insert(parts.index(f"{account.produced:,} produced") + 1, f"{account.injected:,} injected")
         name = "records of the run itself" if stream == "runs" else stream
         lines.append(f"{head}{name}: {', '.join(parts)}")
     latency = target.sink.latency
@@ -64,6 +67,13 @@ def _target_lines(target: Target, *, many: bool) -> list[str]:
         quantiles = ", ".join(f"p{q * 100:g} {_ms(latency.quantile_us(q))}" for q in (0.5, 0.99))
         lines.append(f"{head}acknowledged after: {quantiles}, max {_ms(latency.max_us)}")
     return lines
+
+
+def _reasons(account: StreamAccount) -> str:
+    """Say why records were withheld, where it was not that the run was late."""
+    reasons = [(account.by_policy, "by report policy"), (account.by_label, "lost by faults")]
+    said = [f"{count:,} {why}" for count, why in reasons if count]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def shown(target: Target) -> str:
@@ -94,6 +104,7 @@ def repeat_command(plan: RunPlan, length_us: int | None = None) -> str:
         words += [] if target == EMBEDDED else ["--to", target]
     for option, value in (("--format", request.format), ("--topic", request.topic)):
         words += [option, value] if value else []
+    words += ["--labels", request.labels] if request.labels else []
     words += ["--kafka-config", str(request.kafka_config)] if request.kafka_config else []
     words += ["--record-time", "wall"] if request.record_time == "wall" else []
     words += ["--run-header"] if request.run_header else []

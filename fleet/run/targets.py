@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter as Tally
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
-from fleet.data import Batch, Block, Delivery, Ints, Record, RecordBatch, TopicSeen
+from fleet.data import Batch, Block, Delivery, Ints, Label, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import READ, Encoder
+from fleet.encode.labels import records_of
 from fleet.encode.schemas import schema_text
 from fleet.errors import FleetError
 from fleet.run.account import Account
@@ -53,64 +55,113 @@ class Writer(Protocol):
         """Make *block* ready."""
         ...
 
+    def close(self, labels: Sequence[Label], *, wall_ms: int = 0) -> Sequence[Batch]:
+        """Give the *labels* of what the end of the run has ended."""
+        ...
+
 
 class Due:
     """Counts what of a block is due in a span, by stream, from the block itself; doors count as events."""
 
     def __init__(self, block: Block) -> None:
         self._events = [event.time_us for event in block.events]
-        self._scans = [(np.sort(columns.due_us), len(columns.sensors)) for columns in block.kinds]
-        withheld = [(np.sort(columns.due_us), columns.withheld) for columns in block.kinds if columns.withheld]
-        self._withheld = withheld + [(np.sort(silent.due_us), silent.scheduled) for silent in block.silent]
+        self._labels = _Counts.of([(np.array([label.time_us], np.int64), records_of(label)) for label in block.labels])
+        planned = [columns for columns in block.kinds if not columns.copy]
+        self._scans = _Counts.of([(columns.due_us, len(columns.sensors)) for columns in planned])
+        self._copies = _Counts.of([(c.due_us, len(c.sensors)) for c in block.kinds if c.copy])
+        withheld = [(columns.due_us, columns.withheld) for columns in planned if columns.withheld]
+        self._by_policy = _Counts.of(withheld + [(silent.due_us, silent.scheduled) for silent in block.silent])
+        self._by_label = [(lost.label, _Counts([(lost.due_us, lost.readings)])) for lost in block.lost]
 
     def between(self, start_us: int, stop_us: int) -> dict[str, int]:
-        """Count readings and events due from *start_us* to *stop_us*, without readings withheld by policy."""
+        """Count readings, events and labels due from *start_us* to *stop_us*, by the plan and not withheld."""
         return {
-            "readings": _count(self._scans, start_us, stop_us),
+            "readings": self._scans.between(start_us, stop_us),
             "events": bisect_left(self._events, stop_us) - bisect_left(self._events, start_us),
+            "labels": self._labels.between(start_us, stop_us),
         }
 
-    def withheld(self, start_us: int, stop_us: int) -> int:
+    def copies(self, start_us: int, stop_us: int) -> int:
+        """Count the second copies of readings that are due from *start_us* to *stop_us*: beside the plan."""
+        return self._copies.between(start_us, stop_us)
+
+    def by_policy(self, start_us: int, stop_us: int) -> int:
         """Count the readings scheduled from *start_us* to *stop_us* that report policies withhold."""
-        return _count(self._withheld, start_us, stop_us)
+        return self._by_policy.between(start_us, stop_us)
+
+    def by_label(self, start_us: int, stop_us: int) -> Tally[str]:
+        """Count the readings scheduled from *start_us* to *stop_us* that faults lose, by the fault's id."""
+        found: Tally[str] = Tally()
+        for label, lost in self._by_label:
+            found[label] += lost.between(start_us, stop_us)
+        return found
 
 
-def _count(scans: Sequence[tuple[Ints, int]], start_us: int, stop_us: int) -> int:
-    """Count the readings of *scans*, given as sorted due times and readings in each, in a span."""
-    readings = 0
-    for due_us, each in scans:
-        first, last = np.searchsorted(due_us, (start_us, stop_us))
-        readings += int(last - first) * each
-    return readings
+class _Counts:
+    """Numbers of records by due time: columns of sorted times, and how many each has, or how many all of them have."""
+
+    def __init__(self, columns: Sequence[tuple[Ints, int | Ints]]) -> None:
+        self._columns = [
+            (due_us, each if isinstance(each, int) else np.append(0, np.cumsum(each))) for due_us, each in columns
+        ]
+
+    @classmethod
+    def of(cls, columns: Sequence[tuple[Ints, int]]) -> _Counts:
+        """Take columns whose times are in any order."""
+        return cls([(np.sort(due_us), each) for due_us, each in columns])
+
+    def between(self, start_us: int, stop_us: int) -> int:
+        """Count the records due from *start_us* to *stop_us*."""
+        records = 0
+        for due_us, each in self._columns:
+            first, last = np.searchsorted(due_us, (start_us, stop_us))
+            records += int(last - first) * each if isinstance(each, int) else int(each[last] - each[first])
+        return records
 
 
 class _Counted:
     """A block of which only the numbers are wanted."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, streams: Collection[str]) -> None:
         self.block = block
+        self._streams = streams
         self._due = Due(block)
         self._from_us = block.start_us
+        self._labels_from_us = block.start_us
 
     def release(self, stop_us: int, *, wall_ms: int = 0) -> Sequence[Batch]:
         """Give batches that have a length and nothing else."""
         due = self._due.between(self._from_us, stop_us)
+        due["readings"] += self._due.copies(self._from_us, stop_us)
+        due["labels"] = self._due.between(self._labels_from_us, stop_us)["labels"]
+        self._labels_from_us = max(self._labels_from_us, stop_us)
         self.skip(stop_us)
-        return [
-            RecordBatch(stream, "", 0, cast("Sequence[Record]", range(count))) for stream, count in due.items() if count
-        ]
+        return [counted(stream, count) for stream, count in due.items() if count and stream in self._streams]
 
     def skip(self, stop_us: int) -> None:
-        """Pass over what is due before *stop_us*."""
+        """Pass over what is due before *stop_us*, but for labels."""
         self._from_us = max(self._from_us, stop_us)
 
 
+def counted(stream: str, count: int) -> RecordBatch:
+    """Make a batch that has a length and nothing else."""
+    return RecordBatch(stream, "", 0, cast("Sequence[Record]", range(count)))
+
+
 class Counter:
-    """Makes blocks ready for a sink that needs no records."""
+    """Makes blocks ready for a sink that needs no records, of certain *streams*."""
+
+    def __init__(self, streams: Collection[str]) -> None:
+        self._streams = streams
 
     def prepare(self, block: Block) -> Ready:
         """Make *block* ready."""
-        return _Counted(block)
+        return _Counted(block, self._streams)
+
+    def close(self, labels: Sequence[Label], *, wall_ms: int = 0) -> Sequence[Batch]:
+        """Count the *labels* of what the end of the run has ended, where labels are wanted."""
+        records = sum(map(records_of, labels))
+        return [counted("labels", records)] if records and "labels" in self._streams else []
 
 
 @dataclass(slots=True)
@@ -127,13 +178,16 @@ class Target:
     broken: bool = False  # nothing more goes there
     reader: Reader | None = None
 
-    async def send(self, batches: Sequence[Batch]) -> None:
-        """Hand batches over and book them as produced, whatever comes between.
+    async def send(self, batches: Sequence[Batch], *, copies: Mapping[str, int] | None = None) -> None:
+        """Hand batches over and book them as produced, whatever comes between; by stream some are *copies*: injected.
 
         What the sink does not take over has failed; for what nobody reads any longer the run ended before.
         """
         for batch in batches:
             self.account.of(batch.stream).produced += len(batch)
+        for stream, count in (copies or {}).items():
+            self.account.of(stream).produced -= count
+            self.account.of(stream).injected += count
         for at, batch in enumerate(batches):
             before = self._taken(batch.stream)
             try:
@@ -155,12 +209,16 @@ class Target:
 
     async def tell(self, record: Mapping[str, Any]) -> None:
         """Write a record of the run itself."""
-        if self.encoder is None:
-            return
+        assert self.encoder is not None, "who keeps records of runs has one"
         written: Record = self.encoder.encode_run(record)
         topic = self.plan.streams["runs"].topic
         self.account.of("runs").scheduled += 1
         await self.send([RecordBatch("runs", topic, 0, [written])])
+
+    @property
+    def keeps_runs(self) -> bool:
+        """Whether records of the run itself are written to it."""
+        return self.encoder is not None and "runs" in self.plan.streams
 
     @property
     def pending(self) -> int:
@@ -175,7 +233,7 @@ async def tell_all(targets: Sequence[Target], make: Callable[[Target], Mapping[s
     """
     failed: FleetError | None = None
     for target in targets:
-        if target.broken:
+        if target.broken or not target.keeps_runs:
             continue
         try:
             await target.tell(make(target))
@@ -207,9 +265,10 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
         topics = await _prepare(plan, target, connection, wall_us)
     else:
         topics = {t.name: TopicSeen(1, ()) for t in target.topics}
-    layout = target.streams["readings"].layout_of("readings")
+    layout = target.streams[target.main].layout_of(target.main)
     setup = SinkSetup(
         schema=layout.text or schema_text(layout.schema),
+        main=target.main,
         connection=connection,
         topics=topics,
         producer=plan.request.producer,
@@ -217,7 +276,7 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
     encoder = _encoder(plan, target, topics)
-    return Target(target, sink, encoder or Counter(), encoder, topics, connection)
+    return Target(target, sink, encoder or Counter(target.streams), encoder, topics, connection)
 
 
 def connection_for(url: str, plan: RunPlan) -> Connection:
@@ -257,6 +316,7 @@ def _encoder(plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen])
     return Encoder(
         target.streams,
         {name: topic.partitions for name, topic in topics.items()},
+        run=plan.run_id,
         record_time=record_time(plan, target),
         headers=(("fleet-run", plan.run_id.encode()),) if plan.request.run_header else (),
         batch_bytes=packed_bytes,

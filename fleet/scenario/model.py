@@ -145,19 +145,6 @@ Lot = Annotated[
 Settings = Annotated[dict[str, Any], BeforeValidator(_settings)]
 
 
-class Hall(Model):
-    """A hall whose air its machines share."""
-
-    name: LineName
-    """Lines name it in `hall`."""
-    mean: Temperature = 22.0
-    """Mean temperature over a year; 22 degC when absent."""
-    daily: Difference = 3.0
-    """Amplitude of the daily swing; 3 K when absent."""
-    season: Difference = 6.0
-    """Amplitude of the swing over a year; 6 K when absent."""
-
-
 class Shifts(Model):
     """When work is done; all times are UTC. What is absent holds always."""
 
@@ -171,6 +158,23 @@ class Shifts(Model):
         default=(0, 1, 2, 3, 4, 5, 6), examples=[["mon", "tue"]], json_schema_extra={"minItems": 1}
     )
     """Days on which shifts begin. Absent: every day."""
+
+
+class Hall(Model):
+    """A hall whose air its machines share."""
+
+    name: LineName
+    """Lines name it in `hall`."""
+    mean: Temperature = 22.0
+    """Mean temperature over a year; 22 degC when absent."""
+    daily: Difference = 3.0
+    """Amplitude of the daily swing while the hall works, when its gates are open; 3 K when absent."""
+    season: Difference = 6.0
+    """Amplitude of the swing over a year; 6 K when absent."""
+    work: Difference = 3.0
+    """How much warmer it is when everybody has worked for long than when nobody has; 3 K when absent."""
+    shifts: Shifts | None = None
+    """When its machines work, for the warmth that they give. Absent: in the site's shifts; without any always."""
 
 
 class Crew(Model):
@@ -335,6 +339,15 @@ class DoorsTopic(Model):
     """How records are written."""
 
 
+class LabelsTopic(Model):
+    """Where labels go: the truth about every fault, what it was, from when to when, and what it did."""
+
+    topic: Topic = "factory.labels"
+    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
+    format: Format = "avro"
+    """How records are written."""
+
+
 class Records(Model):
     """The streams of records, each with its topic and its format."""
 
@@ -346,6 +359,8 @@ class Records(Model):
     """Openings of doors. Absent: they go with the other events."""
     truth: TruthTopic | None = None
     """The signals before the sensors. Absent: they are not written."""
+    labels: LabelsTopic | None = None
+    """The truth about faults. Absent: it goes to factory.labels wherever anything may fail."""
 
 
 class TopicSettings(Model):

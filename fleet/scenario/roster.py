@@ -71,6 +71,11 @@ class Roster:
             for entry in self.entries
         )
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether anything of it can have a fault: then there is a truth about faults to be told."""
+        return any(entry.kind.wear for entry in self.entries)
+
 
 class _Pattern(NamedTuple):
     """What all lines of one template have in common; one item a station."""
@@ -166,11 +171,12 @@ def _add(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, shifts
 
 
 def _halls(scenario: Scenario) -> dict[str, Hall]:
-    """Return the halls of *scenario* by name; those that are only mentioned get our defaults."""
+    """Return the halls of *scenario* by name, with their shifts; those that are only mentioned get our defaults."""
     halls = {hall.name: hall for hall in scenario.halls}
     for line in scenario.lines:
         halls.setdefault(line.hall, Hall(name=line.hall))
-    return halls
+    shifts = scenario.shifts
+    return {name: hall if hall.shifts else hall.model_copy(update={"shifts": shifts}) for name, hall in halls.items()}
 
 
 def _crews(growing: _Growing, template: Line, names: list[str]) -> list[int]:

@@ -19,8 +19,9 @@ from fleet.scenario.wording import Path, shortened, shown
 def shift_faults(scenario: dict[str, Any]) -> Iterator[Fault]:
     """Yield every fault of the shifts in *scenario*."""
     yield from _shifts(("shifts",), mapping(scenario.get("shifts")))
-    for index, line in items(scenario.get("lines")):
-        yield from _shifts(("lines", index, "shifts"), mapping(line.get("shifts")))
+    for part in ("halls", "lines"):
+        for index, each in items(scenario.get(part)):
+            yield from _shifts((part, index, "shifts"), mapping(each.get("shifts")))
 
 
 def _shifts(path: Path, shifts: dict[str, Any]) -> Iterator[Fault]:

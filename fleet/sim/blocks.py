@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from operator import itemgetter
 
@@ -24,18 +24,20 @@ from fleet.data import (
     Floats,
     Ints,
     KindColumns,
+    Label,
     SilentScans,
     State,
 )
+from fleet.scenario.model import Hall
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
 from fleet.sim.calendar import Calendar
 from fleet.sim.changes import CAUSES, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
-from fleet.sim.hall import KNOT_US, Air, dew_point, felt, history
+from fleet.sim.hall import KNOT_US, Air, dew_point, felt, history, work_of
 from fleet.sim.lags import lag_rests
-from fleet.sim.lines import lines_of, policy_of, product_names
+from fleet.sim.lines import calendar_of, lines_of, policy_of, product_names
 from fleet.sim.nodes import rests, turns_of
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.reporting import Reported, nothing_reported
@@ -97,7 +99,7 @@ class Simulation:
         self._plant = _plant(roster, built, seed=seed, start_us=start_us)
         self._products = product_names(roster)
         self._supply = Supply(roster, built, start_us=start_us)
-        self._air = [Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K) for hall in roster.halls]
+        self._air = [_air_of(hall, seed) for hall in roster.halls]
         self._dew = [dew_point(seed, hall.name) for hall in roster.halls if any(map(_feels_dew, built))]
         self._felt_us = sorted(set().union(*map(_felt_us, built)))
         self._doors = Doors(roster, keep, seed=seed, start_us=start_us)
@@ -155,6 +157,10 @@ class Simulation:
         events.sort(key=_IN_ORDER)
         return Block(start_us, stop_us, tuple(kinds), tuple(events), tuple(silent))
 
+    def ended(self, labels: Sequence[Label], stop_us: int) -> tuple[Label, ...]:
+        """Give the *labels* of faults that still go on as they are closed by a run that ends at *stop_us*."""
+        return tuple(replace(label, time_us=stop_us, stop_us=stop_us) for label in labels)
+
     def plant_only(self) -> Callable[[int], int]:
         """Give a function that runs the plant alone to an instant and counts the state changes: no readings."""
 
@@ -189,6 +195,11 @@ class Simulation:
         past = np.stack([air.knots(first - before, stop) for air in self._air])
         later = {tau_us: felt(past[:, before - history(tau_us) :], tau_us) for tau_us in self._felt_us}
         return AirOver(past[:, before:], first, np.array(dew), later)
+
+
+def _air_of(hall: Hall, seed: int) -> Air:
+    work = work_of(calendar_of(hall.shifts))
+    return Air(seed, hall.name, hall.mean, hall.daily, hall.season, _WANDER_K, warmth=hall.work, work=work)
 
 
 _WANDER_K = 0.5

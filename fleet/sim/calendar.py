@@ -12,7 +12,7 @@ from fleet.data import DAY_US, SECOND_US
 DAY_S = DAY_US // SECOND_US
 WEEK_S = 7 * DAY_S
 WEEK_US = 7 * DAY_US
-_EPOCH_WEEKDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday; weeks start on Monday
+EPOCH_WEEKDAY_US = 3 * DAY_US  # 1970-01-01 was a Thursday; weeks start on Monday
 
 NEVER_US = 1 << 62
 """Later than any instant of a run."""
@@ -40,7 +40,7 @@ class Calendar:
         """Say whether the line is on at *time_us*, and the next instant at which that ends."""
         if not self.edges_us:
             return True, NEVER_US
-        in_week = (time_us + _EPOCH_WEEKDAY_US) % WEEK_US
+        in_week = (time_us + EPOCH_WEEKDAY_US) % WEEK_US
         place = bisect_right(self.edges_us, in_week)
         until = self.edges_us[place] if place < len(self.edges_us) else self.edges_us[0] + WEEK_US
         return self.on_after[place - 1], time_us - in_week + until

@@ -1,4 +1,7 @@
-"""The air that the machines of a hall share: a closed form of time that every worker computes alike."""
+"""The air that the machines of a hall share: a closed form of time that every worker computes alike.
+
+It knows the hall's shifts and not its machines, so one more of them changes the air of none.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from fleet.data import DAY_US, HOUR_US, MINUTE_US, Floats, Ints
 from fleet.sim.address import keys, machine_words, normals
+from fleet.sim.calendar import EPOCH_WEEKDAY_US, WEEK_US, Calendar
 
 KNOT_US = MINUTE_US
 """Air is computed at whole minutes and read off linearly between: it changes over hours."""
@@ -19,11 +23,65 @@ _WANDER_WEIGHTS = (0.30, 0.45, 0.55, 0.50, 0.40)
 Ornstein-Uhlenbeck process of correlation time 2 h."""
 
 
-class Air:
-    """The temperature of one hall, degC: daily and yearly waves and a slow wander (physics: ambient)."""
+WORK_TAU_US = 2.5 * HOUR_US
+"""A hall warms up and cools down with this time constant when work begins and ends (engineering default)."""
 
-    def __init__(self, seed: int, name: str, mean: float, daily: float, season: float, wander: float) -> None:
+CLOSED_OFF = 0.45
+"""How much less a hall swings with the day when nobody works: its gates are closed, its ventilation is off."""
+
+
+class Work:
+    """How long and how far a hall has been at work, 0 to 1: the first-order answer to its shifts, for ever.
+
+    Between two edges of the week it is an exponential; its values at the edges are those that a week later are the
+    same again.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        edges, ends = calendar.edges_us, (*calendar.edges_us[1:], calendar.edges_us[0] + WEEK_US)
+        left = [math.exp(-(end - edge) / WORK_TAU_US) for edge, end in zip(edges, ends, strict=True)]
+        after_a_week, kept = 0.0, 1.0
+        for on, each in zip(calendar.on_after, left, strict=True):
+            after_a_week = on + (after_a_week - on) * each
+            kept *= each
+        levels = [after_a_week / (1.0 - kept)]
+        for on, each in zip(calendar.on_after, left, strict=True):
+            levels.append(on + (levels[-1] - on) * each)
+        self._edges_us, self._levels = np.array(edges, np.int64), np.array(levels[:-1])
+        self._heads_for = np.array(calendar.on_after, np.float64)
+        spans = zip(edges, ends, calendar.on_after, strict=True)
+        self.mean = sum(end - edge for edge, end, on in spans if on) / WEEK_US
+
+    def at(self, time_us: Ints) -> Floats:
+        """Give it at *time_us*, the same shape."""
+        in_week = (time_us + EPOCH_WEEKDAY_US) % WEEK_US
+        place = np.searchsorted(self._edges_us, in_week, side="right") - 1  # before the first edge: the last one's
+        since_us = (in_week - self._edges_us[place]) % WEEK_US
+        heads_for = self._heads_for[place]
+        return np.asarray(heads_for + (self._levels[place] - heads_for) * np.exp(-since_us / WORK_TAU_US))
+
+
+class Air:
+    """The temperature of one hall, degC: daily and yearly waves and a slow wander (physics: ambient).
+
+    And where it does not always work, what *warmth* (K) the *work* in it makes: it is cooler, and swings less, when
+    nobody does. Its mean stays about *mean*.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        name: str,
+        mean: float,
+        daily: float,
+        season: float,
+        wander: float,
+        *,
+        warmth: float = 0.0,
+        work: Work | None = None,
+    ) -> None:
         self._mean, self._daily, self._season, self._wander = mean, daily, season, wander
+        self._warmth, self._work = warmth, work
         word = machine_words(seed, [f"hall:{name}"])
         self._keys = [keys(word, f"wander.{octave}") for octave in range(len(_WANDER_KNOTS_H))]
 
@@ -32,7 +90,12 @@ class Air:
         time = np.arange(first, stop, dtype=np.int64) * KNOT_US
         hour = (time % DAY_US) / HOUR_US
         year = (time % round(_YEAR_US)) / _YEAR_US
-        air = self._mean + self._daily * np.sin(2 * math.pi * (hour - 9.0) / 24.0)
+        wave = self._daily * np.sin(2 * math.pi * (hour - 9.0) / 24.0)
+        if self._work is not None:
+            at_work = self._work.at(time)
+            wave *= 1.0 - CLOSED_OFF * (1.0 - at_work)
+            wave += self._warmth * (at_work - self._work.mean)
+        air = self._mean + wave
         air -= self._season * np.cos(2 * math.pi * (year - 0.04))  # coldest in mid January
         for octave, (span_h, weight) in enumerate(zip(_WANDER_KNOTS_H, _WANDER_WEIGHTS, strict=True)):
             air += self._wander * weight * self._value_noise(octave, time, round(span_h * HOUR_US))
@@ -47,6 +110,11 @@ class Air:
         after = normals(self._keys[octave], knot + 1).astype(np.float64)
         blend = before * (1.0 - ease) + after * ease
         return np.asarray(blend / np.sqrt((1.0 - ease) ** 2 + ease**2))
+
+
+def work_of(calendar: Calendar) -> Work | None:
+    """Give the work in a hall that keeps to *calendar*; None where it never rests."""
+    return Work(calendar) if calendar.edges_us else None
 
 
 def dew_point(seed: int, hall: str) -> Air:

@@ -1,4 +1,4 @@
-"""Files: an Avro object container for readings, JSON lines for everything else.
+"""Files: an Avro object container for readings (or labels alone), JSON lines for everything else.
 
 What is in a file is whole: when the disk is full in the middle of a batch, the file is cut back to the last
 whole record, that much counts as acknowledged, the rest as failed, and the run ends.
@@ -81,9 +81,12 @@ def reason(error: OSError) -> str:
 
 
 class FileSink:
-    """Writes readings to one file and each other stream to a side file, ``PATH.events.jsonl``."""
+    """Writes readings to one file and each other stream to a side file, ``PATH.events.jsonl``.
 
-    def __init__(self, path: Path, *, schema: str | None, write: Write = os.write) -> None:
+    *main* is the stream of that one file, where it is not the readings.
+    """
+
+    def __init__(self, path: Path, *, schema: str | None, main: str = "readings", write: Write = os.write) -> None:
         """Open *path*: a container of *schema*, or JSON lines where that is None."""
         self.delivery: dict[str, Delivery] = {}
         self.latency = Latency()
@@ -93,9 +96,10 @@ class FileSink:
         self._files: dict[str, WholeFile] = {}
         self._broken = ""
         self._sync = b"" if schema is None else blake2b(schema.encode(), digest_size=16).digest()
-        self._open("readings", path)
+        self._main = main
+        self._open(main, path)
         if schema is not None:
-            self._append("readings", [container_header(schema, self._sync)])
+            self._append(main, [container_header(schema, self._sync)])
 
     def _open(self, stream: str, path: Path) -> None:
         self._files[stream] = WholeFile(path, write=self._write)
@@ -115,7 +119,7 @@ class FileSink:
                 row.failed += len(batch)
                 self._broken = str(error)
                 raise RunError(self._broken) from error
-        container = bool(self._sync) and batch.stream == "readings"
+        container = bool(self._sync) and batch.stream == self._main
         written = self._container(batch) if container else self._lines(batch)
         row.acknowledged += written
         row.failed += len(batch) - written

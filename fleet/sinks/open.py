@@ -29,7 +29,8 @@ STDOUT = 1
 class SinkSetup:
     """What opening a sink may need beside its URL."""
 
-    schema: str = ""  # text of the readings' Avro schema, for containers
+    schema: str = ""  # text of the Avro schema of the main stream, for containers
+    main: str = "readings"  # the stream that a file is of; others have files beside it
     connection: Connection | None = None
     topics: Mapping[str, TopicSeen] = field(default_factory=dict)  # as prepared
     deadline_s: float = DELIVERY_DEADLINE_S
@@ -68,17 +69,17 @@ async def _kafka(_: str, setup: SinkSetup) -> Sink:
 
 async def _container(rest: str, setup: SinkSetup) -> Sink:
     assert setup.schema, "a container names its schema"
-    return _overwriting(Path(rest), setup.schema)
+    return _overwriting(Path(rest), setup.schema, setup.main)
 
 
-async def _lines(rest: str, _: SinkSetup) -> Sink:
-    return _overwriting(Path(rest), None)
+async def _lines(rest: str, setup: SinkSetup) -> Sink:
+    return _overwriting(Path(rest), None, setup.main)
 
 
-def _overwriting(path: Path, schema: str | None) -> FileSink:
+def _overwriting(path: Path, schema: str | None, main: str) -> FileSink:
     """Open a file's sink, and say so if there was one already."""
     was_there = path.is_file()
-    sink = FileSink(path, schema=schema)
+    sink = FileSink(path, schema=schema, main=main)
     if was_there:
         sink.notices.append(f"{path}: was there already, and was overwritten")
     return sink

@@ -24,6 +24,7 @@ from fleet.encode.digest import (
 )
 from fleet.encode.flat import TEXTS, WHOLE, Column, FlatField, flat_fields, read_flat
 from fleet.encode.interning import UNKNOWN, Interner
+from fleet.encode.labels import without_run
 from fleet.encode.layouts import READINGS_V1, READINGS_V2, Layout
 from fleet.encode.own import microseconds_of
 from fleet.encode.unpack import KEEP, TEXT_MAX, equal_texts, hashes, text_words, words_at
@@ -186,7 +187,7 @@ class Entering:
             keys = [name.encode() if row.key is None else row.key for name, (_, row) in zip(names, rows, strict=True)]
             contents = np.array(
                 [
-                    word_of_record(partition, stamp, key, row.value)
+                    word_of_record(partition, stamp, key, _digested(stream, row))
                     for stamp, key, (_, row) in zip(stamps_in, keys, rows, strict=True)
                 ],
                 np.uint64,
@@ -206,6 +207,11 @@ class Entering:
                 if row.key is not None and row.key != name.encode()
             },
         )
+
+
+def _digested(stream: str, row: Row) -> bytes:
+    """Give what of a record's value the digest is of."""
+    return without_run(row.value, row.fields["run"]) if stream == "labels" else row.value
 
 
 def _with_keys(entries: Entries, wrong_keys: Mapping[int, bytes]) -> Entries:

@@ -60,6 +60,7 @@ def _shard(
     encoder = Encoder(
         plans,
         {name: topic.partitions for name, topic in run.topics.items()},
+        run=run.id,
         record_time="scan" if stamped else "none",
         ids=started["schema_ids"],
     )

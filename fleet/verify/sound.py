@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.data import Quality
+from fleet.encode.labels import EFFECTS
 
 LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 QUALITIES = frozenset(quality.name for quality in Quality)
@@ -27,7 +28,26 @@ def unsound(fields: Mapping[str, Any], stream: str) -> str:
         return "seq must not be below 0"
     if stream == "readings":
         return _unsound_reading(fields)
+    return _unsound_label(fields) if stream == "labels" else ""
+
+
+def _unsound_label(fields: Mapping[str, Any]) -> str:
+    if not all(isinstance(fields[name], str) for name in ("run", "id", "phase")):
+        return "run, id and phase must be texts"
+    if not all(isinstance(fields[name], int) and fields[name] > 0 for name in ("part", "parts")):
+        return "part and parts must be whole numbers above 0"
+    for effect in EFFECTS:
+        if not isinstance(fields[effect], list) or not all(map(_is_span, fields[effect])):
+            return f"{effect} must be a list of spans of numbers"
     return ""
+
+
+def _is_span(span: Any) -> bool:
+    if not isinstance(span, dict) or span.keys() != {"first", "count", "step"}:
+        return False
+    first, count, step = span["first"], span["count"], span["step"]
+    whole = all(isinstance(number, int) for number in (first, count, step))
+    return whole and first >= 0 and count > 0 and step > 0 and first + count * step <= LONG_MAX
 
 
 def _unsound_reading(fields: Mapping[str, Any]) -> str:

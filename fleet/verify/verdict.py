@@ -58,7 +58,11 @@ class Verdict:
     def lines(self) -> list[str]:
         """Say it for people, the result last."""
         found = [self.headline]
-        found += [self._stream_line(stream, count) for stream, count in self.streams.items()]
+        found += [
+            self._stream_line(stream, count)
+            for stream, count in self.streams.items()
+            if count.records or stream != "labels"  # where nothing failed there is nothing to say
+        ]
         found += self.notes
         total = sum(self.counts.values())
         if total:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.data import Cohort, Equipment, Event, KindColumns, Quality, Sensor
+from fleet.data import Cohort, Equipment, Event, KindColumns, Knot, Label, Quality, Sensor, SeqSpan
 from fleet.encode.decode import Decoder, microseconds, stream_of
-from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, READING_FORMATS, RUN_FORMATS
+from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, LABEL_FORMATS, READING_FORMATS, RUN_FORMATS
 from fleet.encode.json import instant
+from fleet.encode.labels import Labels, label_fields
 from fleet.encode.layouts import LAYOUTS
 from fleet.encode.schemas import schema_ids, schema_text
 
@@ -38,6 +39,27 @@ EVENTS = st.builds(
     scrap=LONG,
     product=TEXT,
     lot=LONG,
+)
+SPANS = st.lists(st.builds(SeqSpan, st.integers(0, 1 << 62), st.integers(1, 1 << 40), st.integers(1, 99)), max_size=4)
+LABELS = st.builds(
+    Label,
+    id=TEXT,
+    machine=st.builds(Equipment, id=TEXT, kind=TEXT, line=TEXT, area=TEXT, site=TEXT),
+    incident=TEXT,
+    family=st.sampled_from(["machine", "sensor", "network", "producer"]),
+    fault=TEXT,
+    sensor=TEXT,
+    time_us=TIMES,
+    onset_us=TIMES,
+    stop_us=st.none() | TIMES,
+    failure_us=st.none() | TIMES,
+    severity=st.lists(st.builds(Knot, TIMES, st.floats(0, 1)), max_size=3).map(tuple),
+    lost=SPANS.map(tuple),
+    doubled=SPANS.map(tuple),
+    late=SPANS.map(tuple),
+    reordered=SPANS.map(tuple),
+    injected=st.integers(0, 1 << 62),
+    parameters=st.dictionaries(TEXT, TEXT, max_size=3).map(lambda given: tuple(given.items())),
 )
 FULL_RUN: dict[str, Any] = {
     "run": "r-1",
@@ -199,6 +221,42 @@ def test_a_door_says_where_it_is_and_whether_it_is_open(row: tuple[str, str], ev
 
     assert key.decode() == event.machine.id
     assert Decoder().decode(value) == {"location": event.machine.id, "state": event.state}
+
+
+@pytest.mark.parametrize("row", LABEL_FORMATS, ids=" ".join)
+@given(label=LABELS, parts=st.integers(1, 20))
+def test_a_label_decodes_to_what_was_encoded_in_however_many_records(
+    row: tuple[str, str], label: Label, parts: int
+) -> None:
+    encode = LABEL_FORMATS[row](schema_ids())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fleet.encode.labels.SPANS_A_RECORD", parts)
+        fields = label_fields(label, run="r-1")
+    decoded = [Decoder().decode(encode(one)) for one in fields]
+
+    assert decoded == fields
+    assert {stream_of(one) for one in decoded} == {"labels"}
+    labels = Labels("r-1")
+    labels.extend(decoded)
+    assert labels.joined() == label_fields(label, run="r-1")
+    assert labels.unfinished == []
+
+
+@given(label=LABELS)
+def test_a_labels_avro_is_fastavros_of_the_whole_record(label: Label) -> None:
+    file = LAYOUTS["labels", "v1"].schema
+    schema = fastavro.parse_schema(json.loads(schema_text(file), object_hook=_plain))
+
+    for fields in label_fields(label, run="r-1"):
+        out = BytesIO()
+        fastavro.schemaless_writer(out, schema, fields)
+        value = LABEL_FORMATS["avro", "v1"](schema_ids())(fields)
+        assert value == b"\0" + schema_ids()[file].to_bytes(4, "big") + out.getvalue()
+
+
+def _plain(node: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in node.items() if name != "logicalType"}
 
 
 @pytest.mark.parametrize("row", RUN_FORMATS, ids=" ".join)

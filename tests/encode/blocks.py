@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleet.data import Block, Cohort, Equipment, Event, Ints, KindColumns, Sensor
+from fleet.data import Block, Cohort, Equipment, Event, Ints, KindColumns, Label, Sensor, SeqSpan
 
 START_US = 1_772_431_200_000_000  # 2026-03-02T06:00:00Z
 SECOND_US = 1_000_000
@@ -53,9 +53,22 @@ def columns(
     )
 
 
-def block(*kinds: KindColumns, events: tuple[Event, ...] = (), first: int = 0, ticks: int = 3) -> Block:
-    return Block(START_US + first * SECOND_US, START_US + (first + ticks) * SECOND_US, kinds, events)
+def block(
+    *kinds: KindColumns,
+    events: tuple[Event, ...] = (),
+    labels: tuple[Label, ...] = (),
+    first: int = 0,
+    ticks: int = 3,
+) -> Block:
+    return Block(START_US + first * SECOND_US, START_US + (first + ticks) * SECOND_US, kinds, events, labels=labels)
 
 
 def event(who: Equipment, seq: int, seconds: float, type: str = "state", state: str = "execute") -> Event:  # noqa: A002
     return Event(who, seq, START_US + int(seconds * SECOND_US), type, state, "", seq)
+
+
+def label(who: Equipment, seconds: float, *, name: str = "1", lost: tuple[SeqSpan, ...] = (), **more: object) -> Label:
+    """Give the open label of an outage, due *seconds* after the start."""
+    time_us = START_US + int(seconds * SECOND_US)
+    given = {"onset_us": time_us, "lost": lost} | more
+    return Label(name, who, "i", "network", "outage", "", time_us, **given)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from fleet.data import (
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.packed import Packer
 from fleet.encode.program import MachineText, Real, SensorText
-from fleet.encode.varint import byte_table, lengths, varint, words
+from fleet.encode.varint import COUNTED, byte_table, lengths, numbers, varint
 from tests.encode.blocks import columns
 
 START_US = 1_772_431_200_000_000
@@ -159,11 +159,17 @@ def test_columns_of_varints_are_the_varints_of_their_values(values: list[int]) -
     assert lengths(column).tolist() == length.tolist()
 
 
-@given(st.integers(0, 2**27 - 1))
-def test_words_of_four_and_eight_bytes_are_the_same_varints(value: int) -> None:
-    column = np.array([value], np.int64)
-    size = int(lengths(column)[0])
+@given(
+    first=st.lists(st.integers(0, 2**17), min_size=1, max_size=30),
+    beyond=st.sampled_from([0, 60, 8_190, COUNTED - 40, 2**20, 2**40]),
+    within=st.lists(st.integers(0, 12), min_size=1, max_size=8, unique=True),
+)
+def test_numbers_that_follow_one_another_are_the_varints_of_each(
+    first: list[int], beyond: int, within: list[int]
+) -> None:
+    ascending = sorted(within)
 
-    narrow, wide = (int(words(column, size, width=width)[0]) for width in (4, 8))
+    words = numbers(np.array(first, np.int64) + beyond, np.array(ascending))
 
-    assert narrow == wide == int.from_bytes(varint(value), "little")
+    expected = [varint(beyond + one + more) for one in first for more in ascending]
+    assert words.tolist() == [int.from_bytes(each, "little") for each in expected]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fleet.data import DAY_US, HOUR_US, MINUTE_US, Floats
-from fleet.sim.hall import KNOT_US, Air, felt, history, read_off
+from fleet.sim.calendar import Calendar, weekly
+from fleet.sim.hall import KNOT_US, WORK_TAU_US, Air, Work, felt, history, read_off, work_of
 from tests.sim.plants import START_US, blocks_of, kind_from, line, logs_of, roster_of
 
 FIRST = START_US // KNOT_US
@@ -56,6 +57,71 @@ def statistics(air: Floats) -> list[float]:
     """Give the variance and the autocorrelation at half, one and two time constants."""
     lags = (TAU_MIN // 2, TAU_MIN, 2 * TAU_MIN)
     return [float(air.var()), *(float(np.corrcoef(air[:-lag], air[lag:])[0, 1]) for lag in lags)]
+
+
+FIVE_DAYS = weekly((0, 1, 2, 3, 4), [(6 * 3600, 14 * 3600), (14 * 3600, 22 * 3600)], [])
+
+
+def test_a_hall_is_cooler_at_weekends_and_by_night_and_swings_less_while_nobody_works() -> None:
+    minutes = np.arange(FIRST, FIRST + 28 * DAY)
+    air = Air(1, "main", 22.0, 3.0, 0.0, 0.0, warmth=3.0, work=Work(FIVE_DAYS)).knots(FIRST, FIRST + 28 * DAY)
+    hour, day = (minutes % DAY) / 60, (minutes // DAY + 3) % 7
+
+    def swing(days: list[int]) -> float:
+        return float(np.mean([np.ptp(air[(minutes // DAY - FIRST // DAY == each)]) for each in days]))
+
+    sunday, wednesday = (float(air[(day == each) & (hour >= 14) & (hour < 16)].mean()) for each in (6, 2))
+    assert 2.0 < wednesday - sunday < 6.0
+    assert air[(day == 6) & (hour < 4)].mean() < air[(day == 2) & (hour < 4)].mean() - 0.2
+    assert swing([5 + 1, 12 + 1, 19 + 1]) < 0.7 * swing([1, 2, 3, 8, 9, 10])
+    assert np.abs(np.diff(air)).max() < 0.05, "work begins at once, a hall warms up over hours"
+    assert air.mean() == pytest.approx(22.0, abs=0.3)
+
+
+def test_the_warmth_of_work_is_the_first_order_answer_to_the_shifts() -> None:
+    minutes = np.arange(FIRST - 14 * DAY, FIRST + 7 * DAY)
+    on = np.array([FIVE_DAYS.at(minute * KNOT_US)[0] for minute in minutes.tolist()], float)
+
+    stepped, value = np.empty(len(minutes)), 0.0
+    for place, each in enumerate(on.tolist()):
+        stepped[place] = value
+        value = each + (value - each) * np.exp(-KNOT_US / WORK_TAU_US)
+
+    assert Work(FIVE_DAYS).at(minutes * KNOT_US)[14 * DAY :] == pytest.approx(stepped[14 * DAY :], abs=1e-9)
+    assert Work(FIVE_DAYS).mean == pytest.approx(on[14 * DAY :].mean())
+
+
+def test_a_hall_that_never_rests_has_no_warmth_of_work_and_one_that_always_does_none_either() -> None:
+    never = weekly((), [(0, 3600)], [])
+
+    assert work_of(Calendar()) is None
+    assert np.array_equal(Work(never).at(np.arange(FIRST, FIRST + DAY) * KNOT_US), np.zeros(DAY))
+
+
+def test_air_at_work_does_not_depend_on_where_it_is_cut() -> None:
+    air = Air(5, "main", 22.0, 3.0, 6.0, 0.5, warmth=3.0, work=Work(FIVE_DAYS))
+
+    whole = air.knots(FIRST, FIRST + 10_000)
+
+    assert np.array_equal(whole, np.concatenate([air.knots(FIRST, FIRST + 17), air.knots(FIRST + 17, FIRST + 10_000)]))
+
+
+def test_one_more_machine_changes_nothing_of_the_air_and_a_halls_own_shifts_do() -> None:
+    station, kinds = {"kind": "thermometer"}, {"thermometer": kind_from(THERMOMETER)}
+    shift = {"hours": ["06:00-14:00"]}
+
+    def read(lines: list[dict[str, object]], **more: object) -> Floats:
+        logs = logs_of(blocks_of(roster_of(*lines, kinds=kinds, **more), 12 * 3600))
+        return logs["a-thermometer-001"].value
+
+    alone = read([line("a", station)], shifts=shift)
+    beside = read([line("a", station), line("b", {"kind": "rig", "count": 3}, shifts={"days": ["sun"]})], shifts=shift)
+    always = read([line("a", station)])
+    own = read([line("a", station)], halls=[{"name": "main", "shifts": shift}])
+
+    assert np.array_equal(alone, beside)
+    assert np.array_equal(alone, own)
+    assert np.abs(alone - always).max() > 1
 
 
 def test_air_changes_by_little_from_minute_to_minute() -> None:

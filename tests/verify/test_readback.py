@@ -172,7 +172,7 @@ async def test_a_file_and_those_beside_it_are_proven(file: Path) -> None:
 
     assert verdict.proven, verdict.lines()
     assert (verdict.digests, verdict.scenario) == ("equal", "equal")
-    assert set(verdict.streams) == {"readings", "events"}
+    assert set(verdict.streams) == {"readings", "events", "labels"}
 
 
 async def test_a_file_that_was_cut_off_is_not_proven(file: Path) -> None:
