@@ -35,14 +35,14 @@ from fleet.sim.calendar import Calendar
 from fleet.sim.changes import CAUSES, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
-from fleet.sim.hall import KNOT_US, Air, dew_point, felt, history, work_of
+from fleet.sim.hall import KNOT_US, Air, AirOver, dew_point, felt, history, work_of
 from fleet.sim.lags import lag_rests
 from fleet.sim.lines import calendar_of, lines_of, policy_of, product_names
 from fleet.sim.nodes import rests, turns_of
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.reporting import Reported, nothing_reported
 from fleet.sim.supply import Supply, width_of
-from fleet.sim.tiles import AirOver, Cut, scans_of
+from fleet.sim.tiles import Cut, scans_of
 
 BLOCK_READINGS = 2_000_000
 """How many readings a block has: enough to spread the cost of calls, few enough to stay in the cache."""

@@ -42,6 +42,7 @@ class Graph:
 
     tau_us: float  # their own time constant
     sensors: tuple[int, ...]  # places in the group
+    shown: tuple[str, ...]  # the signal that each of them sees
     nodes: tuple[int, ...]
     signals: tuple[str, ...]
     needed: frozenset[str]  # everything by name that goes into them
@@ -294,7 +295,8 @@ def part_for(kind: Kind, wanted: set[str]) -> tuple[list[str], set[str]]:
 
 def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, ...], lags: list[Lag]) -> Graph:
     """Find the part of the kind's graph that the sensors at *places* of *names*, which lag alike, need."""
-    signals, needed = part_for(kind, {kind.sensors[names[place]].signal for place in places})
+    shown = tuple(kind.sensors[names[place]].signal for place in places)
+    signals, needed = part_for(kind, set(shown))
     used = tuple(
         place for place, node in enumerate(nodes) if not needed.isdisjoint({node.name, f"{RISING}{node.name}"})
     )
@@ -306,7 +308,7 @@ def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, .
         found = {lag.node.name: len(lags) + number for number, lag in enumerate(own)}
         lags += own
     felt = {f"{FELT}{name}": node.tau * SECOND_US for name, node in kind.nodes.items() if f"{FELT}{name}" in needed}
-    return Graph(tau_us, tuple(places), used, tuple(signals), frozenset(needed), found, felt)
+    return Graph(tau_us, tuple(places), shown, used, tuple(signals), frozenset(needed), found, felt)
 
 
 def law_inputs(kind: Kind, signal: str) -> tuple[str, Mapping[str, str | float]]:

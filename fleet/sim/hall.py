@@ -6,6 +6,8 @@ It knows the hall's shifts and not its machines, so one more of them changes the
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -174,3 +176,35 @@ def between(knots: Floats, place: Ints, part: Floats) -> Floats:
     """Interpolate *knots*, the share *part* of the way from *place* to the next."""
     low = knots.take(place)
     return np.asarray(low + (knots.take(place + 1) - low) * part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AirOver:
+    """The air of every hall at whole minutes from *first* on: temperature and dew point; (halls, minutes).
+
+    *dew* is empty where no machine feels it. *felt* is the temperature as slow nodes feel it, by their time constant.
+    """
+
+    knots: Floats
+    first: int
+    dew: Floats
+    felt: Mapping[float, Floats]
+
+    def at(self, hall: Ints, time_us: Ints) -> Floats:
+        """Give the air temperature of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
+        return self._read(self.knots, hall, time_us)
+
+    def dew_point(self, hall: Ints, time_us: Ints) -> Floats:
+        """Give the dew point of each machine's *hall* (machines,) at *time_us* (machines, scans), degC."""
+        return self._read(self.dew, hall, time_us)
+
+    def felt_at(self, taus_us: Mapping[str, float], hall: Ints, time_us: Ints) -> dict[str, Floats]:
+        """Give the air as nodes of *taus_us* feel it, by the same names, as *at* does."""
+        if not taus_us:
+            return {}
+        minute, part = minutes_of(time_us)
+        place = minute - (self.first - hall[:, None] * self.knots.shape[1])
+        return {name: between(self.felt[tau_us].ravel(), place, part) for name, tau_us in taus_us.items()}
+
+    def _read(self, knots: Floats, hall: Ints, time_us: Ints) -> Floats:
+        return read_off(knots.ravel(), self.first - hall[:, None] * knots.shape[1], time_us)

@@ -9,7 +9,6 @@ computed for all machines in turns (everyone's first change, then everyone's sec
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -67,39 +66,53 @@ class Cycle:
     part_stream: Words
 
 
+Errors = Callable[[Floats], Floats]
+"""How late cycles begin, in periods, by their numbers."""
+
+
 def phases(time_us: Ints, start_us: Ints, period_us: Ints, done: Ints, cycle: Cycle, stream: Words) -> Ints:
     """Find the table place (0 to PHASES - 1) of each instant in its cycle; all arguments broadcast.
 
     Cycle k begins at ``start + k T + e_k``, e_k addressed by (machine, part number), |e_k| < T / 8.
+    """
+    return _phases((time_us - start_us) / period_us, lambda number: _errors(number, done, cycle, stream))
+
+
+def phases_between(rows: Ints, place: Ints, time_us: Ints, limits_us: tuple[Ints, Ints], cycle: Cycle) -> Ints:
+    """Find the phases at *time_us* (machines, scans), where *place* says which of the spans *rows* is in force.
+
+    *limits_us* are the first and the last instant of each span. Many instants share a cycle, so how late they begin
+    is drawn for each cycle of a span and looked up.
+    """
+    start, period, done = (rows[:, column] for column in (row.START, row.PERIOD, row.DONE))
+    stream = cycle.stream[rows[:, row.MACHINE]]
+    at = (time_us - start[place]) / period[place]
+    first, last = (np.rint((limit_us - start) / period) for limit_us in limits_us)
+    first -= 1.0
+    count = int((last - first).max()) + 2
+    if count * len(rows) >= at.size:
+        return _phases(at, lambda number: _errors(number, done[place], cycle, stream[place]))
+    drawn = _errors(first[:, None] + np.arange(count), done[:, None], cycle, stream[:, None]).ravel()
+    shift = (np.arange(len(rows)) * count - first)[place]
+    return _phases(at, lambda number: np.asarray(drawn.take((number + shift).astype(np.int64))))
+
+
+def _phases(at: Floats, errors: Errors) -> Ints:
+    """Find the table places of instants *at* so many periods; *errors* are asked for near them.
+
     Only the nearest nominal beginning and the one on the other side of the instant matter.
     """
-    at = (time_us - start_us) / period_us
     nearest = np.rint(at)
-    errors: Callable[[Floats], Floats] = functools.partial(_errors, done=done, cycle=cycle, stream=stream)
-    if at.ndim == 2 and start_us.shape[1] == 1:  # a row is one machine, in one cycle after the other
-        first, last = nearest[:, :1] - 1.0, nearest[:, -1:] + 1.0
-        cycles = int((last - first).max()) + 1
-        if cycles < at.shape[1]:  # many instants share a cycle
-            errors = _tabulated(errors, first, cycles)
     begin = nearest + errors(nearest)
     past = at - begin
-    other = nearest + np.where(past >= 0.0, 1.0, -1.0)
-    width = np.abs(other + errors(other) - begin)
-    phase = past / width
-    phase += phase < 0.0
-    return np.minimum((phase * PHASES).astype(np.int64), PHASES - 1)
-
-
-def _tabulated(errors: Callable[[Floats], Floats], first: Floats, cycles: int) -> Callable[[Floats], Floats]:
-    """Draw the *errors* of so many *cycles* from each row's *first* on (rows, 1), to be looked up by number."""
-    table = errors(first + np.arange(cycles)).ravel()
-    shift = np.arange(len(first))[:, None] * cycles - first
-
-    def look_up(number: Floats) -> Floats:
-        found: Floats = table[(number + shift).astype(np.int64)]
-        return found
-
-    return look_up
+    other = nearest + np.copysign(1.0, past)
+    width = errors(other)
+    width += other
+    width -= begin
+    past /= np.abs(width, out=width)
+    past += past < 0.0
+    past *= PHASES
+    return np.minimum(past.astype(np.int64), PHASES - 1)
 
 
 def cycles(

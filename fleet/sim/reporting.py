@@ -62,13 +62,13 @@ def policy_of(sensors: Mapping[str, Sensor], begin: int) -> Policy | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rectangle:
-    """The readings of a rate group's sensors, (sensors, machines, ordinals from *first* on).
+    """The readings of a rate group's sensors, (sensors, machines, ordinals from its *first* (machines,) on).
 
     *due* (machines, ordinals) says which are in the block: those of a machine follow one another. *shift* (machines,)
     moves its windows.
     """
 
-    first: int
+    first: Ints
     shift: Ints
     due: Bools
     value: Floats

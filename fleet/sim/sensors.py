@@ -8,7 +8,7 @@ All sensors of a rate group go through it at once, as (sensors, machines, ordina
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,16 +104,18 @@ def _is_noisy(flaws: Flaws) -> bool:
 
 
 def report(
-    chain: Chain, machines: slice, truth: Floats, air: Floats, first: int, time_us: Ints, *, out: Floats
+    chain: Chain, machines: slice, truth: Floats, air: Floats | None, first: Ints, time_us: Ints, *, out: Floats
 ) -> Bytes:
-    """Turn *truth* (sensors, machines, ordinals from *first* on) into readings, put into *out*; gives their quality.
+    """Turn *truth* (sensors, machines, ordinals) into readings, put into *out*; gives their quality.
 
-    *air* and *time_us* are (machines, ordinals); *out* has the shape of *truth*, and may be it. Sensor by sensor, so
-    that what is added up stays close to the processor.
+    Ordinals count from *first* (machines,) on, which differ by 1 at most. *air* and *time_us* are (machines, ordinals);
+    *air* may be missing where nobody feels it. *out* has the shape of *truth*, and may be it. Sensor by sensor, so that
+    what is added up stays close to the processor.
     """
-    stop = first + truth.shape[2]
-    noises = iter(white(chain.white_streams[:, machines], first, stop))
-    slow_noises = iter(flicker(tuple(stream[:, machines] for stream in chain.flicker_streams), first, stop))
+    count = truth.shape[2]
+    noises = _by_ordinal(lambda *span: white(chain.white_streams[:, machines], *span), first, count)
+    octaves = tuple(stream[:, machines] for stream in chain.flicker_streams)
+    slow_noises = _by_ordinal(lambda *span: flicker(octaves, *span), first, count)
     drifts = [(drift.rows.tolist(), drift.at(machines, time_us)) for drift in chain.drifts]
     quality = np.zeros(truth.shape, np.uint8)
     value, scratch = np.empty(time_us.shape), np.empty(time_us.shape)
@@ -123,6 +125,7 @@ def report(
         if sensor.offset is not None:
             value += sensor.offset[machines, None]
         if sensor.temperature:
+            assert air is not None, "the air is there where it is felt"
             value += sensor.temperature * (air - REFERENCE_AIR)
         if _is_noisy(sensor):
             value += _scatter(sensor, seen, next(noises), out=scratch)
@@ -137,6 +140,16 @@ def report(
             quality[place] = _clip(value, sensor, scratch)
         quantise(value, sensor.step, sensor.per_unit, out=out[place])
     return quality
+
+
+def _by_ordinal(draw: Callable[[int, int], Singles], first: Ints, count: int) -> Iterator[Singles]:
+    """Draw *count* ordinals from each machine's *first* on, sensor by sensor."""
+    start = int(first.min())
+    later = (first > start)[:, None]
+    if not later.any():
+        return iter(draw(start, start + count))
+    drawn = draw(start, start + count + 1)
+    return iter(np.where(later, drawn[..., 1:], drawn[..., :-1]))
 
 
 def _scatter(sensor: Flaws, seen: Floats, noise: Singles, *, out: Floats) -> Floats:

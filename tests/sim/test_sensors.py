@@ -28,7 +28,7 @@ def reported(of: Chain, truth: float, *, air: float = REFERENCE_AIR, count: int 
     sensors = len(of.sensors)
     level = np.full((sensors, MACHINES, count), truth)
     time_us = np.broadcast_to(START_US + np.arange(first, first + count) * 1_000_000, (MACHINES, count))
-    report(of, slice(0, MACHINES), level, np.full((MACHINES, count), air), first, time_us, out=level)
+    report(of, slice(0, MACHINES), level, np.full((MACHINES, count), air), np.full(MACHINES, first), time_us, out=level)
     return level
 
 
@@ -62,7 +62,7 @@ def test_every_reading_of_a_shipped_kind_is_a_whole_number_of_steps(kind: str) -
 def qualities(of: Chain, truth: float) -> tuple[Floats, Bytes]:
     level = np.full((1, MACHINES, 200), truth)
     time_us = np.full((MACHINES, 200), START_US)
-    quality = report(of, slice(0, MACHINES), level, np.full((MACHINES, 200), REFERENCE_AIR), 0, time_us, out=level)
+    quality = report(of, slice(0, MACHINES), level, None, np.zeros(MACHINES, np.int64), time_us, out=level)
     return level, quality
 
 
