@@ -9,7 +9,7 @@ import numpy as np
 
 from fleet.data import Floats, Ints
 from fleet.errors import Problem, RequestError, ScenarioError
-from fleet.fit.table import Column, Table
+from fleet.fit.table import DISORDERED, TWICE, Column, Table
 from fleet.scenario.kind import Kind, Sensor
 from fleet.scenario.quantities import UNITS
 from fleet.scenario.wording import did_you_mean, shortened
@@ -72,22 +72,31 @@ def records_of(table: Table, kind: Kind, renamed: Mapping[str, str]) -> Records:
     for (machine, sensor), column in table.columns.items():
         if (target := known.get(sensor)) is not None:
             by_machine.setdefault(machine, {}).setdefault(target, column)
-    counted = {"twice": 0, "short": 0, "late": 0, "disordered": 0}
+    counted = {TWICE: 0, "short": 0, "late": 0, DISORDERED: 0}
     machines = [
         record
         for machine, columns in sorted(by_machine.items())
         if (record := _record(table.file, machine, kind, columns, counted, remarks)) is not None
     ]
     if not machines:
-        words = f"must have at least {READINGS_MIN} readings of a sensor, none has"
-        raise ScenarioError([Problem(table.file, 0, "", words)])
+        if remarks and not counted["short"]:
+            raise ScenarioError(
+                [Problem(table.file, 0, "", f"{remarks[-1].removeprefix(f'{table.file}: ')}; nothing is left")]
+            )
+        most, name = max((len(set(column.time_us)), sensor) for (_, sensor), column in table.columns.items())
+        words = f"must have a sensor with at least {READINGS_MIN} readings at different times, the most are {most}"
+        raise ScenarioError([Problem(table.file, 0, "", f"{words}, of {shortened(name)}")])
     said = {
-        "twice": "readings that share their scan with another of the same sensor: the last one counts",
+        TWICE: "readings that share their scan with another of the same sensor: the last one counts",
         "short": f"sensors of a machine with fewer than {READINGS_MIN} readings are left out",
         "late": f"readings behind the first {SCANS_MAX:,} scans of their machine are not fitted",
-        "disordered": "readings stood out of order and were put in order",
+        DISORDERED: "readings stood out of order and were put in order",
     }
-    remarks += [f"{table.file}: {count:,} {said[what]}" for what, count in counted.items() if count]
+    remarks += [
+        str(Problem(table.file, table.first.get(what, 0), "", f"{count:,} {said[what]}"))
+        for what, count in counted.items()
+        if count
+    ]
     return Records(tuple(machines), tuple(remarks))
 
 
@@ -117,7 +126,7 @@ def _record(
             continue
         time_us = np.array(column.time_us, np.int64)
         value = np.array(column.value, np.float64) * factor
-        if len(value) < READINGS_MIN:
+        if len(np.unique(time_us)) < READINGS_MIN:
             counted["short"] += 1
             continue
         if sensor != AIR and _is_stuck(kind.sensors[sensor], value):
@@ -126,7 +135,7 @@ def _record(
             continue
         back = int((np.diff(time_us) < 0).sum())
         if back:
-            counted["disordered"] += back
+            counted[DISORDERED] += back
             order = np.argsort(time_us, kind="stable")
             time_us, value = time_us[order], value[order]
         times[sensor] = (time_us, value)
@@ -185,7 +194,7 @@ def _on_grid(time_us: Ints, value: Floats, start_us: int, step_s: float, scans: 
     inside = place < scans
     counted["late"] += int((~inside).sum())
     place, value = place[inside], value[inside]
-    counted["twice"] += len(place) - len(np.unique(place))
+    counted[TWICE] += len(place) - len(np.unique(place))
     row = np.full(scans, np.nan)
     row[place] = value
     return row

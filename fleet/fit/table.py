@@ -39,6 +39,10 @@ ROWS_MAX = 50_000_000
 """Rows that are read of a file; no more fit the memory of a small computer."""
 
 FIELD_MAX = 1 << 17
+VALUE_MAX = 1e12
+"""No sensor reads more, in any unit."""
+
+DISORDERED, TWICE = "disordered", "twice"
 ALONE = "machine-1"
 """What the machine of a file without a column of machines is called."""
 
@@ -75,6 +79,7 @@ class Table:
     columns: dict[tuple[str, str], Column] = field(default_factory=dict)
     left: dict[str, Left] = field(default_factory=dict)
     zoneless: bool = False  # whether times without a zone were taken as UTC
+    first: dict[str, int] = field(default_factory=dict)  # the line of the first reading out of order, and twice
 
     def leave(self, kind: str, line: int, text: str) -> None:
         """Count a reading as left out for the reason *kind*; the first one's *line* and *text* are kept."""
@@ -106,18 +111,34 @@ def read_table(file: Path, mapping: Mapping[str, str]) -> Table:
         if role not in ROLES:
             raise _refused("--map", 0, f"unknown role '{shortened(role)}'{did_you_mean(role, REQUIRED)}")
     try:
-        with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
             table = Table(name)
             rows = _json_rows(stream, table) if file.suffix in (".jsonl", ".json") else _csv_rows(stream, table)
             _take(rows, table, mapping)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError):
-            raise _refused(name, 0, f"cannot be read: {error.strerror}") from None
-        raise
+    except OSError as error:
+        raise _refused(name, 0, f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise _refused(name, *_not_utf8(file)) from None
     if not table.columns:
-        why = "; ".join(table.remarks()[:3])
-        raise ScenarioError([Problem(name, 0, "", f"must have readings, has none{': ' + why if why else ''}")])
+        left = min(table.left.values(), key=lambda each: each.line, default=None)
+        if left is None:
+            raise _refused(name, 1, "must have readings below the names of its columns, has none")
+        raise _refused(name, left.line, f"{left.text}; {left.rows:,} left out like this, and no reading is left")
     return table
+
+
+def _not_utf8(file: Path) -> tuple[int, str]:
+    """Find the first line of *file* that is no UTF-8 text, and say what must hold."""
+    way_out = "save the file as UTF-8"
+    with file.open("rb") as stream:
+        for line, content in enumerate(stream, start=1):
+            if line == 1 and content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                return line, f"must be UTF-8 text, is UTF-16; {way_out}"
+            try:
+                content.decode()
+            except UnicodeDecodeError as error:
+                return line, f"must be UTF-8 text, byte 0x{content[error.start]:02x} is not; {way_out}"
+    return 0, f"must be UTF-8 text; {way_out}"
 
 
 def _refused(file: str, line: int, text: str) -> ScenarioError:
@@ -235,8 +256,7 @@ def _long(rows: Iterator[Row], table: Table, header: Sequence[str], place: Mappi
         column = columns.get(key)
         if column is None:
             column = columns[key] = Column(cells[at_units].strip() if 0 <= at_units < len(cells) else "")
-        column.time_us.append(time_us)
-        column.value.append(value)
+        _put(table, column, line, time_us, value)
 
 
 def _wide(rows: Iterator[Row], table: Table, header: Sequence[str], place: Mapping[str, int]) -> None:
@@ -257,8 +277,15 @@ def _wide(rows: Iterator[Row], table: Table, header: Sequence[str], place: Mappi
             value = _number_of(table, line, cells[at])
             if value is not None:
                 column = table.columns.setdefault((machine, name), Column(""))
-                column.time_us.append(time_us)
-                column.value.append(value)
+                _put(table, column, line, time_us, value)
+
+
+def _put(table: Table, column: Column, line: int, time_us: int, value: float) -> None:
+    """Add a reading to its column; the first that does not come after the one before it is remembered."""
+    if column.time_us and time_us <= column.time_us[-1]:
+        table.first.setdefault(DISORDERED if time_us < column.time_us[-1] else TWICE, line)
+    column.time_us.append(time_us)
+    column.value.append(value)
 
 
 def _counted(table: Table) -> bool:
@@ -286,8 +313,11 @@ def _number_of(table: Table, line: int, text: str) -> float | None:
         if math.isnan(value):
             table.leave("text", line, f"must have a number as its value, got {shown(stripped)}")
             return None
-    if math.isfinite(value):
+    if abs(value) <= VALUE_MAX:
         return value
+    if math.isfinite(value):
+        table.leave("huge", line, f"must have a value of at most {VALUE_MAX:g}, got {shown(text.strip())}")
+        return None
     table.leave("missing", line, "has no value")
     return None
 

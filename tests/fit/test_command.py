@@ -62,3 +62,65 @@ def test_what_cannot_be_fitted_is_said_in_one_line(tmp_path: Path, words: list[s
     assert ended.code == 2
     assert ended.lines == [says]
     assert not (tmp_path / "part.yaml").exists()
+
+
+ROWS = "".join(f"{1772431200 + number},a,current,{20 + number % 7}\n" for number in range(80))
+HEAD = "time,machine,sensor,value\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", ":1: must begin with a line that names the columns, is empty"),
+        (HEAD.encode(), ":1: must have readings below the names of its columns, has none"),
+        (b"time\n1\n2\n", ":1: must have a column of times and one of values, has one column: 'time'"),
+        (
+            (HEAD + ROWS.replace("a,", "m\u00fcller,")).encode("latin-1"),
+            ":2: must be UTF-8 text, byte 0xfc is not; save the file as UTF-8",
+        ),
+        ((HEAD + ROWS).encode("utf-16"), ":1: must be UTF-8 text, is UTF-16; save the file as UTF-8"),
+        (
+            (HEAD + "1772431200,a,current,x\n" * 70).encode(),
+            ":2: must have a number as its value, got 'x'; 70 left out like this, and no reading is left",
+        ),
+        (
+            (HEAD + "1772431200,a,current,1e300\n" * 70).encode(),
+            ":2: must have a value of at most 1e+12, got '1e300'; 70 left out like this, and no reading is left",
+        ),
+        (
+            (HEAD + "".join(ROWS.splitlines(keepends=True)[:2])).encode(),
+            ": must have a sensor with at least 60 readings at different times, the most are 2, of current",
+        ),
+        (
+            (HEAD + "1772431200,a,current,20\n1772431200,a,current,21\n" * 40).encode(),
+            ": must have a sensor with at least 60 readings at different times, the most are 1, of current",
+        ),
+        (
+            (HEAD + "".join(f"{1772431200 + number},a,current,20\n" for number in range(80))).encode(),
+            ": a: current is 20 throughout, which no such sensor is for so long: left out as stuck; nothing is left",
+        ),
+    ],
+)
+def test_a_file_that_holds_no_readings_is_one_located_line(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+
+    ended = fleet("fit", "x.csv", "--kind", "pump", "--out", "part.yaml", cwd=tmp_path)
+
+    assert ended.code == 2
+    assert ended.lines == [f"x.csv{says}"]
+    assert not (tmp_path / "part.yaml").exists()
+
+
+def test_readings_out_of_order_twice_and_with_gaps_are_put_right_and_told_with_a_line(tmp_path: Path) -> None:
+    rows = ROWS.splitlines(keepends=True)
+    rows[40:44] = [rows[43], rows[42], rows[42], *rows[40:42]]
+    del rows[50:60]
+    (tmp_path / "x.csv").write_text(HEAD + "".join(rows))
+
+    ended = fleet("fit", "x.csv", "--kind", "pump", "--out", "part.yaml", cwd=tmp_path)
+
+    assert ended.code == 0, ended.err
+    assert ended.lines[:2] == [
+        "x.csv:44: 1 readings that share their scan with another of the same sensor: the last one counts",
+        "x.csv:43: 2 readings stood out of order and were put in order",
+    ]

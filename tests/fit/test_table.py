@@ -93,8 +93,11 @@ def test_every_class_of_bad_rows_is_said_once_with_its_first_line_and_counted(tm
             "time,sensor,x\n1,flow,2\n",
             ":1: has a column of sensors and none of values; say which with --map value=COLUMN",
         ),
-        (HEAD + "1772431200,a,flow,much\n", ": must have readings, has none"),
-        (HEAD, ": must have readings, has none"),
+        (
+            HEAD + "1772431200,a,flow,much\n",
+            ":2: must have a number as its value, got 'much'; 1 left out like this, and no reading is left",
+        ),
+        (HEAD, ":1: must have readings below the names of its columns, has none"),
     ],
 )
 def test_a_file_that_is_no_table_of_readings_is_refused_with_its_line(tmp_path: Path, text: str, says: str) -> None:
@@ -155,5 +158,5 @@ def test_gaps_disorder_and_readings_of_one_scan_are_counted(tmp_path: Path) -> N
     assert record.value.shape == (1, 301)
     assert [remark.removeprefix(table.file) for remark in found.remarks] == [
         ": 2 readings that share their scan with another of the same sensor: the last one counts",
-        ": 2 readings stood out of order and were put in order",
+        ":92: 2 readings stood out of order and were put in order",
     ]
