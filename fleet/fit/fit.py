@@ -11,10 +11,14 @@ import numpy as np
 
 from fleet.data import Floats
 from fleet.fit.decode import Decoded, decode
-from fleet.fit.estimate import Fit, Problem, executing, fitted, lags_of, parameters_of, ripple_of, set_up, solve
+from fleet.fit.estimate import Fit, executing, fitted, parameters_of, solve
 from fleet.fit.graph import drawn_parameters, healthy
+from fleet.fit.lags import lags_of
 from fleet.fit.noise import Noise, noise_of
+from fleet.fit.problem import Problem
 from fleet.fit.records import Record, Records, records_of, steps_of
+from fleet.fit.ripple import ripples_of
+from fleet.fit.setup import set_up
 from fleet.fit.table import read_table
 from fleet.scenario.kind import Kind
 
@@ -97,7 +101,7 @@ def _machine(kind: Kind, record: Record) -> Fit:
         begin = {(u.role, u.name): float(value) for u, value in zip(problem.unknowns, x, strict=True)}
         problem.unknowns = [*problem.unknowns, *lags]
         x, sd = solve(problem, begin)
-    if ripple := ripple_of(problem, x):
+    if ripple := ripples_of(problem, x):
         begin = {(u.role, u.name): float(value) for u, value in zip(problem.unknowns, x, strict=True)}
         x, sd = solve(problem, begin | ripple)
     return fitted(problem, x, sd)

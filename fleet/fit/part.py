@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleet.fit.findings import Findings
 from fleet.fit.fit import Fitted
+from fleet.fit.found import Findings
 
 SEED = 1
 

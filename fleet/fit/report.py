@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleet.fit.findings import Findings
 from fleet.fit.fit import Fitted
+from fleet.fit.found import Findings
 
 HEADS = ("", "the kind's", "fitted", "how sure")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from fleet.fit.findings import Findings, findings_of
+from fleet.fit.findings import findings_of
 from fleet.fit.fit import Fitted, fit_records
+from fleet.fit.found import Findings
 from fleet.fit.records import records_of
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named
+from fleet.scenario.load import kinds_for
+from fleet.scenario.roster import expand
 from fleet.scenario.settings import with_settings
+from fleet.sim.cohorts import models
 from fleet.sim.laws import LAW_INPUTS
-from tests.fit.readings import drawn_means, scenario_of, table_of
+from tests.fit.readings import START_US, drawn_means, scenario_of, table_of
 
 WITHIN = 0.15
 
@@ -109,3 +114,36 @@ def test_what_no_sensor_in_the_file_shows_is_listed_and_kept() -> None:
     assert why["flow"] == "not in the file: the kind's own sensor is kept"
     assert why["motor_rise"] == "shows only in motor_temperature: not in the file, or not understood"
     assert "motor_rise" not in findings.settings
+
+
+def test_both_controllers_ripples_of_an_oven_are_found_again() -> None:
+    changed = "second_ripple: 1.4 K, second_period: 92 s, ripple_size: 1.2 K, ripple_period: 130 s"
+    _, findings = fitted("oven", changed, seed=6)
+
+    drawn = drawn_means(scenario_of("oven", changed, count=1), seed=6)
+    found = found_kind("oven", findings).parameters
+    for name in ("second_ripple", "second_period", "ripple_size", "ripple_period"):
+        assert found[name].value.value == pytest.approx(drawn[name], rel=WITHIN), name
+    why = {each.name: each.why for each in findings.unknowable}
+    assert why["ripple_start"] == "where in its ripple a control is at the first reading says nothing of another start"
+
+
+def test_what_is_true_lies_within_the_widths() -> None:
+    # Of 4 machines by themselves; the widths are one sigma, so that hardly one in a hundred is beyond three of them.
+    scenario = scenario_of("pump", "motor_warmth: {tau: 60 min}", count=4)
+    found, _ = fitted("pump", "motor_warmth: {tau: 60 min}", seed=21, hours=3.0, count=4)
+
+    kind = kind_named("pump")
+    roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
+    (model,) = models(roster, seed=21, start_us=START_US, keep=np.arange(4))
+    off = []
+    for place, machine in enumerate(found.fits):
+        for unknown, mean, width in zip(machine.unknowns, machine.mean, machine.sd, strict=True):
+            if unknown.role == "parameter" and width < 0.16:
+                true = np.log(model.parameters[unknown.name][place] / kind.parameters[unknown.name].value.value)
+                off.append((mean - true) / width)
+            elif unknown.role == "tau" and width < 0.16:
+                off.append((mean - np.log(60 / 40)) / width)
+    assert len(off) > 25
+    assert np.mean(np.abs(off) < 1.96) > 0.88
+    assert np.mean(np.abs(off) < 3.0) > 0.97
