@@ -1,4 +1,4 @@
-"""The readings above what the fitted part makes: every sensor of one machine twice, at the same scale."""
+"""The readings above what the fitted machine shows doing the same: every sensor of one machine twice, at one scale."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from fleet.data import MINUTE_US, SECOND_US, Bools, Floats, Ints
 from fleet.errors import RequestError
 from fleet.fit.fit import Fitted
+from fleet.fit.replayed import replayed
 from fleet.fit.simulated import simulated
 from fleet.picture.axes import WIDE, Sheet, date_words, days, headline_height, time_axis
 from fleet.picture.library import as_png, as_svg, our_settings, see_that_it_is_there
@@ -49,19 +50,23 @@ def check_picture(out: Path) -> None:
 
 
 def draw(fitted: Fitted, part: str, out: Path, *, folder: str) -> None:
-    """Draw the machine with most readings and the first of *part*, simulated over the same span, into *out*."""
+    """Draw the machine with most readings, and what is fitted to it doing what it was found to do, into *out*.
+
+    A sensor whose signal the kind's laws do not give is that of the first machine of *part*, simulated over the same
+    span.
+    """
     found = max(fitted.fits, key=lambda fit: int(np.isfinite(fit.record.value).sum()))
     record = found.record
     scans = record.value.shape[1]
     start_us = record.start_us
     stop_us = start_us + round(scans * record.step_s * SECOND_US)
-    made = {
-        name: Curve(*columns)
-        for name, columns in simulated(
-            part, start_us=start_us, stop_us=stop_us, sensors=record.sensors, folder=folder
-        ).items()
-    }
     time_us = start_us + np.rint(record.time_s * SECOND_US).astype(np.int64)
+    again = {name: replayed(fitted, found, name) for name in record.sensors}
+    made = {name: Curve(time_us[columns[0]], columns[1]) for name, columns in again.items() if columns is not None}
+    others = [name for name in record.sensors if name not in made]
+    if others:
+        columns_of = simulated(part, start_us=start_us, stop_us=stop_us, sensors=others, folder=folder)
+        made |= {name: Curve(*columns) for name, columns in columns_of.items()}
     close_us = round(max(CLOSE_CYCLES * found.decoded.period_s, 0 if found.decoded.period_s else CLOSE_S) * SECOND_US)
     close_us = min(max(close_us, MINUTE_US), stop_us - start_us)
     from_us = start_us + _fullest(
@@ -79,6 +84,7 @@ def draw(fitted: Fitted, part: str, out: Path, *, folder: str) -> None:
                 f"{name}, {fitted.kind.sensors[name].units}",
                 (Curve(time_us[known], row[known]), made[name]),
                 ((start_us, stop_us), (from_us, from_us + close_us)),
+                ("read", "simulated" if name in others else "fitted"),
                 last=place == len(record.sensors) - 1,
             )
         data = as_png(sheet.figure) if out.suffix == ".png" else as_svg(sheet.figure).encode()
@@ -89,9 +95,15 @@ def draw(fitted: Fitted, part: str, out: Path, *, folder: str) -> None:
 
 
 def _pair(
-    sheet: Sheet, title: str, curves: tuple[Curve, Curve], spans: tuple[tuple[int, int], tuple[int, int]], *, last: bool
+    sheet: Sheet,
+    title: str,
+    curves: tuple[Curve, Curve],
+    spans: tuple[tuple[int, int], tuple[int, int]],
+    words: tuple[str, str],
+    *,
+    last: bool,
 ) -> None:
-    """Draw one sensor: the whole record left, a part of it right; the readings above, the simulated below."""
+    """Draw one sensor: the whole record left, a part of it right; the readings above, the fitted below."""
     sheet.skip(PAIR)
     sheet.text(sheet.look.left, title, color=INK.day, va="bottom")
     low = min(float(np.quantile(curve.value, 0.0005)) for curve in curves)
@@ -113,7 +125,7 @@ def _pair(
                 axes.tick_params(axis="x", labelbottom=False)
         close.tick_params(axis="y", labelleft=False)
         close.text(
-            1.01, 0.5, ("read", "simulated")[place], transform=close.transAxes, ha="left", va="center", rotation=270,
+            1.01, 0.5, words[place], transform=close.transAxes, ha="left", va="center", rotation=270,
             fontsize=sheet.look.text - 2, color=SOFT.day,
         )  # fmt: skip
         if not place:

@@ -9,6 +9,7 @@ from fleet.fit.findings import findings_of
 from fleet.fit.fit import Fitted, fit_records
 from fleet.fit.found import Findings
 from fleet.fit.records import records_of
+from fleet.fit.replayed import replayed
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named
 from fleet.scenario.load import kinds_for
@@ -126,6 +127,21 @@ def test_both_controllers_ripples_of_an_oven_are_found_again() -> None:
         assert found[name].value.value == pytest.approx(drawn[name], rel=WITHIN), name
     why = {each.name: each.why for each in findings.unknowable}
     assert why["ripple_start"] == "where in its ripple a control is at the first reading says nothing of another start"
+
+
+def test_a_fitted_machine_that_does_the_same_again_shows_what_was_read() -> None:
+    found, _ = fitted("conveyor", "rated_current: 4 A, cycle_time: 30 s", seed=4, hours=1.5)
+
+    (machine,) = found.fits
+    for place, name in enumerate(machine.record.sensors):
+        again = replayed(found, machine, name)
+        assert again is not None
+        scans, value = again
+        read = machine.record.value[place]
+        assert np.array_equal(scans, np.flatnonzero(np.isfinite(read)))
+        assert np.allclose(value / found.steps[name], np.rint(value / found.steps[name]))  # type: ignore[operator]
+        assert np.median(np.abs(value - read[scans])) < 0.12 * (np.ptp(read[scans]) + 1e-9), name
+        assert np.corrcoef(value, read[scans])[0, 1] > 0.8, name
 
 
 def test_what_is_true_lies_within_the_widths() -> None:
