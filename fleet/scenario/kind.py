@@ -119,6 +119,14 @@ def _level(value: object) -> Level:
     return profile
 
 
+def _names(value: object) -> tuple[str, ...]:
+    listed = [value] if isinstance(value, str) else value
+    if isinstance(listed, list | tuple) and listed and all(isinstance(each, str) and each for each in listed):
+        return tuple(listed)
+    raise refused(f"must be a name like 'vibration', or a list of names, got {shown(value)}")
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Plain = Annotated[float, BeforeValidator(number())]
 PlainOrZero = Annotated[float, BeforeValidator(number(least=0))]
 Positive = Annotated[float, BeforeValidator(number(above=0))]
@@ -285,15 +293,6 @@ class Sensor(Model):
     """How often one is reported nevertheless."""
 
 
-class Heating(Model):
-    """What must be hot before the machine works: until then it is idle. Before a shift it is switched on in time."""
-
-    node: str
-    """The slow node that must have warmed up; its drive is one level in execute and idle."""
-    within: Share = 0.03
-    """How far below its level in execute it may be, as a share of that."""
-
-
 class Door(Model):
     """Openings of a door: one in each stretch of *every* inside *hours*, at any time of it, lognormal lengths."""
 
@@ -329,6 +328,8 @@ class Kind(Model):
     setpoint: Setpoint | None = None
     micro_stop: MicroStop | None = None
     wear: dict[Term, Wear] = Field(default_factory=dict)
+    faults: dict[Term, dict[Term, Names]] = Field(default_factory=dict)
+    """Scripted machine faults it can have: what each role of the fault is here, a drive, node, signal or parameter."""
     drives: dict[Term, Drive] = Field(default_factory=dict)
     nodes: dict[Term, Node] = Field(default_factory=dict)
     signals: dict[Term, Signal] = Field(default_factory=dict)
@@ -337,7 +338,6 @@ class Kind(Model):
     clock_error: DurationOrZero = 0.02
     sync_every: Duration = 600.0
     door: Door | None = None
-    heating: Heating | None = None
     receiver: Receiver | None = None
     meter: Metered | None = None
     """``line``: it measures what the machines of its line take; ``level`` is that as a share of all they can."""

@@ -22,6 +22,8 @@ from fleet.scenario.model import SEED_MAX, Scenario
 from fleet.scenario.own import own_records
 from fleet.scenario.problems import in_order, validated
 from fleet.scenario.quantities import DURATION, YEARS_MAX, bounded
+from fleet.scenario.roster import expand
+from fleet.scenario.scripts import Fault
 from fleet.scenario.wording import shortened, unknown
 
 SUFFIXES = (".yaml", ".yml")
@@ -60,7 +62,19 @@ def check(document: Document, *, folder: str = "", laws: Laws | None = None) -> 
     if scenario is None or problems or of_kinds:
         raise ScenarioError([*in_order(problems), *of_kinds])
     scenario._file, scenario._folder, scenario._own = document.file, folder, own
+    if scenario.incidents:  # what they strike is known when all machines are
+        faults = expand(scenario, kinds).script.faults
+        if faults:
+            raise ScenarioError(in_order(_located(document, fault) for fault in faults))
     return scenario
+
+
+def _located(document: Document, fault: Fault) -> Problem:
+    """Locate the *fault* of an incident, and the other incident that it names."""
+    if not fault.other:
+        return document.problem(fault.path, fault.text)
+    other = document.problem(fault.other, "")
+    return document.problem(fault.path, f"{fault.text}; see {other.path} in line {other.line}")
 
 
 def with_arguments(

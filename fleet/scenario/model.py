@@ -28,6 +28,7 @@ from fleet.scenario.fields import (
     whole,
     whole_schema,
 )
+from fleet.scenario.incident import Incident
 from fleet.scenario.own import OwnRecords, source_trouble
 from fleet.scenario.quantities import (
     BYTES,
@@ -399,6 +400,8 @@ class Scenario(Model):
     """When work is done. Absent: round the clock."""
     lines: Annotated[tuple[Line, ...], BeforeValidator(some("line"))] = Field(json_schema_extra={"minItems": 1})
     """The lines and their machines."""
+    incidents: tuple[Incident, ...] = ()
+    """Scripted causes: what goes wrong, where and when."""
     records: Records = Records()
     """What is written where."""
     topics: dict[str, TopicSettings] = Field(

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from fleet.data import State
+from fleet.faults.machine import MACHINE_FAULTS, roles_of
 from fleet.scenario.dimensions import dimension_faults
-from fleet.scenario.fields import number
 from fleet.scenario.forms import Laws
 from fleet.scenario.kind import BUILT_IN, FELT, OF_CYCLES, OF_METERS, RISING, Sensor, deadband_faults, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
@@ -30,8 +30,8 @@ def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
         *_levels(kind),
         *_motion(kind),
         *_wear(kind),
+        *_faults(kind),
         *_nodes(kind),
-        *_heating(kind),
         *_signals(kind, laws),
         *_sensors(kind),
         *_electrical(kind),
@@ -90,7 +90,6 @@ def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
         "wear",
         "micro_stop",
         "setpoint",
-        "heating",
         "receiver",
         "meter",
     ):
@@ -163,6 +162,24 @@ def _wear(kind: dict[str, Any]) -> Iterator[Fault]:
             yield (*path, "roughness"), f"must be absent: the growth '{growth}' is smooth; gamma and wiener are rough"
 
 
+def _faults(kind: dict[str, Any]) -> Iterator[Fault]:
+    """Yield scripted faults that there are not, their roles likewise, and roles played by nothing of the kind."""
+    known = {*BUILT_IN, *(f"damage.{mode}" for mode in _parts(kind, "wear"))}
+    for section in ("drives", "nodes", "parameters", "signals"):
+        known |= _parts(kind, section).keys()
+    for fault, roles in _parts(kind, "faults").items():
+        if fault not in MACHINE_FAULTS:
+            yield ("faults", fault), unknown("machine fault", fault, MACHINE_FAULTS)
+            continue
+        for role, names in roles.items():
+            if role not in roles_of(fault):
+                yield ("faults", fault, role), unknown(f"role of {fault}", role, sorted(roles_of(fault)))
+            for name in names if isinstance(names, list) else [names]:
+                if isinstance(name, str) and name not in known:
+                    words = unknown("drive, node, signal or parameter", name, sorted(known))
+                    yield ("faults", fault, role), words
+
+
 def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
     drives, parameters = _parts(kind, "drives"), _parts(kind, "parameters")
     for name, node in _parts(kind, "nodes").items():
@@ -179,35 +196,6 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
         if lag is not None and slower and lag > LAG_SHARE_MAX * min(slower) > 0:
             most = f"{LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s"
             yield ("nodes", name, "lag"), f"must be at most {most}, got {lag:g} s"
-
-
-def _heating(kind: dict[str, Any]) -> Iterator[Fault]:
-    nodes, path = _parts(kind, "nodes"), ("heating", "node")
-    name = mapping(kind.get("heating")).get("node")
-    if not isinstance(name, str):
-        return
-    if name not in nodes:
-        yield path, unknown("node", name, nodes)
-        return
-    driven = nodes[name].get("drive")
-    drive = _parts(kind, "drives").get(driven, {}) if isinstance(driven, str) else {}
-    execute, idle, stopped = (_height(drive.get(state)) for state in ("execute", "idle", "stopped"))
-    if not drive or idle is None or stopped is None:
-        return  # what is wrong with it is told elsewhere
-    if drive.get("setpoint") is True or execute is None or execute <= 0.0:
-        yield path, f"must have a drive at one level above 0 in execute, '{driven}' has not"
-    elif idle != execute or stopped >= execute:
-        yield path, f"must have a drive that is as high in idle as in execute and lower when stopped, '{driven}' is not"
-    elif nodes[name].get("lag"):
-        yield path, f"must be a node without a lag of its own, '{name}' has one"
-
-
-def _height(level: object) -> float | None:
-    """Give the level of a drive in one state; None where it is a profile, or wrong, which is told elsewhere."""
-    try:
-        return number()(0.0 if level is None else level)
-    except PydanticCustomError:
-        return None
 
 
 def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:

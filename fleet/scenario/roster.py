@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from fleet.data import Bools, Equipment, Ints
 from fleet.scenario.kind import Kind
 from fleet.scenario.model import Changeover, Hall, Line, Machines, Maintenance, Product, Scenario, Shifts
+from fleet.scenario.scripts import Script, coupled, script_of
 from fleet.scenario.settings import with_settings
 
 
@@ -62,6 +63,7 @@ class Roster:
     lines: tuple[LineInfo, ...]
     halls: tuple[Hall, ...]
     crews: tuple[Crew, ...]
+    script: Script = field(default_factory=Script)
 
     @property
     def readings_per_second(self) -> float:
@@ -74,7 +76,7 @@ class Roster:
     @property
     def may_fail(self) -> bool:
         """Whether anything of it can have a fault: then there is a truth about faults to be told."""
-        return any(entry.kind.wear for entry in self.entries)
+        return bool(self.scenario.incidents) or any(entry.kind.wear for entry in self.entries)
 
 
 class _Pattern(NamedTuple):
@@ -118,13 +120,13 @@ def expand(scenario: Scenario, kinds: Mapping[str, Kind]) -> Roster:
     """Expand *scenario*, whose kinds are *kinds*, to its machines.
 
     An island is what a line's buffers chain (machines with a cycle), what waits for the same crew or takes
-    parts from the same shelf (machines that wear), and a line with a meter or a compressor.
+    parts from the same shelf (machines that wear), a line with a meter or a compressor, and what an incident couples.
     ScenarioError where an entry's settings do not fit its kind.
     """
     growing = _Growing(scenario.site, _halls(scenario))
     for template in scenario.lines:
         _add(growing, template, kinds, shifts=template.shifts or scenario.shifts)
-    return Roster(
+    roster = Roster(
         scenario=scenario,
         entries=tuple(growing.entries),
         machines=tuple(growing.machines),
@@ -135,6 +137,9 @@ def expand(scenario: Scenario, kinds: Mapping[str, Kind]) -> Roster:
         halls=tuple(growing.halls.values()),
         crews=tuple(growing.crews),
     )
+    script = script_of(roster)
+    joined = [[roster.island[each]] for each in coupled(script.scripted)]
+    return replace(roster, script=script, island=_islands(roster.island, joined) if joined else roster.island)
 
 
 def _add(growing: _Growing, template: Line, kinds: Mapping[str, Kind], *, shifts: Shifts | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
 
@@ -36,11 +36,14 @@ from fleet.sim.changes import CAUSES, Spans, arrange
 from fleet.sim.cohorts import Model, models
 from fleet.sim.doors import Doors
 from fleet.sim.hall import KNOT_US, Air, AirOver, dew_point, felt, history, work_of
+from fleet.sim.incidents import Incidents
 from fleet.sim.lags import lag_rests
 from fleet.sim.lines import calendar_of, lines_of, policy_of, product_names
+from fleet.sim.misread import Absent
 from fleet.sim.nodes import rests, turns_of
 from fleet.sim.plant import Line, Plant, Stations
 from fleet.sim.reporting import Reported, nothing_reported
+from fleet.sim.strikes import STRUCK_BY, Strike
 from fleet.sim.supply import Supply, width_of
 from fleet.sim.tiles import Cut, scans_of
 
@@ -75,7 +78,8 @@ class Simulation:
     """A scenario's plant and readings, advanced one block at a time; the same wherever it is cut.
 
     *islands* (share, of) keeps only every of-th island, as one of *of* workers does. With *readings_of*
-    (indices into the roster) the readings of these machines alone are computed, and the events of all.
+    (indices into the roster) the readings of these machines alone are computed, and the events of all. Without
+    *incidents* it is the run's healthy twin.
     """
 
     def __init__(
@@ -87,16 +91,20 @@ class Simulation:
         islands: tuple[int, int] = (0, 1),
         truth: bool = False,
         readings_of: Ints | None = None,
+        incidents: bool = True,
     ) -> None:
         share, workers = islands
         keep = np.flatnonzero(roster.island % workers == share)
         self._roster, self._truth = roster, truth
         self.now_us = start_us
-        built = models(roster, seed=seed, start_us=start_us, keep=keep)
+        scripted = roster.script.scripted if incidents else ()
+        healthy = models(roster, seed=seed, start_us=start_us, keep=keep)
+        self._incidents = Incidents(roster, scripted, healthy, start_us=start_us)
+        built = self._incidents.models
         self._running = [_fresh(model, readings_of) for model in built]
         self._quiet = not any(running.wanted for running in self._running)
         self._decided: list[Ints] = []
-        self._plant = _plant(roster, built, seed=seed, start_us=start_us)
+        self._plant = _plant(roster, built, self._incidents.strikes, seed=seed, start_us=start_us)
         self._products = product_names(roster)
         self._supply = Supply(roster, built, start_us=start_us)
         self._air = [_air_of(hall, seed) for hall in roster.halls]
@@ -137,29 +145,37 @@ class Simulation:
         assert stop_us > self.now_us, "a block has a length"
         start_us, self.now_us = self.now_us, stop_us
         self._decided = fresh = self._plant.advance(stop_us)
+        self._incidents.learn()
         followed = fresh if self._quiet else self._supply.follow(fresh)
         air = self._air_over(start_us, stop_us)
-        kinds: list[KindColumns] = []
+        kinds: list[tuple[int, KindColumns]] = []
+        absent: list[tuple[int, Absent]] = []
+        labels: list[Label] = []
         silent: list[SilentScans] = []
         events: list[Event] = list(self._doors.between(start_us, stop_us))
-        for running, decided, rows in zip(self._running, fresh, followed, strict=True):
+        for cohort, (running, decided, rows) in enumerate(zip(self._running, fresh, followed, strict=True)):
             events.extend(_events(running.model, decided, self._products))
             if self._quiet:
                 continue
             spans = self._enter(running, rows)
-            cut = Cut(start_us, stop_us, truth=self._truth)
+            labels += self._incidents.worn(cohort, spans, start_us, stop_us)
+            cut = Cut(start_us, stop_us, self._truth, self._incidents.struck[cohort])
             for scans in scans_of(running.model, spans, running.rest, air, cut, running.wanted, running.reported):
                 if isinstance(scans, KindColumns):
-                    kinds.append(scans)
+                    kinds.append((cohort, scans))
                 else:
                     silent.append(scans)
+            absent += [(cohort, each) for each in cut.absent]
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
         events.sort(key=_IN_ORDER)
-        return Block(start_us, stop_us, tuple(kinds), tuple(events), tuple(silent))
+        sent, unsent, lost = self._incidents.passed(kinds, absent, start_us, stop_us)
+        labels += self._incidents.labels(stop_us)
+        labels.sort(key=lambda label: (label.time_us, label.machine.id, label.id, not label.is_open))
+        return Block(start_us, stop_us, tuple(sent), tuple(events), (*silent, *unsent), tuple(labels), tuple(lost))
 
     def ended(self, labels: Sequence[Label], stop_us: int) -> tuple[Label, ...]:
         """Give the *labels* of faults that still go on as they are closed by a run that ends at *stop_us*."""
-        return tuple(replace(label, time_us=stop_us, stop_us=stop_us) for label in labels)
+        return self._incidents.ended(labels, stop_us)
 
     def plant_only(self) -> Callable[[int], int]:
         """Give a function that runs the plant alone to an instant and counts the state changes: no readings."""
@@ -249,7 +265,7 @@ def _rate(model: Model) -> float:
     return len(model.members) * sum(1.0 / (sensor.multiple * base_s) for sensor in model.cohort.sensors)
 
 
-def _plant(roster: Roster, built: list[Model], *, seed: int, start_us: int) -> Plant:
+def _plant(roster: Roster, built: list[Model], strikes: Sequence[Strike], *, seed: int, start_us: int) -> Plant:
     """Set up the plant of the cohorts *built*, its machines in the roster's order."""
     members = np.concatenate([model.members for model in built] or [np.zeros(0, np.int64)])
     cohort = np.repeat(np.arange(len(built)), [len(model.members) for model in built])
@@ -265,6 +281,7 @@ def _plant(roster: Roster, built: list[Model], *, seed: int, start_us: int) -> P
         [*lines_of(roster, seed), Line(Calendar(), -1, 0)],
         [crew.size for crew in roster.crews],
         [policy_of(entry.maintenance) for entry in roster.entries],
+        strikes,
     )
 
 
@@ -279,7 +296,7 @@ _TOLD = (
 
 def _events(model: Model, rows: Ints, products: tuple[str, ...]) -> Iterator[Event]:
     """Turn the rows at which a state begins into events."""
-    causes = (*CAUSES, *(mode.name for mode in model.rules.modes))
+    causes = (*CAUSES, *(mode.name for mode in model.rules.modes), *STRUCK_BY)
     states = [state.name.lower() for state in State]
     machines = model.cohort.machines
     begins = rows[~np.isin(rows[:, row.CAUSE], row.SILENT)]

@@ -46,18 +46,23 @@ class InForce:
         return begin, end
 
 
-def in_force(spans: Spans, rest: Floats, machines: slice) -> list[InForce]:
-    """Give what is in force over *machines* of a cohort; where two parts tell of a machine, the later one is true."""
+def in_force(spans: Spans, rest: Floats, machines: slice, ill: Ints) -> list[InForce]:
+    """Give what is in force over *machines* of a cohort; where two parts tell of a machine, the later one is true.
+
+    Those that are *ill* (from the first of *machines*) count as changing.
+    """
     first = spans.first[machines.start : machines.stop + 1]
     count = np.diff(first)
-    changing = np.flatnonzero(count > 1)
+    changes = count > 1
+    changes[ill] = True
+    changing = np.flatnonzero(changes)
     if not len(changing):
         own = slice(int(first[0]), int(first[-1]))
         return [InForce(slice(None), machines, np.asfortranarray(spans.rows[own]), None, rest[:, own])]
     still: slice | Ints = slice(None)
     which: slice | Ints = machines
     if len(changing) * FEW >= len(count):
-        still = np.flatnonzero(count == 1)
+        still = np.flatnonzero(~changes)
         which = still + machines.start
     parts = [_part(spans, rest, still, which, first[:-1][still], None)]
     begins = np.concatenate([[0], np.cumsum(count[changing])])

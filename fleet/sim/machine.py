@@ -20,20 +20,21 @@ from fleet.sim.around import Around, Met
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import FIXED, Journal
 from fleet.sim.flow import Buffer
-from fleet.sim.heating import Warmth
 from fleet.sim.neighbours import Neighbours
 from fleet.sim.orders import RESTARTS, Orders
-from fleet.sim.rules import STOP_GAP, STOP_SPAN, Rules, to_millisecond
+from fleet.sim.rules import STOP_GAP, STOP_SPAN, STRIKE_REPAIR, Rules, to_millisecond, to_second
+from fleet.sim.strikes import REPAIR_SIGMA, REPAIR_US, Strike
 from fleet.sim.upkeep import Upkeep
 
 _STATES = tuple(State)
 
 
 class _Job(NamedTuple):
-    """Work on a machine: on which failure mode, and whether before it failed."""
+    """Work on a machine: on which failure mode (-1: none of them), whether before it failed, and after which strike."""
 
     mode: int
     planned: bool
+    strike: Strike | None = None
 
 
 class Machine:
@@ -42,8 +43,7 @@ class Machine:
     __slots__ = (
         "_act", "_around", "_cause", "_changing", "_draws", "_env", "_index", "_job", "_journal",
         "_off_us", "_on_us", "_orders", "_ordinal", "_process", "_repaired", "_rules", "_state", "_stop_count",
-        "_stop_left_us", "_stop_us", "_switch_us", "_until_us", "_upkeep", "_wake_us", "_warmth", "counts",
-        "neighbours",
+        "_stop_left_us", "_stop_us", "_struck", "_until_us", "_upkeep", "_wake_us", "_watchers", "counts", "neighbours",
     )  # fmt: skip
 
     def __init__(
@@ -54,11 +54,13 @@ class Machine:
         self._draws, self._around = draws, around
         begun_us = cells[row.TIME]
         self._state, self._cause, self._ordinal = _STATES[cells[row.STATE]], cells[row.CAUSE], 1
-        self._until_us = self._on_us = self._switch_us = self._stop_count = 0
+        self._until_us = self._on_us = self._stop_count = 0
         self._off_us = self._stop_us = NEVER_US
         self._stop_left_us = met.stop_left_us
         self._changing, self._repaired = -1, False
         self._job: _Job | None = None
+        self._struck: Strike | None = None  # by what it will be stopped as soon as it runs
+        self._watchers: list[tuple[State, simpy.Event]] = []
         self._orders = Orders(cells, rules, draws, around.lots, set_us=met.set_us, next_scrap=met.next_scrap)
         self.counts = self._orders.counts
         self.neighbours = Neighbours(self.counts)
@@ -67,8 +69,7 @@ class Machine:
             self._off_us = met.until_us
             self._run_from(begun_us)
         else:
-            self._on_us, self._switch_us = met.until_us, met.wake_us
-        self._warmth = None if rules.heating is None else Warmth(rules.heating, self._state, begun_us)
+            self._on_us = met.until_us
         self._act: Callable[[], None] = self._go_on
         self._wake_us = met.wake_us
         self._process = env.process(self._operate())
@@ -110,7 +111,7 @@ class Machine:
             if self._orders.lot_is_over():
                 return int(self._env.now)
             return min(self.neighbours.ready_us(int(self._env.now), self._cause), self._off_us)
-        return self._switch_us if state == State.STOPPED else self._until_us
+        return self._on_us if state == State.STOPPED else self._until_us
 
     def _decide_executing_us(self) -> int:
         """Find what happens first; of what falls into one instant, what is looked at last here happens first."""
@@ -165,10 +166,6 @@ class Machine:
             if mode >= 0:
                 self._job = _Job(mode, planned=True)
                 return
-            self._switch_us = until if self._warmth is None else self._warmth.on_us(now, until)
-            if self._switch_us <= now:
-                self._heat(until)
-                return
             self._change(State.STOPPED, row.REPAIRED if self._repaired else row.SHIFT)
             self._repaired = False
             return
@@ -177,17 +174,12 @@ class Machine:
             self._until_us, self._orders.setup_us = now + self._orders.setup_us, 0
             self._follow_setpoint(now)
             self._change(State.IDLE, row.CHANGEOVER)
-        elif self._warmth is not None and (hot_us := self._warmth.ready_us(now)) > now:
-            self._heat(min(hot_us, until))
         elif self.neighbours.ready_us(now, self._cause) > now:
             self._change(State.SUSPENDED, self.neighbours.cause_at(now))
+        elif self._struck is not None:
+            self._stop_for(self._struck)
         else:
             self._execute(now)
-
-    def _heat(self, until: int) -> None:
-        """Be on and nothing else: it gets hot, or stays so through a pause."""
-        self._until_us = until
-        self._change(State.IDLE, row.HEATING)
 
     def _execute(self, now: int) -> None:
         cause = row.REPAIRED if self._repaired else row.BY_PLAN
@@ -323,7 +315,7 @@ class Machine:
         """Wait for a part and for the crew, have the work done, go on with a new life."""
         env, crew = self._env, self._around.crew
         state = State.STOPPED if job.planned else State.ABORTED
-        wait_us = self._upkeep.part_ready_us(job.mode, int(env.now)) - int(env.now)
+        wait_us = self._upkeep.part_ready_us(job.mode, int(env.now)) - int(env.now) if job.mode >= 0 else 0
         if wait_us > 0:
             self._change(state, row.WAITING_FOR_PART)
             yield env.timeout(wait_us)
@@ -347,23 +339,74 @@ class Machine:
 
     def _work(self, job: _Job, state: State) -> simpy.Timeout:
         self._change(state, row.PLANNED if job.planned else row.REPAIR)
-        takes_us = self._upkeep.planned_work_us() if job.planned else self._upkeep.repair_us(job.mode)
+        if job.planned:
+            takes_us = self._upkeep.planned_work_us()
+        elif job.mode >= 0:
+            takes_us = self._upkeep.repair_us(job.mode)
+        else:
+            assert job.strike is not None, "work that renews nothing follows a strike"
+            factor = self._draws.lognormal(STRIKE_REPAIR, job.strike.number, REPAIR_SIGMA)
+            takes_us = to_second(REPAIR_US * factor)
         return self._env.timeout(takes_us)
 
     def _finish(self, job: _Job) -> None:
-        self._upkeep.renew(job.mode, self._orders.level_ppm, planned=job.planned)
+        if job.mode >= 0:
+            self._upkeep.renew(job.mode, self._orders.level_ppm, planned=job.planned)
+        if job.strike is not None:
+            job.strike.ended_us = int(self._env.now)
         self._job, self._repaired = None, True
         self._go_on()
+
+    # ---- scripted faults
+
+    def be_struck(self, strike: Strike) -> None:
+        """Be stopped by a scripted fault: at once while it runs, else as soon as it would."""
+        self._struck = strike
+        if self._state == State.EXECUTE:
+            self._leave_execute(inside=1)
+            self._stop_for(strike)
+            if self._wake_us > self._env.now:
+                self._wake_us = 0
+                self._process.interrupt()
+
+    def _stop_for(self, strike: Strike) -> None:
+        """Stand still for *strike*, unless it has passed meanwhile."""
+        now = int(self._env.now)
+        self._struck = None
+        if strike.holds_until_us <= now:
+            self._go_on()
+            return
+        strike.failed_us = now
+        self._change(strike.state, len(row.CAUSES) + len(self._rules.modes) + strike.cause)
+        if strike.repaired:
+            self._job = _Job(strike.mode, planned=False, strike=strike)
+        else:
+            self._until_us = strike.ended_us = strike.holds_until_us
+
+    def entering(self, state: State) -> simpy.Event:
+        """Give an event that happens as soon as the machine is in *state*."""
+        event = self._env.event()
+        if self._state == state:
+            event.succeed()
+        else:
+            self._watchers.append((state, event))
+        return event
+
+    def _tell_watchers(self) -> None:
+        for state, event in self._watchers:
+            if state == self._state:
+                event.succeed()
+        self._watchers = [each for each in self._watchers if each[0] != self._state]
 
     # ---- what is left behind
 
     def _change(self, state: State, cause: int) -> None:
         ran_before, self._state, self._cause = self._state == State.EXECUTE, state, cause
-        if self._warmth is not None:
-            self._warmth.enter(state, int(self._env.now))
         self._orders.cold = self._orders.cold or state in RESTARTS
         self._write(int(self._env.now), cause)
         self._ordinal += 1
+        if self._watchers:
+            self._tell_watchers()
         if ran_before != (state == State.EXECUTE):
             self.neighbours.poke()
 

@@ -23,6 +23,7 @@ from fleet.sim.flow import Buffer
 from fleet.sim.lots import ANYTHING, Lots
 from fleet.sim.machine import Machine, chain
 from fleet.sim.rules import Rules
+from fleet.sim.strikes import Strike, bring_about
 from fleet.sim.work import NO_POLICY, Policy, Shelf
 
 _AWAKE = NEVER_US + 1
@@ -63,6 +64,7 @@ class Plant:
         lines: Sequence[Line],
         crews: Sequence[int],
         policies: Sequence[Policy] = (),
+        strikes: Sequence[Strike] = (),
     ) -> None:
         self._env = simpy.Environment(initial_time=start_us)
         self._cohorts, self._stations, self._lines = cohorts, stations, lines
@@ -96,6 +98,11 @@ class Plant:
         self._wake_us[met] = np.minimum(self._wake_us[met], meeting_us)
         rouse_us = np.full(stations.island.max(initial=0) + 1, NEVER_US)
         np.minimum.at(rouse_us, stations.island, self._wake_us)
+        self._strikes: dict[int, list[Strike]] = {}
+        for strike in strikes:
+            island = int(stations.island[strike.place])
+            self._strikes.setdefault(island, []).append(strike)
+            rouse_us[island] = min(rouse_us[island], strike.begins_us)
         self._rouse_us = rouse_us[stations.island]
 
     def advance(self, stop_us: int) -> list[Ints]:
@@ -117,13 +124,19 @@ class Plant:
         buffers: list[Buffer] = []
         before: tuple[int, Machine] | None = None
         met = self._met(roused)
+        by_place: dict[int, Machine] = {}
         for place, line in zip(roused.tolist(), self._stations.line[roused].tolist(), strict=True):
             machine = self._machine(place, line, *met[place])
             machines.append(machine)
+            by_place[place] = machine
             if self._joined[place]:
                 if before is not None and before[0] == line:
                     buffers.append(chain(before[1], machine, self._lines[line].buffer, int(self._fill[place])))
                 before = (line, machine)
+        for island in np.unique(self._stations.island[roused]).tolist() if self._strikes else ():
+            for strike in self._strikes.get(island, ()):
+                watched = None if strike.when is None else by_place[strike.when[0]]
+                bring_about(self._env, strike, by_place[strike.place], watched)
         return machines, buffers
 
     def _met(self, places: Ints) -> dict[int, tuple[int, int, Met]]:

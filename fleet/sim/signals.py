@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fleet.data import Bools, Floats, Ints, State
+from fleet.faults.catalogue import MACHINE
 from fleet.scenario.kind import OF_CYCLES, RISING
 from fleet.sim import changes as row
 from fleet.sim.address import normals
 from fleet.sim.changes import PPM
 from fleet.sim.cohorts import Graph, Model, law_inputs
 from fleet.sim.damage import damage
+from fleet.sim.effects import changed, effects_on
 from fleet.sim.force import InForce
 from fleet.sim.hall import AirOver
 from fleet.sim.lags import NO_REST, on_grid
@@ -22,6 +24,7 @@ from fleet.sim.laws import LAWS
 from fleet.sim.nodes import FADED, Node, cycles, decay, phases_between, profile_answer, scale_of
 from fleet.sim.noise import unrest
 from fleet.sim.profiles import PHASES
+from fleet.sim.struck import Struck
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,20 +42,22 @@ class Instants:
     age_us: Floats  # since the state change
     executing: Bools
     phase: Ints | None  # where in its cycle each machine is, as a place in a profile's table
+    struck: Struck | None  # scripted faults, where any of the machines has one
 
     def column(self, number: int) -> Ints:
         """Give a column of the state changes in force."""
         return self.force.rows[:, number][self.place]
 
 
-def at_instants(model: Model, force: InForce, time_us: Ints) -> Instants:
-    """Find what is in force over the machines of *force* at *time_us* (machines, scans)."""
+def at_instants(model: Model, force: InForce, time_us: Ints, struck: Struck) -> Instants:
+    """Find what is in force over the machines of *force* at *time_us* (machines, scans), and who is *struck*."""
     place, rows = force.places(time_us), force.rows
     phase = None
     if model.cycle is not None:
         phase = phases_between(rows, place, time_us, force.limits_us(time_us), model.cycle)
+    ill = struck if force.first is not None and struck.of(MACHINE) else None
     age_us = (time_us - rows[:, row.TIME][place]).astype(np.float64)
-    return Instants(model, force, place, time_us, age_us, (rows[:, row.STATE] == State.EXECUTE)[place], phase)
+    return Instants(model, force, place, time_us, age_us, (rows[:, row.STATE] == State.EXECUTE)[place], phase, ill)
 
 
 def signals(at: Instants, graph: Graph, air: AirOver) -> Mapping[str, Floats]:
@@ -82,11 +87,16 @@ def signals(at: Instants, graph: Graph, air: AirOver) -> Mapping[str, Floats]:
         values["line_power"] = at.column(row.POWER).astype(np.float64) * 1e-3
     if "line_energy" in graph.needed:
         values["line_energy"] = _energy(at)
+    effects = {} if at.struck is None else effects_on(at.struck, model, graph, at.force.machines, at.time_us)
+    for name in effects.keys() & values.keys():
+        values[name] = changed(values[name], effects[name], at.time_us.shape)
     for name in graph.signals:
         law, inputs = law_inputs(model.kind, name)
         values[name] = LAWS[law](
             **{key: values[value] if isinstance(value, str) else value for key, value in inputs.items()}
         )
+        if name in effects:
+            values[name] = changed(values[name], effects[name], at.time_us.shape)
     return values
 
 

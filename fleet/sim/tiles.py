@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bools, Bytes, Floats, Ints, KindColumns, SilentScans
+from fleet.faults.catalogue import SENSOR
 from fleet.sim.changes import Spans
 from fleet.sim.cohorts import Graph, Model, RateGroup
 from fleet.sim.force import InForce, in_force
 from fleet.sim.hall import AirOver
+from fleet.sim.misread import Absent, Tile, misread
 from fleet.sim.reporting import Rectangle, Reported, reported
 from fleet.sim.scans import clock_readings, instants, readings_before, ticks_between
 from fleet.sim.sensors import report, true_values
 from fleet.sim.signals import Instants, at_instants, signals
+from fleet.sim.struck import Struck
 
 Cell = TypeVar("Cell", bound=np.generic)
 
@@ -33,6 +36,8 @@ class Cut:
     start_us: int
     stop_us: int
     truth: bool
+    struck: Struck = field(default_factory=Struck)  # scripted faults
+    absent: list[Absent] = field(default_factory=list)  # grows by the readings that these leave without a record
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +109,13 @@ def scans_of(
     for chosen in _tiles(wanted, per_tile):
         time_us = instants(model.controllers, chosen, first, stop)
         due = (time_us >= cut.start_us) & (time_us < cut.stop_us)
-        ticks = _Ticks(chosen, first, time_us, due, in_force(spans, rest, chosen))
+        ticks = _Ticks(
+            chosen,
+            first,
+            time_us,
+            due,
+            in_force(spans, rest, chosen, cut.struck.ill(chosen, cut.start_us, cut.stop_us)),
+        )
         grids = [_grid(model, air, group, ticks, cut, memory) for group in model.groups]
         for code, part in _due_parts(model, ticks, grids):
             for places, told in _told_parts(part):
@@ -159,7 +170,7 @@ def _grid(model: Model, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut,
         time_us = np.take_along_axis(time_us, place, axis=1)
         if group.policy is not None:
             due = np.take_along_axis(due, place, axis=1) & (own == place)
-    over = [at_instants(model, force, time_us[force.where]) for force in ticks.in_force]
+    over = [at_instants(model, force, time_us[force.where], cut.struck) for force in ticks.in_force]
     seen = np.empty((len(group.sensors), *time_us.shape))
     _see(over, group.graphs, air, out=seen)
     truth = seen
@@ -169,6 +180,9 @@ def _grid(model: Model, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut,
     ambient = air.at(model.hall[ticks.machines], time_us) if group.chain.feels_air else None
     value = np.empty_like(seen) if cut.truth else seen
     quality = report(group.chain, ticks.machines, seen, ambient, first, time_us, out=value)
+    if cut.struck.of(SENSOR):
+        tile = Tile(group, ticks.machines, first, shift, time_us, value, quality)
+        cut.absent.extend(misread(cut.struck, model, tile, cut.start_us, cut.stop_us))
     told = None
     if group.policy is not None:
         told = reported(group.policy, memory, ticks.machines, Rectangle(first, stagger, due, value, quality))

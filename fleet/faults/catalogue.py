@@ -1,0 +1,27 @@
+"""All faults by name, of all families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fleet.faults.entry import Entry
+from fleet.faults.machine import MACHINE_FAULTS
+from fleet.faults.network import NETWORK_FAULTS
+from fleet.faults.sensor import SENSOR_FAULTS
+
+MACHINE, SENSOR, NETWORK, PRODUCER = FAMILIES = ("machine", "sensor", "network", "producer")
+
+
+class Listed(NamedTuple):
+    """A fault as the catalogue lists it."""
+
+    family: str
+    entry: Entry
+
+
+CATALOGUE: Mapping[str, Listed] = {
+    **{name: Listed(MACHINE, entry) for name, (_, entry, _) in MACHINE_FAULTS.items()},
+    **{name: Listed(SENSOR, entry) for name, (_, entry) in SENSOR_FAULTS.items()},
+    **{name: Listed(NETWORK, entry) for name, (_, entry) in NETWORK_FAULTS.items()},
+}

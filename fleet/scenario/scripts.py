@@ -1,0 +1,457 @@
+"""Incidents expanded: which machines each strikes, with what, and when as far as the scenario alone says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from pydantic_core import PydanticCustomError
+
+from fleet.data import SECOND_US, Bools, Ints, State
+from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, SENSOR
+from fleet.faults.entry import SIZED, Entry, Parameter
+from fleet.faults.machine import roles_of
+from fleet.scenario.incident import TIMES_MAX, Incident
+from fleet.scenario.quantities import DIMENSIONS, DURATION, quantity, refused, split, written
+from fleet.scenario.wording import Path, shown, unknown
+
+if TYPE_CHECKING:
+    from fleet.scenario.roster import Roster
+
+
+class Fault(NamedTuple):
+    """What is wrong with an incident, and the place of another one that it does not go with."""
+
+    path: Path
+    text: str
+    other: Path = ()
+
+
+BASES = ("unit", "sigma", "span")
+"""What a size counts in: the sensor's unit, its noise, its span."""
+
+AT_ONCE = (
+    frozenset({"outage", "link_flapping", "gateway_restart"}),
+    frozenset({"stuck", "saturation", "wrong_unit", "intermittent_contact"}),
+)
+"""Faults of one hides the other the other: not two of them on the same place at the same time."""
+
+ENDLESS_US = 1 << 62
+
+
+class Size(NamedTuple):
+    """What a parameter of a fault is set to: *basis* is one of BASES for sizes of readings, else "unit"."""
+
+    value: float
+    basis: str = "unit"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scripted:
+    """An incident with its targets.
+
+    Spans are us; *at_us* counts from the start of the run, *lasts_us* is ENDLESS_US for what lasts until its end.
+    """
+
+    place: int  # in the scenario's list
+    id: str
+    family: str
+    fault: str
+    machines: Ints  # indices into the roster: those it may strike
+    share: float  # of them that it does
+    sensors: tuple[str, ...]  # patterns; empty for all
+    at_us: int
+    within_us: int  # 0: not at random
+    times: int  # occurrences
+    every_us: int
+    after: int  # place of the incident that it follows; -1: none
+    when: tuple[int, State] | None  # index into the roster
+    over_us: int
+    lasts_us: int
+    severity: float
+    noticed_us: int  # 0: never
+    set: Mapping[str, Size]
+    said: tuple[tuple[str, str], ...]  # how it was set, as a person writes it
+
+
+@dataclass(slots=True)
+class Script:
+    """All incidents of a scenario, and what is wrong with them."""
+
+    scripted: tuple[Scripted, ...] = ()
+    faults: list[Fault] = field(default_factory=list)
+
+
+def script_of(roster: Roster) -> Script:
+    """Expand the incidents of *roster*'s scenario; those with faults strike nothing."""
+    incidents = roster.scenario.incidents
+    script = Script()
+    if not incidents:
+        return script
+    length_us = _length_us(roster)
+    names = [incident.id or f"incident-{place + 1}" for place, incident in enumerate(incidents)]
+    where = {machine.id: place for place, machine in enumerate(roster.machines)}
+    script.faults += _twice(names)
+    scripted = []
+    for place, incident in enumerate(incidents):
+        path: Path = ("incidents", place)
+        entry = CATALOGUE[incident.fault].entry
+        chosen = _chosen(roster, incident, where)
+        machines = np.flatnonzero(chosen.machines)
+        script.faults += [Fault((*path, key), text) for key, text in (*chosen.faults, *_shape(incident, entry))]
+        if not chosen.faults:
+            script.faults += [Fault((*path, key), text) for key, text in _fits(roster, incident, machines)]
+        sizes, troubles = _sizes(incident, entry, _units(roster, incident, machines))
+        script.faults += [Fault((*path, key), text) for key, text in troubles]
+        script.faults += [
+            Fault((*path, key), text) for key, text in _references(incident, place, incidents, names, where)
+        ]
+        scripted.append(_scripted(incident, place, names, entry, machines, sizes, where, length_us))
+    script.scripted = tuple(scripted)
+    if not script.faults:
+        script.faults += _in_time(roster, script.scripted)
+    return script
+
+
+def _twice(names: Sequence[str]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        if name in seen:
+            yield Fault(("incidents", place, "id"), f"must be unique, '{name}' is used twice")
+        seen.add(name)
+
+
+class _Chosen(NamedTuple):
+    machines: Bools
+    faults: list[tuple[str, str]]
+
+
+def _chosen(roster: Roster, incident: Incident, where: Mapping[str, int]) -> _Chosen:
+    """Find the machines that all selectors of *incident* name; a selector that names none is a fault."""
+    every = np.ones(len(roster.machines), np.bool_)
+    faults: list[tuple[str, str]] = []
+    doors = np.array([entry.kind.door is not None for entry in roster.entries], bool)[roster.entry]
+    every &= ~doors  # a door has no readings and wears out nothing
+    kinds = np.array([entry.kind.kind for entry in roster.entries])[roster.entry]
+    lines = [line.name for line in roster.lines]
+    templates = [line.name for line in roster.scenario.lines]
+    halls = [hall.name for hall in roster.halls]
+    if incident.machine is not None:
+        here = np.zeros(len(every), np.bool_)
+        for pattern in incident.machine:
+            if pattern in where:
+                here[where[pattern]] = True
+                continue
+            found = [place for name, place in where.items() if fnmatchcase(name, pattern)]
+            if not found:
+                faults.append(("machine", unknown("machine", pattern, where)))
+            here[found] = True
+        every &= here
+    for key, name in (("line", incident.line), ("gateway", incident.gateway)):
+        if name is None:
+            continue
+        if name not in lines and name not in templates:
+            faults.append((key, unknown(key, name, [*templates, *lines])))
+            continue
+        made = np.array([line == name or _made_of(line, name, templates) for line in lines])
+        every &= made[roster.line]
+    if incident.kind is not None:
+        if incident.kind not in set(kinds.tolist()):
+            faults.append(("kind", unknown("kind", incident.kind, sorted(set(kinds.tolist())))))
+        every &= kinds == incident.kind
+    if incident.hall is not None:
+        if incident.hall not in halls:
+            faults.append(("hall", unknown("hall", incident.hall, halls)))
+        else:
+            every &= np.array([line.hall for line in roster.lines])[roster.line] == halls.index(incident.hall)
+    if not faults and not every.any():
+        faults.append(("fault", "must strike some machine; the selectors together name none"))
+    return _Chosen(every, faults)
+
+
+def _made_of(line: str, template: str, templates: Sequence[str]) -> bool:
+    """Tell whether *line* is one of the lines that *template* makes."""
+    stem, _, number = line.rpartition("-")
+    return stem == template and number.isdigit() and line not in templates
+
+
+def _shape(incident: Incident, entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield what does not go together in one incident."""
+    if incident.at is None and incident.within is None and incident.after is None and incident.when is None:
+        yield "at", "must be given, or one of 'within', 'after' and 'when': an incident has a time"
+    if incident.after is not None and (incident.at is not None or incident.within is not None):
+        yield "after", "must be absent where 'at' or 'within' is given"
+    if incident.when is not None and (incident.within is not None or incident.after is not None or incident.every):
+        yield "when", "must be absent where 'within', 'after' or 'every' is given"
+    if incident.count is not None and incident.within is None:
+        yield "count", "must come with 'within'; for a fixed distance use 'every' and 'repeat'"
+    if incident.repeat is not None and incident.every is None:
+        yield "repeat", "must come with 'every'"
+    if incident.every is not None and incident.within is not None:
+        yield "every", "must be absent where 'within' is given"
+    family = CATALOGUE[incident.fault].family
+    if incident.sensor is not None and family != SENSOR:
+        yield "sensor", f"must be absent: '{incident.fault}' is a {family} fault"
+    if incident.over is not None and family == NETWORK:
+        yield "over", f"must be absent: '{incident.fault}' is there at once"
+    if incident.noticed is not None and family != MACHINE:
+        yield "noticed", f"must be absent: '{incident.fault}' is a {family} fault, which no repair of the machine ends"
+    lasts = _lasts_s(incident, entry)
+    if incident.every is not None and lasts is not None and lasts > incident.every:
+        yield "every", f"must be at least as long as it lasts, {lasts:g} s, got {incident.every:g} s"
+    if incident.within is not None and lasts is not None and lasts > incident.within / (incident.count or 1):
+        yield "for", f"must fit {incident.count or 1} times into {incident.within:g} s, got {lasts:g} s"
+
+
+def _fits(roster: Roster, incident: Incident, machines: Ints) -> Iterator[tuple[str, str]]:
+    """Yield what the targets lack for the fault: its roles, or the sensors that are named."""
+    family = CATALOGUE[incident.fault].family
+    entries = [roster.entries[place] for place in sorted(set(roster.entry[machines].tolist()))]
+    if family == MACHINE and roles_of(incident.fault):
+        without = [entry.kind.kind for entry in entries if incident.fault not in entry.kind.faults]
+        if without and len(without) == len(entries):
+            have = sorted(name for name in {e.kind.kind for e in roster.entries if incident.fault in e.kind.faults})
+            hint = f"; here it fits: {', '.join(have)}" if have else ""
+            yield "fault", f"must fit the machines, '{without[0]}' cannot have '{incident.fault}'{hint}"
+    if family == SENSOR and incident.sensor is not None:
+        known = list(dict.fromkeys(name for entry in entries for name in entry.kind.sensors))
+        for pattern in incident.sensor:
+            if not any(fnmatchcase(name, pattern) for name in known):
+                yield "sensor", unknown("sensor", pattern, known)
+
+
+def _units(roster: Roster, incident: Incident, machines: Ints) -> set[str]:
+    """Give the units of the sensors that a sensor fault is about."""
+    if CATALOGUE[incident.fault].family != SENSOR:
+        return set()
+    entries = [roster.entries[place] for place in sorted(set(roster.entry[machines].tolist()))]
+    return {
+        sensor.units
+        for entry in entries
+        for name, sensor in entry.kind.sensors.items()
+        if chosen_by(incident.sensor or (), name)
+    }
+
+
+def chosen_by(patterns: Sequence[str], name: str) -> bool:
+    """Tell whether *patterns* choose a sensor of that *name*; none choose all."""
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _sizes(incident: Incident, entry: Entry, units: set[str]) -> tuple[dict[str, Size], list[tuple[str, str]]]:
+    """Read the fault's own parameters; what is not set is as the catalogue has it."""
+    sizes = {name: size_of(parameter.default, parameter, set()) for name, parameter in entry.parameters.items()}
+    faults: list[tuple[str, str]] = []
+    for name, value in incident.own.items():
+        if name not in entry.parameters:
+            keys = [*entry.parameters, *(each.alias or key for key, each in Incident.model_fields.items())]
+            faults.append((name, unknown("key", name, keys)))
+            continue
+        try:
+            sizes[name] = size_of(value, entry.parameters[name], units)
+        except PydanticCustomError as error:
+            faults.append((name, error.message()))
+    return sizes, faults
+
+
+def size_of(value: object, parameter: Parameter, units: set[str]) -> Size:
+    """Read what *parameter* is set to; a size may be in *units*, those of the sensors it is about."""
+    if parameter.dimension != SIZED:
+        dimension = DIMENSIONS[parameter.dimension]
+        number = quantity(value, dimension)
+        if not parameter.least <= number <= parameter.most:
+            low, high = written(parameter.least, dimension), written(parameter.most, dimension)
+            raise refused(f"must be between {low} and {high}, got {shown(value)}")
+        return Size(number)
+    found = split(value)
+    allowed = {*units, *(["K"] if "degC" in units else [])}
+    if found is None or found[1] not in {"", "sigma", "%", *allowed}:
+        inside = " or ".join(sorted(allowed) or ["the sensor's unit"])
+        raise refused(f"must be in {inside}, in sigma or in % of the span, got {shown(value)}")
+    number, unit = found
+    if unit == "" and len(units) > 1:
+        raise refused(f"must have a unit: the sensors it is about have several; 'sigma' fits all, got {shown(value)}")
+    return Size(number / 100.0, "span") if unit == "%" else Size(number, "sigma" if unit == "sigma" else "unit")
+
+
+def _references(
+    incident: Incident, place: int, incidents: Sequence[Incident], names: Sequence[str], where: Mapping[str, int]
+) -> Iterator[tuple[str, str]]:
+    """Yield references to incidents and machines that are not there, or that lead round in a circle."""
+    if incident.when is not None and incident.when.machine not in where:
+        yield "when", unknown("machine", incident.when.machine, where)
+    seen = [place]
+    follows = incident.after
+    while follows is not None:
+        if follows.incident not in names:
+            if len(seen) == 1:
+                yield "after", unknown("incident", follows.incident, names)
+            return
+        at = names.index(follows.incident)
+        if at in seen:
+            yield "after", f"must not lead back to itself, '{follows.incident}' comes after '{names[place]}'"
+            return
+        if len(seen) == 1 and incidents[at].within is not None:
+            yield "after", f"must follow an incident with one time, '{follows.incident}' comes at random times"
+            return
+        seen.append(at)
+        follows = incidents[at].after
+
+
+def _lasts_s(incident: Incident, entry: Entry) -> float | None:
+    """Give how long one occurrence lasts; None for until the end."""
+    if incident.lasts is not None:
+        return incident.lasts
+    return quantity(entry.lasts, DURATION) if entry.lasts else None
+
+
+def _scripted(
+    incident: Incident,
+    place: int,
+    names: Sequence[str],
+    entry: Entry,
+    machines: Ints,
+    sizes: Mapping[str, Size],
+    where: Mapping[str, int],
+    length_us: int | None,
+) -> Scripted:
+    def us(seconds: float | None) -> int:
+        return round((seconds or 0.0) * SECOND_US)
+
+    lasts = _lasts_s(incident, entry)
+    over = incident.over if incident.over is not None else quantity(entry.grows, DURATION) if entry.grows else 0.0
+    if incident.over is None and lasts is not None:
+        over = min(over, lasts / 2)
+    most = TIMES_MAX
+    if incident.every is not None and length_us is not None:  # again and again until the run ends
+        most = min(most, max(1, -(-(length_us - us(incident.at)) // us(incident.every))))
+    later = 0.0 if incident.after is None else incident.after.later
+    follows = (
+        -1 if incident.after is None or incident.after.incident not in names else names.index(incident.after.incident)
+    )
+    when = None
+    if incident.when is not None and incident.when.machine in where:
+        when = where[incident.when.machine], incident.when.state
+    return Scripted(
+        place=place,
+        id=names[place],
+        family=CATALOGUE[incident.fault].family,
+        fault=incident.fault,
+        machines=machines,
+        share=incident.share,
+        sensors=incident.sensor or (),
+        at_us=us(later if follows >= 0 else incident.at),
+        within_us=us(incident.within),
+        times=(incident.count or 1) if incident.every is None else (incident.repeat or most),
+        every_us=us(incident.every),
+        after=follows,
+        when=when,
+        over_us=us(over),
+        lasts_us=ENDLESS_US if lasts is None else us(lasts),
+        severity=incident.severity,
+        noticed_us=us(incident.noticed),
+        set=sizes,
+        said=_said(incident, entry),
+    )
+
+
+def _said(incident: Incident, entry: Entry) -> tuple[tuple[str, str], ...]:
+    """Give the parameters of the fault as a person writes them."""
+    given: dict[str, Any] = {name: parameter.default for name, parameter in entry.parameters.items()}
+    given |= {name: value for name, value in incident.own.items() if name in given}
+    if incident.severity < 1.0:
+        given["severity"] = f"{100.0 * incident.severity:g} %"
+    return tuple((name, str(value)) for name, value in given.items())
+
+
+def first_us(scripted: Sequence[Scripted], place: int) -> int | None:
+    """Give the first onset of an incident after the start of the run; None where it depends on what happens."""
+    at = 0
+    while place >= 0:
+        if scripted[place].when is not None:
+            return None
+        at += scripted[place].at_us
+        place = scripted[place].after
+    return at
+
+
+def coupled(scripted: Sequence[Scripted]) -> list[Ints]:
+    """Give the sets of machines (indices into the roster) that incidents couple: none of them without the others.
+
+    Those are the targets of what waits for another machine's state, with that machine, and the machines whose
+    readings compete for the buffer of one gateway.
+    """
+    found = []
+    for each in scripted:
+        place, watched = each.place, list[int]()
+        while place >= 0:
+            if (when := scripted[place].when) is not None:
+                watched.append(when[0])
+            place = scripted[place].after
+        if len(each.machines) == 0:
+            continue
+        if watched or (each.family == NETWORK and "buffer" in each.set):
+            found.append(np.append(each.machines, np.array(watched, np.int64)))
+    return found
+
+
+def _length_us(roster: Roster) -> int | None:
+    """Give how long the run lasts, as far as its scenario says."""
+    start_us = roster.scenario.start_us
+    return (
+        None
+        if start_us is None and roster.scenario.stop is not None
+        else roster.scenario.length_us(start_us=start_us or 0)
+    )
+
+
+def _in_time(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
+    """Yield incidents beyond the end of the run, and those of which one would hide the other."""
+    length_us = _length_us(roster)
+    for each in scripted:
+        begins_us = first_us(scripted, each.place)
+        if begins_us is not None and length_us is not None and begins_us >= length_us:
+            key = "after" if each.after >= 0 else "at"
+            found = f"which lasts {length_us / SECOND_US:g} s, is {begins_us / SECOND_US:g} s"
+            yield Fault(("incidents", each.place, key), f"must be within the run, {found}")
+    yield from _overlaps(roster, scripted)
+
+
+def _overlaps(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
+    spans = [(each, *span) for each in scripted if (span := _span_us(scripted, each)) is not None]
+    for at, (one, start_us, stop_us) in enumerate(spans):
+        for other, other_start_us, other_stop_us in spans[:at]:
+            if one.family != other.family or not _hides(one.fault, other.fault):
+                continue
+            if start_us >= other_stop_us or other_start_us >= stop_us or not _meet(one.sensors, other.sensors):
+                continue
+            both = np.intersect1d(one.machines, other.machines)
+            if len(both) and one.share == 1.0 and other.share == 1.0:
+                machine = roster.machines[int(both[0])].id
+                text = f"must not be on '{machine}' at the same time as '{other.fault}', one hides the other"
+                yield Fault(("incidents", one.place, "fault"), text, ("incidents", other.place))
+                break
+
+
+def _hides(one: str, other: str) -> bool:
+    return one == other or any(one in group and other in group for group in AT_ONCE)
+
+
+def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether two sets of sensor patterns may name the same sensor."""
+    if not one or not other:
+        return True
+    return any(fnmatchcase(a, b) or fnmatchcase(b, a) for a in one for b in other)
+
+
+def _span_us(scripted: Sequence[Scripted], each: Scripted) -> tuple[int, int] | None:
+    """Give from when to when an incident may be there; None where that depends on what happens."""
+    begins_us = first_us(scripted, each.place)
+    if begins_us is None:
+        return None
+    if each.within_us:
+        return begins_us, begins_us + each.within_us
+    return begins_us, begins_us + each.every_us * max(0, each.times - 1) + each.lasts_us

@@ -1,0 +1,181 @@
+"""The incidents of a scenario in a worker's simulation: what strikes whom, what the plant has of it, and the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fleet.data import SECOND_US, Ints, KindColumns, Label, LostScans, SilentScans, State
+from fleet.faults.catalogue import MACHINE, NETWORK
+from fleet.faults.machine import MACHINE_FAULTS
+from fleet.scenario.roster import Roster
+from fleet.scenario.scripts import ENDLESS_US, Scripted
+from fleet.sim.calendar import NEVER_US
+from fleet.sim.changes import Spans
+from fleet.sim.cohorts import Model
+from fleet.sim.effects import DAMAGE
+from fleet.sim.gateway import CaseKey, Gateways
+from fleet.sim.labelling import Scripts, Worn, case_id
+from fleet.sim.misread import Absent
+from fleet.sim.strikes import STRUCK_BY, Strike
+from fleet.sim.struck import Cases, Struck, struck
+
+MAY_LOSE = frozenset({"dropout"})
+"""Sensor faults that leave readings without a record."""
+
+
+class Incidents:
+    """Everything scripted that happens to the machines of *built*, and the truth about that and about wear."""
+
+    def __init__(self, roster: Roster, scripted: Sequence[Scripted], built: Sequence[Model], *, start_us: int) -> None:
+        self._scripted = scripted
+        self.struck = [struck(scripted, model, start_us=start_us) for model in built]
+        self.models = [_marked(model, of) for model, of in zip(built, self.struck, strict=True)]
+        self._strikes = self._struck_by_plant(start_us)
+        lines = [roster.line[model.members] for model in built]
+        self._gateways = Gateways(self.models, self.struck, lines)
+        self._scripts = Scripts(scripted, self.models, self.struck, self._strikes, self._gateways)
+        self._worn = [Worn(model) for model in self.models]
+
+    @property
+    def strikes(self) -> list[Strike]:
+        """What the plant has to bring about or to wait for."""
+        return list(self._strikes.values())
+
+    def learn(self) -> None:
+        """Take over from the plant when things set in, and that machines stand still."""
+        for (cohort, fault, case), strike in self._strikes.items():
+            if strike.onset_us == NEVER_US:
+                continue
+            for family in (family for family, cases in self.struck[cohort].cases if cases.fault == fault):
+                cases = self.struck[cohort].by_family[family][fault]
+                if cases.onset_us[case] == NEVER_US:
+                    endless = strike.lasts_us == ENDLESS_US
+                    cases.onset_us[case] = strike.onset_us
+                    cases.stop_us[case] = ENDLESS_US if endless else strike.onset_us + strike.lasts_us
+                cases.stop_us[case] = min(int(cases.stop_us[case]), strike.failed_us)
+
+    def passed(
+        self,
+        kinds: Sequence[tuple[int, KindColumns]],
+        absent: Sequence[tuple[int, Absent]],
+        start_us: int,
+        stop_us: int,
+    ) -> tuple[list[KindColumns], list[SilentScans], list[LostScans]]:
+        """Send the scans of a block through the gateways; see Gateways.passed."""
+        out = self._gateways.passed(kinds, absent, start_us, stop_us)
+        lost = [LostScans(self._id(loss.case), *_in_order(loss.due_us, loss.readings)) for loss in out.losses]
+        return out.kinds, out.silent, lost
+
+    def _id(self, key: CaseKey) -> str:
+        cohort, fault, case = key
+        cases = next(cases for _, cases in self.struck[cohort].cases if cases.fault == fault)
+        return case_id(self._scripted, self.models[cohort], cases, case)
+
+    def worn(self, cohort: int, spans: Spans, start_us: int, stop_us: int) -> list[Label]:
+        """Give the labels of what wear brings to the machines of a cohort within a block."""
+        return self._worn[cohort].between(spans, start_us, stop_us)
+
+    def labels(self, stop_us: int) -> list[Label]:
+        """Give the labels of what was scripted and sets in or ends before *stop_us*."""
+        return self._scripts.between(stop_us)
+
+    def ended(self, labels: Sequence[Label], stop_us: int) -> tuple[Label, ...]:
+        """Give the *labels* of faults that still go on as they are closed by a run that ends at *stop_us*."""
+        failed: dict[str, int] = {}
+        for worn in self._worn:
+            failed |= worn.failures(stop_us)
+        return tuple(
+            self._scripts.ended(label, stop_us)
+            if label.incident
+            else replace(label, time_us=stop_us, stop_us=stop_us, failure_us=failed.get(label.id))
+            for label in labels
+        )
+
+    # ---- what the plant has to do with it
+
+    def _struck_by_plant(self, start_us: int) -> dict[CaseKey, Strike]:
+        """Make the strikes: of faults and operators that stop a machine, and of all that waits for a state."""
+        members = np.sort(np.concatenate([model.members for model in self.models] or [np.zeros(0, np.int64)]))
+        found: dict[CaseKey, Strike] = {}
+        first_of: dict[int, Strike] = {}
+        ordered = [
+            (int(cases.incident[case]), cohort, cases, case)
+            for cohort, of in enumerate(self.struck)
+            for _, cases in of.cases
+            for case in range(len(cases.machine))
+            if self._needs(cases, case)
+        ]
+        for incident, cohort, cases, case in sorted(
+            ordered, key=lambda each: (_depth(self._scripted, each[0]), each[0])
+        ):
+            each, model = self._scripted[incident], self.models[cohort]
+            place = int(np.searchsorted(members, model.members[cases.machine[case]]))
+            waits = int(cases.onset_us[case]) == NEVER_US
+            stops_us, state, repaired = _stop(each)
+            strike = Strike(
+                place=place,
+                number=len(found),
+                cause=STRUCK_BY.index(each.fault) if each.family == MACHINE else -1,
+                begins_us=start_us + each.at_us if waits else int(cases.onset_us[case]),
+                when=None if each.when is None else (int(np.searchsorted(members, each.when[0])), each.when[1]),
+                follows=first_of.get(each.after) if waits and each.when is None else None,
+                later_us=each.at_us,
+                stops_us=stops_us,
+                state=state,
+                repaired=repaired,
+                lasts_us=each.lasts_us,
+                mode=_mode(model, each.fault),
+            )
+            first_of.setdefault(incident, strike)
+            found[cohort, cases.fault, case] = strike
+        return found
+
+    def _needs(self, cases: Cases, case: int) -> bool:
+        each = self._scripted[int(cases.incident[case])]
+        return int(cases.onset_us[case]) == NEVER_US or _stop(each)[0] < NEVER_US
+
+
+def _marked(model: Model, of: Struck) -> Model:
+    """Say of a cohort's machines that readings may be missing in their logs, or out of order, where they may."""
+    loses = bool(of.of(NETWORK)) or any(cases.fault in MAY_LOSE for _, cases in of.cases)
+    return replace(model, cohort=replace(model.cohort, gaps=True)) if loses else model
+
+
+def _in_order(due_us: Ints, readings: Ints) -> tuple[Ints, Ints]:
+    order = np.argsort(due_us, kind="stable")
+    return due_us[order], readings[order]
+
+
+def _depth(scripted: Sequence[Scripted], place: int) -> int:
+    """Count the incidents that one follows, one after the other."""
+    depth = 0
+    while (place := scripted[place].after) >= 0:
+        depth += 1
+    return depth
+
+
+def _stop(each: Scripted) -> tuple[int, State, bool]:
+    """Give how long after its onset an incident stops its machine, in which state, and whether it is repaired then."""
+    stop = MACHINE_FAULTS[each.fault][2] if each.family == MACHINE else None
+    stops_us, state, repaired = NEVER_US, State.HELD, True
+    if stop is not None:
+        state, repaired = stop.state, stop.repaired
+        if stop.after == "onset":
+            stops_us = round(stop.trips_s * SECOND_US)
+        elif stop.after == "end" and each.lasts_us < ENDLESS_US:
+            stops_us = each.lasts_us
+        elif stop.after == "grown" and each.severity >= 1.0 and each.over_us < each.lasts_us:
+            stops_us = each.over_us
+    if each.noticed_us and each.noticed_us < stops_us:
+        return each.noticed_us, State.HELD, True
+    return stops_us, state, repaired
+
+
+def _mode(model: Model, fault: str) -> int:
+    """Give the failure mode that a repair of *fault* renews; -1: none."""
+    modes = [mode.name for mode in model.rules.modes]
+    damaged = [name.removeprefix(DAMAGE) for name in model.kind.faults.get(fault, {}).get("damage", ())]
+    return modes.index(damaged[0]) if damaged and damaged[0] in modes else -1

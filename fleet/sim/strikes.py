@@ -1,0 +1,83 @@
+"""Scripted faults as the plant sees them: when each sets in, and how it stops its machine.
+
+What only changes readings from a known instant on needs no strike. One is made where the onset depends on what
+machines do, and where the fault or an operator stops the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import simpy
+
+from fleet.data import State
+from fleet.faults.machine import MACHINE_FAULTS
+from fleet.sim.calendar import NEVER_US
+
+if TYPE_CHECKING:
+    from fleet.sim.machine import Machine
+
+STRUCK_BY = tuple(MACHINE_FAULTS)
+"""What the causes of a machine's state changes that are scripted are called, behind its failure modes."""
+
+REPAIR_US, REPAIR_SIGMA = 45 * 60 * 1_000_000, 0.5
+"""How long a repair takes that is none of a failure mode of the kind: the median, and the spread of its logarithm."""
+
+
+@dataclass(slots=True, eq=False)
+class Strike:
+    """One fault on one machine. What the plant finds out is in *onset_us*, *failed_us* and *ended_us*."""
+
+    place: int  # of the machine in the plant's order
+    number: int  # among the strikes of its machine: what its repair is drawn by
+    cause: int  # index into STRUCK_BY
+    begins_us: int  # not before this; its onset, where it waits for nothing
+    when: tuple[int, State] | None  # the machine (by place) and the state it waits for
+    follows: Strike | None
+    later_us: int  # after the onset of what it follows
+    stops_us: int  # from its onset until it stops the machine; NEVER_US: it does not
+    state: State  # in which the machine then is
+    repaired: bool  # by a crew; else it goes on when *lasts_us* are over
+    lasts_us: int
+    mode: int  # which failure mode of the kind a repair renews; -1: none
+    onset_us: int = NEVER_US
+    failed_us: int = NEVER_US
+    ended_us: int = NEVER_US
+    waiting: list[simpy.Event] = field(default_factory=list)  # of those that follow it
+
+    @property
+    def holds_until_us(self) -> int:
+        """Until when the machine stands still for it; NEVER_US where a repair says so."""
+        return NEVER_US if self.repaired else self.onset_us + self.lasts_us
+
+
+def bring_about(env: simpy.Environment, strike: Strike, machine: Machine, watched: Machine | None) -> simpy.Process:
+    """Start the process of *strike* on *machine*, which waits for a state of *watched*."""
+    return env.process(_unfold(env, strike, machine, watched))
+
+
+def _unfold(
+    env: simpy.Environment, strike: Strike, machine: Machine, watched: Machine | None
+) -> Generator[simpy.Event, object, None]:
+    if strike.follows is not None:
+        if strike.follows.onset_us == NEVER_US:
+            event = env.event()
+            strike.follows.waiting.append(event)
+            yield event
+        due_us = strike.follows.onset_us + strike.later_us
+    else:
+        due_us = strike.begins_us
+    if due_us > env.now:
+        yield env.timeout(due_us - env.now)
+    if watched is not None and strike.when is not None:
+        yield watched.entering(strike.when[1])
+    strike.onset_us = int(env.now)
+    for event in strike.waiting:
+        event.succeed()
+    strike.waiting.clear()
+    if strike.stops_us < NEVER_US:
+        if strike.stops_us:
+            yield env.timeout(strike.stops_us)
+        machine.be_struck(strike)
