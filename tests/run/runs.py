@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cache
@@ -95,10 +96,16 @@ def read_back(batches: Iterable[RecordBatch]) -> Past:
     return Past(logs, runs_of(kept))
 
 
+RUN_ID = re.compile(rb"\d{8}T\d{6}-[0-9a-f]{6}")
+
+
 def records_by_partition(batches: Iterable[RecordBatch]) -> dict[tuple[str, int], Counter[tuple[object, ...]]]:
-    """Count the records of each partition, whatever their order; those of the run itself are left out."""
+    """Count the records of each partition, whatever their order, without those of the run and its id in labels."""
     found: dict[tuple[str, int], Counter[tuple[object, ...]]] = defaultdict(Counter)
     for batch in batches:
         if batch.stream != "runs":
-            found[batch.topic, batch.partition].update(tuple(record) for record in batch.records)
+            records = (tuple(record) for record in batch.records)
+            if batch.stream == "labels":
+                records = ((key, RUN_ID.sub(b"", value), *rest) for key, value, *rest in records)
+            found[batch.topic, batch.partition].update(records)
     return dict(found)
