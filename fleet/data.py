@@ -262,7 +262,8 @@ class RecordBatch:
     """Records of one stream for one partition, in log order.
 
     *stream* is "readings", "truth", "events", "doors", "labels" or "runs": what the account books them under.
-    *due_us* is the due time of the last record, for lateness.
+    *due_us* is the due time of the last record, for lateness; *dues_us* (records,) has that of each, where their stamps
+    do not say it because they waited in the network.
     """
 
     stream: str
@@ -270,6 +271,7 @@ class RecordBatch:
     partition: int
     records: Sequence[Record]
     due_us: int = 0
+    dues_us: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -342,6 +344,7 @@ class PackedBatch:
     first_ms: int
     max_ms: int
     due_us: int = 0
+    dues_us: Ints | None = None  # of each record, where their stamps do not say it
 
     def __len__(self) -> int:
         return self.count

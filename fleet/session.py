@@ -133,6 +133,13 @@ def _stay(console: Console, broker: EmbeddedBroker, hint: str) -> None:
     say(console, ["broker closed"])
 
 
+def stay_open(bootstrap: str) -> None:
+    """Keep an embedded broker at *bootstrap* open until Ctrl-C, and say so."""
+    console = Console(stderr=True, highlight=False)
+    _wait_for_signal(console, [f"broker stays at {bootstrap} until Ctrl-C"])
+    say(console, ["broker closed"])
+
+
 def _wait_for_signal(console: Console, lines: Sequence[str]) -> None:
     """Say *lines*, which promise that a signal is awaited, and await it."""
     done = threading.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fleet.cli import broker, check, fit, init, kinds, plot, run, scenarios, score, tail, verify
+from fleet.cli import broker, check, fit, init, kinds, plot, record, replay, run, scenarios, score, tail, verify
 
 COMMANDS = {
     "run": run.COMMAND,
@@ -13,6 +13,8 @@ COMMANDS = {
     "plot": plot.COMMAND,
     "fit": fit.COMMAND,
     "tail": tail.COMMAND,
+    "record": record.COMMAND,
+    "replay": replay.COMMAND,
     "verify": verify.COMMAND,
     "score": score.COMMAND,
     "broker": broker.COMMAND,

@@ -31,6 +31,7 @@ class RecordColumns:
     value_length: Ints
     headers: Ints  # how many
     headers_at: Ints
+    stop: Ints
     damaged: tuple[tuple[int, int, str], ...] = ()  # what is no record: (first offset, records, why)
 
     def __len__(self) -> int:
@@ -69,7 +70,7 @@ class RecordColumns:
 
 
 ROW_COLUMNS = (
-    "offset", "stamp_ms", "key_at", "key_length", "value_at", "value_length", "headers", "headers_at",
+    "offset", "stamp_ms", "key_at", "key_length", "value_at", "value_length", "headers", "headers_at", "stop",
 )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def record_columns(raw: RawBatches) -> RecordColumns:
     data = padded(raw.data)
     if not raw.data:
         none = np.zeros(0, np.int64)
-        return RecordColumns(data, none, none, none, none, none, none, none, none, raw.damaged)
+        return RecordColumns(data, none, none, none, none, none, none, none, none, none, raw.damaged)
     sizes = np.array([len(piece) for piece in raw.data], np.int64)
     ends = np.cumsum(sizes)
     starts, sound = record_starts(data, ends - sizes, ends, raw.count)
@@ -135,7 +136,7 @@ def _fields(data: Buffer, at: Ints, stop: Ints, batch: Ints, ends: Ints) -> tupl
         for row in np.flatnonzero(possible).tolist():
             fits[row] = _headers_fit(data, int(headers_at[row]), int(headers[row]), int(stop[row]))
     columns = RecordColumns(
-        data, offset_delta, stamp_delta, key_at, key_length, value_at, value_length, headers, headers_at
+        data, offset_delta, stamp_delta, key_at, key_length, value_at, value_length, headers, headers_at, stop
     )
     return columns, fits
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
@@ -19,6 +20,7 @@ from fleet.encode.avro import event_fields
 from fleet.encode.layouts import LABEL_INSTANTS, LABELS_V1, RUNS_V1, TELLING_LABELS, TIMESTAMPS, Layout
 from fleet.encode.schemas import schema_text
 
+EPOCH = datetime(1970, 1, 1)
 QUALITY_TEXTS = tuple(f',"quality":"{quality.name}"}}' for quality in Quality)
 
 
@@ -30,7 +32,10 @@ def instants(times_us: Ints) -> list[str]:
 
 def instant(time_us: int) -> str:
     """Write one *time_us* as RFC 3339 text in UTC."""
-    return instants(np.array([time_us], np.int64))[0]
+    try:
+        return (EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds") + "Z"
+    except OverflowError:  # before the year 1 or after 9999: numpy knows those
+        return instants(np.array([time_us], np.int64))[0]
 
 
 def text_of(fields: Mapping[str, Any]) -> str:

@@ -195,6 +195,14 @@ class _Columns(NamedTuple):
     start: Ints
 
 
+def _dues(chosen: Merged, deltas: _Deltas) -> Sequence[Ints | None]:
+    """Give when each record of every batch is due, where the stamps do not say it; else nothing."""
+    if np.array_equal(chosen.due_us // 1000, deltas.stamp_ms):
+        return [None] * len(deltas.first)
+    spans = pairwise([*deltas.first.tolist(), len(chosen.row)])
+    return [np.repeat(chosen.due_us[first:stop], chosen.readings[first:stop]) for first, stop in spans]
+
+
 def _batches(
     chosen: Merged, deltas: _Deltas, places: Sequence[Place], data: memoryview, end: Ints
 ) -> list[PackedBatch]:
@@ -212,8 +220,10 @@ def _batches(
         chosen.due_us[last].tolist(),
     )
     made = [
-        PackedBatch("readings", places[group].topic, places[group].partition, count, data[start:stop], stamp, top, due)
-        for group, count, start, stop, stamp, top, due in zip(*columns, strict=True)
+        PackedBatch(
+            "readings", places[group].topic, places[group].partition, count, data[start:stop], stamp, top, due, dues
+        )
+        for group, count, start, stop, stamp, top, due, dues in zip(*columns, _dues(chosen, deltas), strict=True)
     ]
     # Everyone's first batch, then everyone's second: a request to a broker has one batch a partition.
     opens = np.flatnonzero(np.diff(chosen.group[first], prepend=-1))

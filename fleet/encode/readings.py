@@ -77,11 +77,15 @@ class RecordWriter:
         ]
         records: dict[int, list[Record]] = {}
         due: dict[int, int] = {}
+        dues = _dues(chosen)
         scans = zip(chosen.source.tolist(), chosen.group.tolist(), chosen.due_us.tolist(), strict=True)
         for k, number, due_us in scans:
             records.setdefault(number, []).extend(next(kinds[k]))
             due[number] = due_us
-        return [RecordBatch("readings", *places[number], rows, due[number]) for number, rows in records.items()]
+        return [
+            RecordBatch("readings", *places[number], rows, due[number], dues.get(number))
+            for number, rows in records.items()
+        ]
 
     def _scan_records(self, columns: KindColumns, rows: Ints, wall_ms: int) -> list[list[Record]]:
         """Encode the scans *rows* to one list of records a scan."""
@@ -97,6 +101,14 @@ class RecordWriter:
             list(map(make, zip(repeat(keys[m]), values[i : i + width], repeat(stamp), repeat(self._headers))))
             for i, m, stamp in zip(range(0, len(values), width), machines, stamps, strict=True)
         ]
+
+
+def _dues(chosen: Merged) -> dict[int, Ints]:
+    """Give when each record is due, by group, where the instants of the scans do not say it; else nothing."""
+    if np.array_equal(chosen.due_us // 1000, chosen.scan_us // 1000):
+        return {}
+    of = [(group, chosen.group == group) for group in np.unique(chosen.group).tolist()]
+    return {group: np.repeat(chosen.due_us[here], chosen.readings[here]) for group, here in of}
 
 
 class PackWriter:

@@ -38,6 +38,7 @@ DELIMITERS = (",", ";", "\t", "|")
 ROWS_MAX = 50_000_000
 """Rows that are read of a file; no more fit the memory of a small computer."""
 
+PROBLEMS_KEPT = 20
 FIELD_MAX = 1 << 17
 VALUE_MAX = 1e12
 """No sensor reads more, in any unit."""
@@ -58,6 +59,7 @@ class Column:
     units: str
     time_us: array[int] = field(default_factory=lambda: array("q"))
     value: array[float] = field(default_factory=lambda: array("d"))
+    bad: set[int] = field(default_factory=set)  # places of those whose quality is BAD, where they are kept
 
 
 @dataclass(slots=True)
@@ -80,10 +82,14 @@ class Table:
     left: dict[str, Left] = field(default_factory=dict)
     zoneless: bool = False  # whether times without a zone were taken as UTC
     first: dict[str, int] = field(default_factory=dict)  # the line of the first reading out of order, and twice
+    keeps_quality: bool = False  # whether readings of quality BAD are kept as such, and not left out
+    problems: list[Problem] = field(default_factory=list)  # the first rows that were left out, one by one
 
     def leave(self, kind: str, line: int, text: str) -> None:
         """Count a reading as left out for the reason *kind*; the first one's *line* and *text* are kept."""
         self.left.setdefault(kind, Left(line, text)).rows += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(Problem(self.file, line, "", text))
 
     def remarks(self) -> list[str]:
         """Say what was left out: one located line a reason."""
@@ -100,8 +106,10 @@ class _WrongError(ValueError):
     """A cell that is no time or no number; the message says so."""
 
 
-def read_table(file: Path, mapping: Mapping[str, str]) -> Table:
+def read_table(file: Path, mapping: Mapping[str, str], *, keeps_quality: bool = False) -> Table:
     """Read *file*, a CSV file or one of JSON lines, whose columns *mapping* names by role.
+
+    Readings of quality BAD are left out; with *keeps_quality* they are kept as such.
 
     ScenarioError has one located line where the file as a whole is no table of readings: it cannot be read, has
     no time, a single column, or not one good reading. Single bad rows are left out and counted by reason.
@@ -112,7 +120,7 @@ def read_table(file: Path, mapping: Mapping[str, str]) -> Table:
             raise _refused("--map", 0, f"unknown role '{shortened(role)}'{did_you_mean(role, REQUIRED)}")
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            table = Table(name)
+            table = Table(name, keeps_quality=keeps_quality)
             rows = _json_rows(stream, table) if file.suffix in (".jsonl", ".json") else _csv_rows(stream, table)
             _take(rows, table, mapping)
     except OSError as error:
@@ -242,7 +250,8 @@ def _long(rows: Iterator[Row], table: Table, header: Sequence[str], place: Mappi
         if len(cells) < width:
             table.leave("short", line, f"must have {len(header)} cells, has {len(cells)}")
             continue
-        if at_quality >= 0 and cells[at_quality].strip().upper() == "BAD":
+        bad = at_quality >= 0 and cells[at_quality].strip().upper() == "BAD"
+        if bad and not table.keeps_quality:
             table.leave("quality", line, "is of quality BAD")
             continue
         if (value := _number_of(table, line, cells[at_value])) is None:
@@ -256,6 +265,8 @@ def _long(rows: Iterator[Row], table: Table, header: Sequence[str], place: Mappi
         column = columns.get(key)
         if column is None:
             column = columns[key] = Column(cells[at_units].strip() if 0 <= at_units < len(cells) else "")
+        if bad:
+            column.bad.add(len(column.value))
         _put(table, column, line, time_us, value)
 
 

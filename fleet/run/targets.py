@@ -14,7 +14,7 @@ import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.data import Batch, Block, Delivery, Ints, Label, Record, RecordBatch, TopicSeen
-from fleet.encode.encoder import READ, Encoder
+from fleet.encode.encoder import READ, Encoder, StreamPlan, ids_of
 from fleet.encode.labels import records_of
 from fleet.encode.schemas import schema_text
 from fleet.errors import FleetError
@@ -264,7 +264,8 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
         connection = connection_for(target.url, plan)
         topics = await _prepare(plan, target, connection, wall_us)
     else:
-        topics = {t.name: TopicSeen(1, ()) for t in target.topics}
+        spreads = target.kind.spreads
+        topics = {t.name: TopicSeen(t.partitions if spreads else 1, (), t.configs) for t in target.topics}
     layout = target.streams[target.main].layout_of(target.main)
     setup = SinkSetup(
         schema=layout.text or schema_text(layout.schema),
@@ -273,10 +274,17 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
         topics=topics,
         producer=plan.request.producer,
         readings_per_s=plan.roster.readings_per_second * plan.request.speed,
+        schemas=_schemas(target.streams),
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
     encoder = _encoder(plan, target, topics)
     return Target(target, sink, encoder or Counter(target.streams), encoder, topics, connection)
+
+
+def _schemas(streams: Mapping[str, StreamPlan]) -> dict[int, str]:
+    """Give the texts of all schemas by the ids that records have them by."""
+    own = {plan.own.schema: plan.own.text for plan in streams.values() if plan.own is not None}
+    return {number: own.get(name) or schema_text(name) for name, number in ids_of(streams).items()}
 
 
 def connection_for(url: str, plan: RunPlan) -> Connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic_ns
@@ -163,9 +163,13 @@ def long_bytes(number: int) -> bytes:
 def container_header(schema: str, sync: bytes) -> bytes:
     """Give the head of an Avro object container (the specification's "Object Container Files")."""
     compact = json.dumps(json.loads(schema), separators=(",", ":"))
-    meta = {"avro.schema": compact.encode(), "avro.codec": b"null"}
+    return container_head({"avro.schema": compact, "avro.codec": "null"}, sync)
+
+
+def container_head(meta: Mapping[str, str], sync: bytes) -> bytes:
+    """Give the head of a container that says *meta*."""
     entries = b"".join(
-        long_bytes(len(key)) + key.encode() + long_bytes(len(value)) + value for key, value in meta.items()
+        long_bytes(len(text)) + text for entry in meta.items() for text in (part.encode() for part in entry)
     )
     return CONTAINER_MAGIC + long_bytes(len(meta)) + entries + long_bytes(0) + sync
 

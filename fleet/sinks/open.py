@@ -14,6 +14,7 @@ from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.sinks.files import FileSink
 from fleet.sinks.memory import MemorySink, NullSink
+from fleet.sinks.recording import open_recording_sink
 from fleet.sinks.settings import ProducerSettings, lanes
 from fleet.sinks.sink import Sink
 from fleet.sinks.stdout import StdoutSink
@@ -37,6 +38,7 @@ class SinkSetup:
     producer: ProducerSettings = field(default_factory=ProducerSettings)
     readings_per_s: float = 0.0  # of wall time, as planned
     descriptor: int = STDOUT
+    schemas: Mapping[int, str] = field(default_factory=dict)  # texts by id, for recordings
 
 
 Opener = Callable[[str, SinkSetup], Awaitable[Sink]]
@@ -52,6 +54,7 @@ class SinkKind(NamedTuple):
     encodes: bool = True  # whether it needs records at all
     packs: bool = False  # whether it takes packed batches
     keeps_stamps: bool = False  # whether keys, partitions and the records' own stamps are kept
+    spreads: bool = False  # whether records go to as many partitions as their topic is planned with
 
 
 async def _kafka(_: str, setup: SinkSetup) -> Sink:
@@ -92,6 +95,11 @@ async def _stdout(_: str, setup: SinkSetup) -> Sink:
     return StdoutSink(setup.descriptor)
 
 
+async def _recording(rest: str, setup: SinkSetup) -> Sink:
+    name, _, option = rest.partition("?codec=")
+    return open_recording_sink(Path(name), setup.topics, setup.schemas, codec=option or "deflate")
+
+
 async def _null(_: str, __: SinkSetup) -> Sink:
     return NullSink()
 
@@ -104,10 +112,11 @@ BOTH = ("avro", "json")
 TEXT = ("json",)
 
 SINKS: dict[str, SinkKind] = {
-    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, packs=True, keeps_stamps=True),
+    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, packs=True, keeps_stamps=True, spreads=True),
     "file:PATH.avro": SinkKind("file .avro", _container, ("avro",), TEXT),
     "file:PATH.jsonl": SinkKind("file .jsonl", _lines, TEXT, TEXT),
     "stdout:": SinkKind("stdout", _stdout, TEXT, TEXT),
+    "record:PATH": SinkKind("recording", _recording, BOTH, BOTH, packs=True, keeps_stamps=True, spreads=True),
     "null:": SinkKind("null", _null, BOTH, BOTH, encodes=False),
     "memory:": SinkKind("memory", _memory, BOTH, BOTH, keeps_stamps=True),
 }

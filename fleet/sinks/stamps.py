@@ -20,6 +20,8 @@ OURS: Mapping[str, str] = {  # settings of every topic we make, where its plan s
     "message.timestamp.before.max.ms": str(LONG_MAX),
 }
 
+RECORD_TIME = "run with --record-time wall"
+
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
@@ -31,8 +33,13 @@ class RunTimes:
     ahead: bool
 
 
-def check_settings(topic: str, settings: Mapping[str, str], times: RunTimes, *, now_ms: int) -> None:
-    """Compare a *topic*'s settings with the stamps of a run that starts now; RequestError on a conflict."""
+def check_settings(
+    topic: str, settings: Mapping[str, str], times: RunTimes, *, now_ms: int, way_out: str = RECORD_TIME
+) -> None:
+    """Compare a *topic*'s settings with the stamps of a run that starts now; RequestError on a conflict.
+
+    *way_out* is what can be done where topic and settings are to stay.
+    """
     if "compact" in settings.get("cleanup.policy", "delete"):
         raise RequestError(
             f"kafka: topic {topic!r} has cleanup.policy={settings['cleanup.policy']}, and compaction keeps only the "
@@ -43,7 +50,7 @@ def check_settings(topic: str, settings: Mapping[str, str], times: RunTimes, *, 
     for name, says in _conflicts(settings, times, now_ms):
         raise RequestError(
             f"kafka: topic {topic!r} has {name}={settings[name]}, but {says}; use another topic, set "
-            f"{name}={OURS.get(name, LONG_MAX)}, or run with --record-time wall"
+            f"{name}={OURS.get(name, LONG_MAX)}, or {way_out}"
         )
 
 

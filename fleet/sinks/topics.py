@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiokafka.errors as kafka_errors
@@ -19,7 +20,7 @@ from fleet.sinks.connect import error_name, reach
 from fleet.sinks.connection import Connection
 from fleet.sinks.consumer import consuming
 from fleet.sinks.logs import log_sparingly
-from fleet.sinks.stamps import OURS, RunTimes, check_settings
+from fleet.sinks.stamps import OURS, RECORD_TIME, RunTimes, check_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,11 +50,13 @@ async def prepare_topics(
     last_ms: int,
     endless: bool,
     speed_above_one: bool,
+    way_out: str = RECORD_TIME,
 ) -> dict[str, TopicSeen]:
     """Make the topics of *plans* that are missing, and check the others against the run's time stamps.
 
     RequestError names what cannot be: a topic we may not make, or one whose settings would refuse or delete
-    records. A broker that can neither make nor describe topics (the embedded one) is taken as it is.
+    records; *way_out* is what else can be done. A broker that can neither make nor describe topics (the embedded one)
+    is taken as it is.
     """
     await reach(connection)
     times = RunTimes(first_ms, last_ms, endless, speed_above_one)
@@ -61,7 +64,8 @@ async def prepare_topics(
         there = await _make_missing(admin, plans)
         settings = await _settings(admin, [plan.name for plan in plans])
     for plan in plans:
-        check_settings(plan.name, settings.get(plan.name, {}), times, now_ms=time.time_ns() // 1_000_000)
+        now_ms = time.time_ns() // 1_000_000
+        check_settings(plan.name, settings.get(plan.name, {}), times, now_ms=now_ms, way_out=way_out)
     offsets = await end_offsets(connection, there)
     return {name: TopicSeen(count, tuple(offsets[name]), settings.get(name, {})) for name, count in there.items()}
 
@@ -185,6 +189,29 @@ async def partitions_of(connection: Connection, topic: str) -> int:
     if topic not in there:
         raise RequestError(f"kafka: no topic {topic!r} on {connection.bootstrap}")
     return there[topic]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNow:
+    """A topic as it is: the first offset each partition has, where it ends, and the settings the broker says."""
+
+    start_offsets: tuple[int, ...]
+    end_offsets: tuple[int, ...]
+    settings: Mapping[str, str]
+
+
+async def describe_topics(connection: Connection, names: Sequence[str]) -> dict[str, TopicNow]:
+    """Describe the topics *names*; RequestError where one is not there."""
+    await reach(connection)
+    async with _admin(connection) as admin:
+        there = await _partitions(admin, None)
+        for name in names:
+            if name not in there:
+                raise RequestError(f"kafka: no topic {name!r} on {connection.bootstrap}")
+        settings = await _settings(admin, names)
+    counts = {name: there[name] for name in names}
+    begins, ends = await beginning_offsets(connection, counts), await end_offsets(connection, counts)
+    return {name: TopicNow(tuple(begins[name]), tuple(ends[name]), settings.get(name, {})) for name in names}
 
 
 async def end_offsets(connection: Connection, partitions: Mapping[str, int]) -> dict[str, list[int]]:

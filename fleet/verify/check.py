@@ -76,7 +76,7 @@ class Asked:
             findings=findings,
             stamped=self.stamped,
             known=None if roster is None else {machine.id for machine in roster.machines},
-            run_id=self.run.id,
+            run_id=self.run.header_id,
             label=label,
             schemas=self.run.schemas,
             own=self.run.own if "readings" in topic.streams else None,

@@ -99,6 +99,12 @@ class Run:
         return said if said in RECORD_TIMES else "scan"
 
     @property
+    def header_id(self) -> str:
+        """The id in its records' headers, where they have any: of a replay, that of the run that was recorded."""
+        said = _entry(self.first).get("replay_of")
+        return said if isinstance(said, str) else self.id
+
+    @property
     def own(self) -> Layout | None:
         """The layout of a user's own that its readings have, None for one of ours."""
         return said_layout(_entry(self.first).get("own"))

@@ -65,6 +65,14 @@ def test_the_example_of_tail_shows_records(port: int) -> None:
     assert [line.count("filling-") for line in ended.out.splitlines()] == [1, 1, 1]
 
 
+def test_the_examples_of_record_and_replay_follow_one_another(tmp_path: Path) -> None:
+    recorded = fleet(*example("record"), cwd=tmp_path)
+    replayed = fleet(*example("replay"), cwd=tmp_path)
+
+    assert (recorded.code, replayed.code) == (0, 0)
+    assert replayed.out.count("\n") >= 45_000  # all readings of ten minutes, and events
+
+
 def test_the_example_of_the_broker_stays_until_ctrl_c() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -87,6 +95,8 @@ def test_every_commands_example_is_tried_here() -> None:
         "init",
         "tail",
         "verify",
+        "record",
+        "replay",
         "broker",
         "plot",
         "fit",

@@ -75,6 +75,7 @@ def columns_of(log: Log) -> RecordColumns:
         value_length=np.where([record.value is None for record in log], -1, value),
         headers=np.array([len(record.headers) for record in log], np.int64),
         headers_at=stop - headers,
+        stop=stop,
     )
 
 
