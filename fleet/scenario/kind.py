@@ -293,6 +293,15 @@ class Sensor(Model):
     """How often one is reported nevertheless."""
 
 
+class Heating(Model):
+    """What must be hot before the machine works: until then it is idle. Before a shift it is switched on in time."""
+
+    node: str
+    """The slow node that must have warmed up; its drive is one level in execute and idle."""
+    within: Share = 0.03
+    """How far below its level in execute it may be, as a share of that."""
+
+
 class Door(Model):
     """Openings of a door: one in each stretch of *every* inside *hours*, at any time of it, lognormal lengths."""
 
@@ -338,6 +347,7 @@ class Kind(Model):
     clock_error: DurationOrZero = 0.02
     sync_every: Duration = 600.0
     door: Door | None = None
+    heating: Heating | None = None
     receiver: Receiver | None = None
     meter: Metered | None = None
     """``line``: it measures what the machines of its line take; ``level`` is that as a share of all they can."""

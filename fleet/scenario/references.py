@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from fleet.data import State
 from fleet.faults.machine import MACHINE_FAULTS, roles_of
 from fleet.scenario.dimensions import dimension_faults
+from fleet.scenario.fields import number
 from fleet.scenario.forms import Laws
 from fleet.scenario.kind import BUILT_IN, FELT, OF_CYCLES, OF_METERS, RISING, Sensor, deadband_faults, period_faults
 from fleet.scenario.quantities import DURATION, Measure, measure, quantity, split
@@ -32,6 +33,7 @@ def kind_faults(data: object, laws: Laws | None) -> list[Fault]:
         *_wear(kind),
         *_faults(kind),
         *_nodes(kind),
+        *_heating(kind),
         *_signals(kind, laws),
         *_sensors(kind),
         *_electrical(kind),
@@ -90,6 +92,7 @@ def _shape(kind: dict[str, Any]) -> Iterator[Fault]:
         "wear",
         "micro_stop",
         "setpoint",
+        "heating",
         "receiver",
         "meter",
     ):
@@ -196,6 +199,35 @@ def _nodes(kind: dict[str, Any]) -> Iterator[Fault]:
         if lag is not None and slower and lag > LAG_SHARE_MAX * min(slower) > 0:
             most = f"{LAG_SHARE_MAX:.0%} of the node's own time constant, {min(slower):g} s"
             yield ("nodes", name, "lag"), f"must be at most {most}, got {lag:g} s"
+
+
+def _heating(kind: dict[str, Any]) -> Iterator[Fault]:
+    nodes, path = _parts(kind, "nodes"), ("heating", "node")
+    name = mapping(kind.get("heating")).get("node")
+    if not isinstance(name, str):
+        return
+    if name not in nodes:
+        yield path, unknown("node", name, nodes)
+        return
+    driven = nodes[name].get("drive")
+    drive = _parts(kind, "drives").get(driven, {}) if isinstance(driven, str) else {}
+    execute, idle, stopped = (_height(drive.get(state)) for state in ("execute", "idle", "stopped"))
+    if not drive or idle is None or stopped is None:
+        return  # what is wrong with it is told elsewhere
+    if drive.get("setpoint") is True or execute is None or execute <= 0.0:
+        yield path, f"must have a drive at one level above 0 in execute, '{driven}' has not"
+    elif idle != execute or stopped >= execute:
+        yield path, f"must have a drive that is as high in idle as in execute and lower when stopped, '{driven}' is not"
+    elif nodes[name].get("lag"):
+        yield path, f"must be a node without a lag of its own, '{name}' has one"
+
+
+def _height(level: object) -> float | None:
+    """Give the level of a drive in one state; None where it is a profile, or wrong, which is told elsewhere."""
+    try:
+        return number()(0.0 if level is None else level)
+    except PydanticCustomError:
+        return None
 
 
 def _signals(kind: dict[str, Any], laws: Laws | None) -> Iterator[Fault]:

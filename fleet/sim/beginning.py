@@ -18,6 +18,7 @@ from fleet.sim import changes as row
 from fleet.sim.address import firsts, word_of
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import FIXED, PER_MODE, PPM
+from fleet.sim.heating import Heating
 from fleet.sim.lives import lives_of
 from fleet.sim.lots import stretched
 from fleet.sim.rules import (
@@ -100,7 +101,16 @@ def begin(rules: Rules, words: Words, asked: Asked, *, on: Bools, until_us: Ints
         wear[:, : row.RATE] = _first_life(mode, words, asked.by_age_us.get(mode.name))
         wear[:, row.RATE] = _rates(mode, rows[:, row.LEVEL])
         decision_us = np.minimum(decision_us, start_us + _ages_in(wear))
-    return Beginning(rows, stop_left_us, set_us, until_us, next_scrap, np.where(on, decision_us, until_us))
+    begins_us = until_us if rules.heating is None else _switched_on(rules.heating, until_us, start_us)
+    return Beginning(rows, stop_left_us, set_us, until_us, next_scrap, np.where(on, decision_us, begins_us))
+
+
+def _switched_on(heating: Heating, until_us: Ints, start_us: int) -> Ints:
+    """Say when machines that are met cold are switched on to be ready at *until_us*."""
+    cold = heating.levels[State.STOPPED]
+    instants, which = np.unique(until_us, return_inverse=True)  # few: of the shifts that there are
+    on_us = [heating.on_us(cold, start_us, until) for until in instants.tolist()]
+    return np.maximum(np.array(on_us, np.int64)[which], start_us + 1)
 
 
 def _ask(rows: Ints, asked: Asked) -> None:

@@ -37,12 +37,12 @@ PPM = 1_000_000
 
 CAUSES = (
     "", "shift", "micro_stop", "starved", "blocked", "setpoint", "repair", "repaired", "planned", "waiting_for_crew",
-    "waiting_for_part", "changeover", "lot", "at_speed",
+    "waiting_for_part", "changeover", "lot", "at_speed", "heating",
 )  # fmt: skip
 """Why a state changed; the names of the kind's failure modes follow."""
 (
     BY_PLAN, SHIFT, MICRO_STOP, STARVED, BLOCKED, SETPOINT, REPAIR, REPAIRED, PLANNED, WAITING_FOR_CREW,
-    WAITING_FOR_PART, CHANGEOVER, LOT_ENDED, AT_SPEED,
+    WAITING_FOR_PART, CHANGEOVER, LOT_ENDED, AT_SPEED, HEATING,
 ) = range(len(CAUSES))  # fmt: skip
 
 SILENT = (SETPOINT, AT_SPEED)

@@ -13,6 +13,7 @@ from fleet.scenario.kind import Node as NodeModel
 from fleet.scenario.roster import Roster
 from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
 from fleet.sim.damage import in_the_mean
+from fleet.sim.heating import Heating
 from fleet.sim.lags import NO_REST, Lag, stepping
 from fleet.sim.laws import LAWS
 from fleet.sim.nodes import Cycle, Node, Worn
@@ -223,6 +224,7 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
         set_every_us=round(setpoint.every * SECOND_US) if setpoint else 0,
         set_from=setpoint.low if setpoint else 1.0,
         set_to=setpoint.high if setpoint else 1.0,
+        heating=_heating(kind),
         modes=tuple(
             Mode(
                 name=name,
@@ -247,6 +249,15 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
             for name, wear in kind.wear.items()
         ),
     )
+
+
+def _heating(kind: Kind) -> Heating | None:
+    if kind.heating is None:
+        return None
+    node = kind.nodes[kind.heating.node]
+    levels = _drive_node(node.drive, kind.drives[node.drive], 1).levels
+    shares = tuple((levels / levels[State.EXECUTE]).tolist())
+    return Heating(shares, node.tau * SECOND_US, node.tau_at_rest * SECOND_US, kind.heating.within)
 
 
 def _controllers(kind: Kind, words: Words, base_us: int, start_us: int) -> Controllers:

@@ -109,6 +109,18 @@ def resonance(of: Floats, speed: Floats, at: Floats, damping: Floats) -> Floats:
     return of / np.sqrt(stiff * stiff + damped * damped)
 
 
+REFERENCE_AIR = 22.0
+"""The air at which a controlled temperature's rise is given, degC."""
+
+
+def controlled(air: Floats, rise: Floats, full: Floats) -> Floats:
+    """Give a controlled temperature, degC: *full* above 22 degC whatever the *air* does, the air's own without heat.
+
+    ``22 + rise + (air - 22) (1 - rise / full)``: what the controller makes up for is the share that it heats.
+    """
+    return REFERENCE_AIR + rise + (air - REFERENCE_AIR) * (1.0 - rise / full)
+
+
 def two_node(air: Floats, frame: Floats, winding: Floats) -> Floats:
     """Give a motor's winding temperature, degC: the air, the frame's rise over it, the winding's over the frame.
 
@@ -187,6 +199,7 @@ LAWS: Mapping[str, Law] = {
     "vibration": vibration,
     "resonance": resonance,
     "warmed": warmed,
+    "controlled": controlled,
     "two_node": two_node,
     "relative_humidity": relative_humidity,
     "receiver_pressure": receiver_pressure,
@@ -235,6 +248,7 @@ LAW_INPUTS: Laws = {
         {"air": any_number(), "rise": any_number(), "damage": share(), "wear_rise": any_number(), "on": share()},
         (("air",), ("rise",), ("wear_rise", "damage", "on")),
     ),
+    "controlled": Form({"air": AIR, "rise": RISE, "full": measured("difference", above=0)}, "temperature"),
     "two_node": Form({"air": AIR, "frame": RISE, "winding": RISE}, "temperature"),
     "relative_humidity": Form({"air": AIR, "dew_point": AIR}, "humidity"),
     "receiver_pressure": Form(

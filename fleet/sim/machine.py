@@ -20,6 +20,7 @@ from fleet.sim.around import Around, Met
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import FIXED, Journal
 from fleet.sim.flow import Buffer
+from fleet.sim.heating import Warmth
 from fleet.sim.neighbours import Neighbours
 from fleet.sim.orders import RESTARTS, Orders
 from fleet.sim.rules import STOP_GAP, STOP_SPAN, STRIKE_REPAIR, Rules, to_millisecond, to_second
@@ -43,7 +44,8 @@ class Machine:
     __slots__ = (
         "_act", "_around", "_cause", "_changing", "_draws", "_env", "_index", "_job", "_journal",
         "_off_us", "_on_us", "_orders", "_ordinal", "_process", "_repaired", "_rules", "_state", "_stop_count",
-        "_stop_left_us", "_stop_us", "_struck", "_until_us", "_upkeep", "_wake_us", "_watchers", "counts", "neighbours",
+        "_stop_left_us", "_stop_us", "_struck", "_switch_us", "_until_us", "_upkeep", "_wake_us", "_warmth",
+        "_watchers", "counts", "neighbours",
     )  # fmt: skip
 
     def __init__(
@@ -54,7 +56,7 @@ class Machine:
         self._draws, self._around = draws, around
         begun_us = cells[row.TIME]
         self._state, self._cause, self._ordinal = _STATES[cells[row.STATE]], cells[row.CAUSE], 1
-        self._until_us = self._on_us = self._stop_count = 0
+        self._until_us = self._on_us = self._switch_us = self._stop_count = 0
         self._off_us = self._stop_us = NEVER_US
         self._stop_left_us = met.stop_left_us
         self._changing, self._repaired = -1, False
@@ -69,7 +71,8 @@ class Machine:
             self._off_us = met.until_us
             self._run_from(begun_us)
         else:
-            self._on_us = met.until_us
+            self._on_us, self._switch_us = met.until_us, met.wake_us
+        self._warmth = None if rules.heating is None else Warmth(rules.heating, self._state, begun_us)
         self._act: Callable[[], None] = self._go_on
         self._wake_us = met.wake_us
         self._process = env.process(self._operate())
@@ -111,7 +114,7 @@ class Machine:
             if self._orders.lot_is_over():
                 return int(self._env.now)
             return min(self.neighbours.ready_us(int(self._env.now), self._cause), self._off_us)
-        return self._on_us if state == State.STOPPED else self._until_us
+        return self._switch_us if state == State.STOPPED else self._until_us
 
     def _decide_executing_us(self) -> int:
         """Find what happens first; of what falls into one instant, what is looked at last here happens first."""
@@ -166,6 +169,10 @@ class Machine:
             if mode >= 0:
                 self._job = _Job(mode, planned=True)
                 return
+            self._switch_us = until if self._warmth is None else self._warmth.on_us(now, until)
+            if self._switch_us <= now:
+                self._heat(until)
+                return
             self._change(State.STOPPED, row.REPAIRED if self._repaired else row.SHIFT)
             self._repaired = False
             return
@@ -174,12 +181,19 @@ class Machine:
             self._until_us, self._orders.setup_us = now + self._orders.setup_us, 0
             self._follow_setpoint(now)
             self._change(State.IDLE, row.CHANGEOVER)
+        elif self._warmth is not None and (hot_us := self._warmth.ready_us(now)) > now:
+            self._heat(min(hot_us, until))
         elif self.neighbours.ready_us(now, self._cause) > now:
             self._change(State.SUSPENDED, self.neighbours.cause_at(now))
         elif self._struck is not None:
             self._stop_for(self._struck)
         else:
             self._execute(now)
+
+    def _heat(self, until: int) -> None:
+        """Be on and nothing else: it gets hot, or stays so through a pause."""
+        self._until_us = until
+        self._change(State.IDLE, row.HEATING)
 
     def _execute(self, now: int) -> None:
         cause = row.REPAIRED if self._repaired else row.BY_PLAN
@@ -402,6 +416,8 @@ class Machine:
 
     def _change(self, state: State, cause: int) -> None:
         ran_before, self._state, self._cause = self._state == State.EXECUTE, state, cause
+        if self._warmth is not None:
+            self._warmth.enter(state, int(self._env.now))
         self._orders.cold = self._orders.cold or state in RESTARTS
         self._write(int(self._env.now), cause)
         self._ordinal += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fleet.data import SECOND_US
 from fleet.sim.address import word_of
 from fleet.sim.changes import PPM
+from fleet.sim.heating import Heating
 
 STOP_GAP, STOP_SPAN = word_of("plant.micro_stop.gap"), word_of("plant.micro_stop.span")
 SET_GAP, SET_LEVEL = word_of("plant.setpoint.gap"), word_of("plant.setpoint.level")
@@ -75,6 +76,7 @@ class Rules:
     kind: str = ""
     scrap: float = 0.0  # share of bad parts
     ramp: float = 0.0  # how much longer the first cycles after a restart take
+    heating: Heating | None = None  # None: it works cold
 
 
 def scrap_gap(share: float, uniform: float) -> int:

@@ -335,3 +335,42 @@ def test_loading_a_missing_kind_file_is_one_line(tmp_path: Path) -> None:
         load_kind(tmp_path / "none.yaml")
 
     assert str(error.value) == f"{tmp_path / 'none.yaml'}: no such file"
+
+
+KILN = """\
+kind: kiln
+heating: {node: warmth, within: 4 %}
+drives:
+  hot: {execute: 1, idle: 1, stopped: 0.2}
+  turning: {execute: 1}
+nodes:
+  warmth: {drive: hot, gain: 300, tau: 20 min, tau_at_rest: 30 min}
+signals:
+  temperature: {law: total, a: ambient, b: warmth, c: turning}
+sensors:
+  temperature: {signal: temperature, units: degC, span: [0, 500], resolution: 0.1}
+"""
+
+
+def test_a_kind_that_heats_up_before_it_works_is_read(tmp_path: Path) -> None:
+    kiln = kind_of(tmp_path, KILN, laws=LAWS)
+
+    assert kiln.heating is not None
+    assert (kiln.heating.node, kiln.heating.within) == ("warmth", 0.04)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("node: warmth", "node: warmt", "2: heating.node: unknown node 'warmt'; did you mean 'warmth'?"),
+        ("within: 4 %", "within: 0 %", "2: heating.within: must be above 0 %, got 0 %"),
+        ("drive: hot", "drive: turning", "2: heating.node: must have a drive that is as high in idle as in execute"),
+        ("stopped: 0.2", "stopped: 1", "2: heating.node: must have a drive that is as high in idle as in execute and"),
+        ("execute: 1, idle: 1", "execute: 0, idle: 0", "2: heating.node: must have a drive at one level above 0"),
+        ("tau: 20 min,", "tau: 20 min, lag: 9 s,", "2: heating.node: must be a node without a lag of its own"),
+    ],
+)
+def test_a_mistake_in_what_must_be_hot_is_told_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    problems = kind_mistakes(tmp_path, KILN.replace(old, new, 1), laws=LAWS)
+
+    assert problems[0].startswith(problem)

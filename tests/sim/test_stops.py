@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from fleet.data import Event, Floats
+from fleet.data import HOUR_US, Block, Event, Floats
+from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named
+from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
-from tests.sim.plants import START_US, Log, blocks_of, events_of, line, logs_of, roster_of
+from tests.sim.plants import START_US, Log, assert_same, blocks_of, events_of, line, logs_of, roster_of
 
 DAY_SHIFT = {"hours": ["05:00-06:10", "06:20-14:00"]}
 
@@ -137,3 +140,164 @@ def test_no_two_items_on_a_belt_weigh_the_same() -> None:
         current = truth(log, "current")
         top = np.array([part.max() for part in np.array_split(current, 3600 // 18)])
         assert 0.02 < top.std() / top.mean() < 0.2
+
+
+# ---- heating up
+
+WEEK = {"hours": ["06:00-14:00", "14:00-22:00"], "days": ["mon", "tue", "wed", "thu", "fri"], "breaks": ["09:30-09:45"]}
+FRIDAY_US = START_US + 4 * 86_400_000_000
+HOT = {  # a temperature, what it must be when the machine begins to work, and the hall's or standby's below that
+    "oven": ("zone_1_temperature", 402.0, 230.0),
+    "injection-moulder": ("barrel_front_temperature", 215.0, 30.0),
+}
+
+
+@cache
+def weekend(name: str) -> list[Block]:
+    """Simulate a weekend: Friday 20:00 to Monday 10:00."""
+    kind = kind_named(name, laws=LAW_INPUTS)
+    slow = {each: sensor.model_copy(update={"period": 10.0}) for each, sensor in kind.sensors.items()}
+    kinds = {name: kind.model_copy(update={"wear": {}, "micro_stop": None, "sensors": slow, **unworn(kind)})}
+    roster = roster_of(line("a", {"kind": name, "count": 2}, {"kind": "hall-climate"}), shifts=WEEK, kinds=kinds)
+    begins_us = FRIDAY_US + 14 * HOUR_US
+    simulation = Simulation(roster, seed=1, start_us=begins_us, truth=True)
+    return [simulation.advance(begins_us + hours * HOUR_US) for hours in (20, 50, 62)]
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_what_must_be_hot_is_off_over_the_weekend_and_hot_when_work_begins(name: str) -> None:
+    sensor, hot, cold = HOT[name]
+    monday_s = 7 * 86_400.0
+
+    for machine, log in logs_of(weekend(name)).items():
+        if "climate" in machine:
+            continue
+        listed = events_of(weekend(name))[machine]
+        ((off, on),) = spans_of(listed, "stopped")
+        begins = [begin for begin, _ in spans_of(listed, "execute") if begin > off]
+        heats = [event for event in listed if event.cause == "heating"]
+        time, value = log.of(sensor).time_s, truth(log, sensor)
+
+        assert off == pytest.approx(4 * 86_400 + 16 * 3600)
+        assert begins[0] == pytest.approx(monday_s, abs=1), "it is ready when the shift begins"
+        assert 0.5 * 3600 < monday_s - on < 4 * 3600
+        assert heats[0].state == "idle"
+        assert value[(time > off + 10 * 3600) & (time < on)].max() < cold
+        climbing = value[(time > on) & (time < monday_s)]
+        assert (np.diff(climbing) > -1.0).all(), "it climbs, but for the ripple of its control"
+        assert climbing[0] < cold
+        assert value[(time > monday_s) & (time < monday_s + 120)].min() > hot - 10
+        a_break = [span for span in spans_of(listed, "idle") if span[0] > monday_s]
+        assert a_break == [(monday_s + 3.5 * 3600, monday_s + 3.75 * 3600)], "a break is too short to cool down"
+
+
+def test_a_barrel_that_is_off_has_the_temperature_of_the_hall() -> None:
+    logs = logs_of(weekend("injection-moulder"))
+    moulder, hall = logs["a-injection-moulder-001"], logs["a-hall-climate-001"]
+    late = np.arange(5.2 * 86_400, 6.8 * 86_400, 600.0)
+
+    barrel, mould, air = (
+        np.interp(late, log.of(sensor).time_s, truth(log, sensor))
+        for log, sensor in (
+            (moulder, "barrel_rear_temperature"),
+            (moulder, "mould_temperature"),
+            (hall, "temperature"),
+        )
+    )
+
+    assert np.abs(barrel - air).max() < 1.0
+    assert np.abs(mould - air).max() < 1.0
+    assert np.corrcoef(barrel, air)[0, 1] > 0.95
+
+
+def test_an_oven_heats_at_full_power_and_not_at_all_while_it_is_too_hot() -> None:
+    log = logs_of(weekend("oven"))["a-oven-001"]
+    ((off, on),) = spans_of(events_of(weekend("oven"))["a-oven-001"], "stopped")
+
+    time, power = log.of("heater_power").time_s, truth(log, "heater_power")
+
+    assert power[(time > off + 60) & (time < off + 1200)].max() < 0.5
+    assert power[(time > on + 60) & (time < on + 300)].min() > 40
+    assert 8 < power[(time > 7 * 86_400 - 600) & (time < 7 * 86_400)].mean() < 18
+
+
+def test_an_oven_works_after_a_failure_when_it_is_hot_again() -> None:
+    kind = kind_named("oven", laws=LAW_INPUTS)
+    wear = {"element": kind.wear["element"].model_copy(update={"life": 3600.0, "repair": 7200.0, "sigma": 0.0})}
+    roster = roster_of(line("a", {"kind": "oven"}), kinds={"oven": kind.model_copy(update={"wear": wear})})
+    blocks = blocks_of(roster, 8 * 3600, truth=True)
+
+    log, listed = logs_of(blocks)["a-oven-001"], events_of(blocks)["a-oven-001"]
+    _, repaired = spans_of(listed, "aborted")[0]
+    heated, works = spans_of(listed, "idle")[0]
+
+    time, value = log.of("zone_1_temperature").time_s, truth(log, "zone_1_temperature")
+    assert heated == repaired
+    assert works - heated > 1800
+    assert value[time > heated][0] < 300
+    assert value[time > works][0] > 400
+
+
+def test_what_is_met_cold_is_switched_on_in_time_wherever_blocks_are_cut() -> None:
+    roster = roster_of(
+        line("a", {"kind": "oven", "count": 2}, {"kind": "injection-moulder"}, shifts={"hours": ["07:00-22:00"]})
+    )
+
+    whole = blocks_of(roster, 5400)
+    cut = blocks_of(roster, 5400, cuts_us=[1, 1_000_000, 1_800_000_000, 3_599_999_999, 3_600_000_001])
+
+    assert_same(whole, cut)
+    assert {(event.state, event.cause) for events in events_of(whole).values() for event in events} >= {
+        ("idle", "heating")
+    }
+    for events in events_of(whole).values():
+        assert next(event.state for event in events) == "stopped"
+        assert any(event.state == "execute" for event in events) or spans_of(events, "idle")[0][0] <= 1
+
+
+# ---- all kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "sensor", "rise"),
+    [
+        ("cnc-spindle", "bearing_temperature", 8),
+        ("compressor", "oil_temperature", 30),
+        ("conveyor", "motor_temperature", 8),
+        ("hydraulic-press", "oil_temperature", 12),
+        ("pump", "motor_temperature", 20),
+        ("robot-arm", "joint_2_temperature", 8),
+    ],
+)
+def test_what_stood_over_a_weekend_starts_from_the_halls_air_and_warms_up_within_hours(
+    name: str, sensor: str, rise: float
+) -> None:
+    kind = kind_named(name, laws=LAW_INPUTS)
+    slow = {each: kind.sensors[each].model_copy(update={"period": 30.0}) for each in (sensor,)}
+    kinds = {name: kind.model_copy(update={"wear": {}, "sensors": slow, **unworn(kind)})}
+    roster = roster_of(line("a", {"kind": name}, {"kind": "hall-climate"}), shifts=WEEK, kinds=kinds)
+    begins_us = FRIDAY_US + 14 * HOUR_US
+    simulation = Simulation(roster, seed=1, start_us=begins_us, truth=True)
+    logs = logs_of([simulation.advance(begins_us + 62 * HOUR_US)])
+
+    machine, hall = logs[f"a-{name}-001"], logs["a-hall-climate-001"]
+    time, value = machine.of(sensor).time_s, truth(machine, sensor)
+    air = np.interp(time, hall.of("temperature").time_s, truth(hall, "temperature"))
+    monday_s = 7 * 86_400.0
+    before = (time > monday_s - 12 * 3600) & (time < monday_s)
+    first, later = value[(time > monday_s) & (time < monday_s + 120)], value[time > monday_s + 3 * 3600]
+    assert np.abs(value - air)[before].max() < 2.5
+    assert abs(first[0] - air[before][-1]) < 3
+    assert later.mean() > first.mean() + rise
+    assert value[time < 4 * 86_400 + 16 * 3600].mean() > air[before].mean() + rise
+
+
+def unworn(kind: Kind) -> dict[str, object]:
+    """Give the signals of a kind that no longer wears."""
+    signals = {
+        name: signal.model_copy(
+            update={key: 0.0 for key, value in signal.inputs.items() if str(value).startswith("damage.")}
+        )
+        for name, signal in kind.signals.items()
+    }
+    return {"signals": signals}
