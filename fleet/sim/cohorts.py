@@ -12,7 +12,7 @@ from fleet.scenario.kind import FELT, RISING, Drive, Kind
 from fleet.scenario.kind import Node as NodeModel
 from fleet.scenario.roster import Roster
 from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
-from fleet.sim.damage import in_the_mean
+from fleet.sim.damage import as_felt
 from fleet.sim.heating import Heating
 from fleet.sim.lags import NO_REST, Lag, stepping
 from fleet.sim.laws import LAWS
@@ -128,7 +128,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         lags=tuple(lags),
         hall=hall_of_line[roster.line[members]],
         deadbands=deadbands,
-        worn=Worn(tuple(map(in_the_mean, rules.modes)), words),
+        worn=Worn(_felt(rules.modes, kind), words),
     )
 
 
@@ -249,6 +249,15 @@ def _rules(kind: Kind, parameters: Mapping[str, Floats], words: Words) -> Rules:
             for name, wear in kind.wear.items()
         ),
     )
+
+
+def _felt(modes: tuple[Mode, ...], kind: Kind) -> tuple[Mode, ...]:
+    """Give the failure modes as the nodes that they warm feel them; of several nodes the slowest counts."""
+    tau_us = {mode.name: 0.0 for mode in modes}
+    for node in kind.nodes.values():
+        if node.wear in tau_us:
+            tau_us[node.wear] = max(tau_us[node.wear], node.tau * SECOND_US)
+    return tuple(as_felt(mode, tau_us[mode.name]) for mode in modes)
 
 
 def _heating(kind: Kind) -> Heating | None:

@@ -7,6 +7,7 @@ computes the same path, whichever part of it falls into the block.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -45,7 +46,9 @@ def damage(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, age_u
     share = np.clip(past / np.maximum(life - onset, 1.0)[place], 0.0, 1.0)
     grows = share > 0.0
     if mode.growth in ROUGH:
-        share[grows] = _rough(mode, words, rows, number, np.broadcast_to(place, share.shape)[grows], share[grows])
+        late = mode.felt_us * pace / np.maximum(life - onset, 1.0)[place]
+        which, late = (np.broadcast_to(place, share.shape)[grows], np.broadcast_to(late, share.shape)[grows])
+        share[grows] = _rough(mode, words, rows, number, which, late, share[grows])
     else:
         share[grows] = smooth(mode, share[grows])
     begun = (left / PPM)[place]
@@ -57,9 +60,17 @@ def damage(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, age_u
 _CLOCK = (row.AGE, row.LIFE, row.ONSET, row.RATE)
 
 
-def in_the_mean(mode: Mode) -> Mode:
-    """Give a failure mode whose damage grows as that of *mode* does in the mean: what is warm does not jump with it."""
-    return replace(mode, growth="power") if mode.growth in ROUGH else mode
+DELAYS = tuple(-math.log(1.0 - (place + 0.5) / 8.0) for place in range(8))
+"""Eight times, in time constants, that stand for an exponential memory: the middles of its eighths."""
+
+
+def as_felt(mode: Mode, tau_us: float) -> Mode:
+    """Give a failure mode whose damage is that of *mode* as what follows it with *tau_us* of running time feels it.
+
+    The jumps of a rough path arrive over a few time constants, as heat does: the mean of what damage was a while ago.
+    Smooth damage grows over hours anyway, and is felt at once.
+    """
+    return replace(mode, felt_us=tau_us) if mode.growth in ROUGH else mode
 
 
 def smooth(mode: Mode, share: Floats) -> Floats:
@@ -85,8 +96,11 @@ def flank(share: Floats) -> Floats:
     return np.asarray(middle + (1.0 - FLANK_FAST - steady * (1.0 - WORN_FAST)) * late**2)
 
 
-def _rough(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, share: Floats) -> Floats:
-    """Read the paths of those of *rows* at *place* (cells,) off at *share* (cells,) of their growth."""
+def _rough(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, late: Floats, share: Floats) -> Floats:
+    """Read the paths of those of *rows* at *place* (cells,) off at *share* (cells,) of their growth.
+
+    *late* (cells,) is the time constant of what feels them, in shares of that.
+    """
     if not len(place):
         return share
     lowest = int(place.min())
@@ -95,7 +109,12 @@ def _rough(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, share
     chosen = np.flatnonzero(used) + lowest
     which = (np.cumsum(used) - 1)[place - lowest]
     table = paths(mode, words[rows[chosen, row.MACHINE]], of_mode(rows, number, row.NUMBER)[chosen])
-    return read_off(table, which, share**mode.exponent)
+    if not mode.felt_us:
+        return read_off(table, which, share**mode.exponent)
+    felt = np.zeros(len(share))
+    for delay in DELAYS:
+        felt += read_off(table, which, np.maximum(share - delay * late, 0.0) ** mode.exponent)
+    return felt * (1.0 / len(DELAYS))
 
 
 def read_off(table: Floats, which: Ints, grown: Floats) -> Floats:

@@ -39,8 +39,9 @@ class Node:
     ``levels`` is the drive's level by state, already its mean in EXECUTE where there is a profile.
     ``gain`` is (machines,); ``tau_us`` by state. ``slow`` chooses how the profile is answered.
     ``lag_us`` is a second, faster lag in series (a thermometer's pocket); 0 for none. ``mode`` is the number of the
-    failure mode whose damage its drive is multiplied by, -1 for none: damage grows over hours, so a node answers to
-    it at once, but where a repair ends it what was warm cools like all else.
+    failure mode whose damage its drive is multiplied by, -1 for none: damage that grows smoothly does so over hours, so
+    a node answers to it at once; jumps of it arrive as the node lets them (`damage.as_felt`), and where a repair ends
+    it what was warm cools like all else.
     """
 
     name: str
@@ -186,7 +187,7 @@ def decay(age_us: Floats | Ints, tau_us: Floats, lag_us: float) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worn:
-    """How worn the machines of a cohort are, in the mean: its failure modes, and the words that address their paths."""
+    """How worn the machines of a cohort are, as nodes feel it: its failure modes, and the words of their paths."""
 
     modes: tuple[Mode, ...]
     words: Words

@@ -50,6 +50,7 @@ class Mode:
     exponent: float = 1.0
     roughness: float = 0.2
     path_word: int = 0
+    felt_us: float = 0.0  # time constant of what feels its rough path; 0: the path itself
     share: float = 1.0  # of the running time in which it wears
     taylor: float = 0.0  # it wears as this power of the load's level; 0: whatever the load
     fails: bool = True  # False: what wears is changed in passing, as a tool or a filter is

@@ -12,6 +12,7 @@ from fleet.fit.graph import inputs_of
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named, shipped_kinds
 from fleet.sim.damage import KNOTS, age_at, flank, gamma_paths, paths, smooth, wiener_paths
+from fleet.sim.laws import LAW_INPUTS
 from fleet.sim.lives import life_of, lives_of
 from fleet.sim.rules import Mode
 from tests.scenario.files import kind_mistakes
@@ -294,3 +295,53 @@ def test_what_a_worn_part_has_warmed_cools_slowly_once_it_is_renewed(name: str, 
                 falls.append(before - later)
     assert repairs >= 3
     assert np.mean(falls) > 4, "it was warm while it was worn"
+
+
+# ---- the heat of wear
+
+
+@pytest.mark.parametrize("name", ["pump", "compressor"])
+def test_the_heat_of_a_worn_bearing_follows_its_vibration_by_its_time_constant_and_does_not_jump(name: str) -> None:
+    """The vibration of a machine and of its twin without wear give the damage; their temperatures its heat."""
+    kind = kind_named(name, laws=LAW_INPUTS)
+    rise = "wear_rise" if name == "compressor" else "bearing_wear_rise"
+    temperature = "oil_temperature" if name == "compressor" else "bearing_temperature"
+    fast = kind.wear["bearing"].model_copy(update={"life": 60 * 3600.0, "shape": 1000.0, "onset": (0.2, 0.2)})
+    sensors = {
+        each: kind.sensors[each].model_copy(update={"period": 30.0, "tau": 0.0}) for each in ("vibration", temperature)
+    }
+    kinds = {name: kind.model_copy(update={"wear": kind.wear | {"bearing": fast}, "sensors": sensors})}
+
+    def run(**parameters: str) -> tuple[Floats, Floats]:
+        """Give the vibration and the temperature up to the failure."""
+        settings = {each: {"value": value, "spread": "0 %"} for each, value in parameters.items()}
+        settings |= {"micro_stop": {"every": "9000 h"}} if kind.micro_stop else {}
+        settings |= {"setpoint": {"every": "9000 h"}} if kind.setpoint else {}
+        machine = {"kind": name, "set": settings}
+        blocks = blocks_of(roster_of(line("a", machine), kinds=kinds), 24 * 3600, seed=5, truth=True)
+        (log,), (events,) = logs_of(blocks).values(), events_of(blocks).values()
+        failed = next(event.time_us for event in events if event.state == "aborted")
+        vibration, warmth = log.of("vibration"), log.of(temperature)
+        assert vibration.truth is not None
+        assert warmth.truth is not None
+        return vibration.truth[vibration.scan_us < failed - 60 * SECOND_US], warmth.truth[warmth.scan_us < failed]
+
+    (shaken, warm), (_, plain), (calm, _) = (
+        run(**{rise: "12 K"}),
+        run(**{rise: "0.0001 K"}),
+        run(vibration_growth="0.000001"),
+    )
+    count = min(len(shaken), len(warm))
+    damage, heat = (shaken / calm - 1.0)[:count], (warm - plain)[:count]
+    node = kind.nodes["bearing_friction"]
+    stepped, value = np.empty(len(damage)), 0.0
+    for place, each in enumerate(damage.tolist()):
+        value += (each - value) * 30.0 / node.tau
+        stepped[place] = value
+    late = np.arange(count) * 30.0 > 3 * node.tau
+
+    scale = float((heat[late] * stepped[late]).sum() / (stepped[late] ** 2).sum())
+    assert heat.max() > 1.0
+    assert np.abs(heat - scale * stepped)[late].max() < 0.12 * heat.max()
+    assert np.abs(heat - scale * stepped)[late].std() < 0.5 * np.abs(heat - scale * damage)[late].std()
+    assert np.abs(np.diff(heat)).max() < 0.35 * scale * np.abs(np.diff(damage)).max() + 0.02
