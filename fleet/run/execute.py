@@ -65,8 +65,8 @@ class Proof(Protocol):
         """Begin to read *topics* (name to number of partitions) from their first record."""
         ...
 
-    async def room(self, handed_over: int) -> None:
-        """Return when of so many records *handed_over* few enough are still to be read."""
+    async def room(self, handed_over: Mapping[tuple[str, int], int]) -> None:
+        """Return when of the records *handed_over* to each partition few enough are still to be read."""
         ...
 
     async def finish(self, run: Mapping[str, Any], *, timeout_s: float) -> Verdict:

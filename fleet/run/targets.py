@@ -43,8 +43,8 @@ class Ready(Protocol):
 class Reader(Protocol):
     """Who reads along, and must not be left behind."""
 
-    async def room(self, handed_over: int) -> None:
-        """Return when of so many records *handed_over* few enough are still to be read."""
+    async def room(self, handed_over: Mapping[tuple[str, int], int]) -> None:
+        """Return when of the records *handed_over* to each partition few enough are still to be read."""
         ...
 
 
@@ -177,6 +177,7 @@ class Target:
     account: Account = field(default_factory=Account)
     broken: bool = False  # nothing more goes there
     reader: Reader | None = None
+    handed_over: Tally[tuple[str, int]] = field(default_factory=Tally)  # by topic and partition, for the reader
 
     async def send(self, batches: Sequence[Batch], *, copies: Mapping[str, int] | None = None) -> None:
         """Hand batches over and book them as produced, whatever comes between; by stream some are *copies*: injected.
@@ -199,8 +200,9 @@ class Target:
                 for left in batches[at + 1 :]:
                     book(left.stream, len(left))
                 raise
+            self.handed_over[batch.topic, batch.partition] += len(batch)
         if self.reader is not None:
-            await self.reader.room(sum(self._taken(stream) for stream in self.sink.delivery))
+            await self.reader.room(self.handed_over)
 
     def _taken(self, stream: str) -> int:
         """Count what the sink has taken over of *stream*."""

@@ -32,6 +32,7 @@ FETCH_BYTES = 8 << 20  # an answer; memory is at most two answers a broker, and 
 PARTITION_BYTES = 2 << 20
 MIN_BYTES = 1
 MAX_WAIT_MS = 500
+LONG_WAIT_MS = 2000  # where there are thousands of partitions, whose names alone are a lot to send and to read
 UNCOMMITTED = 0
 REQUEST_TIMEOUT_MS = 10_000
 BACK_OFF_S = 0.1
@@ -198,7 +199,8 @@ class _Reading:
         await asyncio.sleep(0)  # lets the requests go out before the answers at hand are looked at
 
     async def _flight(self, node: int, parts: list[tuple[int, int, int]]) -> list[_Part]:
-        request = FetchRequest(MAX_WAIT_MS, MIN_BYTES, FETCH_BYTES, UNCOMMITTED, [(self._topic, parts)])
+        wait_ms = min(max(MAX_WAIT_MS, len(parts) // 2), LONG_WAIT_MS)
+        request = FetchRequest(wait_ms, MIN_BYTES, FETCH_BYTES, UNCOMMITTED, [(self._topic, parts)])
         response = await self._client.send(node, request)
         # The batches come last in every version of the answer.
         return [_Part(row[0], row[1], row[-1] or b"") for _, rows in response.topics for row in rows]

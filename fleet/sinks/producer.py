@@ -53,6 +53,7 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
     error = starting.exception() if done else None
     if done and error is None:
         _let_it_die(producer)
+        _look_up_quickly(producer)
         write_unjoined(producer)
         return producer
     await _given_up(producer, starting)
@@ -79,6 +80,17 @@ def _let_it_die(producer: Any) -> None:
         waiter = asyncio.get_running_loop().create_future()
         waiter.add_done_callback(asyncio.Future.exception)  # heard, and known by other ways
         manager._transaction_waiter = waiter
+
+
+def _look_up_quickly(producer: Any) -> None:
+    """Let a batch's partition be looked up: aiokafka copies the set of all partitions, twice for each batch."""
+    cluster = producer.client.cluster
+
+    def partitions_for_topic(topic: str) -> Any:
+        known = cluster._partitions.get(topic)
+        return None if known is None else known.keys()
+
+    cluster.partitions_for_topic = partitions_for_topic
 
 
 async def stop_producer(producer: Any, *, timeout_s: float) -> None:

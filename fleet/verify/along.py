@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from fleet.errors import FleetError
@@ -12,12 +14,16 @@ from fleet.sinks.connection import Connection
 from fleet.verify.check import Asked, check_topic, digests_of
 from fleet.verify.closing import closing
 from fleet.verify.findings import Findings
+from fleet.verify.gather import Gathered
 from fleet.verify.log import LogChecker
 from fleet.verify.runs import TOPIC, Fields, Run, TopicRange, assemble, decoded
 from fleet.verify.verdict import Verdict, judge
 
 BEHIND_MAX = 30_000
-"""Records: the embedded broker keeps about 70,000 readings a partition, and all may be in one."""
+"""Records of one partition: the embedded broker keeps about 70,000 readings of each."""
+
+BEHIND_ALL_MAX = 1_000_000
+"""Records of all of them: what is left at the end of a run has to be read soon."""
 
 
 @dataclass(slots=True)
@@ -27,6 +33,7 @@ class _Topic:
     start: list[int]
     at: list[int]
     checker: LogChecker | None = None
+    gathered: Gathered | None = None  # read, and not checked yet
 
 
 @dataclass(slots=True)
@@ -53,12 +60,13 @@ class ReadAlong:
         self._findings = Findings()
         self._tasks: list[asyncio.Task[None]] = []
         self._problems: list[str] = []
+        self._read = 0
         self._moved = asyncio.Event()  # something was read since it was cleared
 
     @property
     def records(self) -> int:
         """How many offsets were read so far, of all topics."""
-        return sum(sum(topic.at) - sum(topic.start) for topic in self._topics.values())
+        return self._read
 
     async def start(
         self,
@@ -79,14 +87,44 @@ class ReadAlong:
         for name in topics.keys() - {self._topic_runs}:
             self._tasks.append(asyncio.create_task(self._follow(connection, name)))
 
-    async def room(self, handed_over: int) -> None:
-        """Return when of so many records *handed_over* to the sink no more than `BEHIND_MAX` are still to be read.
+    async def room(self, handed_over: Mapping[tuple[str, int], int]) -> None:
+        """Return when of the records *handed_over* to the sink, by topic and partition, few enough are still unread.
 
         A run that is faster than its reader has to wait here, or the broker trims what was not read yet.
         """
-        while handed_over - self.records > BEHIND_MAX and self._tasks and not self._problems:
+        whole = sum(handed_over.values())
+        await self._until(lambda: whole - self._read <= BEHIND_ALL_MAX)
+        while whole - self._read > BEHIND_MAX and self._reading:
+            # Looking through thousands of partitions takes a while: once for every one that is waited for.
+            unread, name, partition = max((n - self._came(*place), *place) for place, n in handed_over.items())
+            if unread <= BEHIND_MAX:
+                return
+            wanted = self._came(name, partition) + unread - BEHIND_MAX
+            await self._until(partial(self._has_come, name, partition, wanted))
+
+    @property
+    def _reading(self) -> bool:
+        return bool(self._tasks) and not self._problems
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something *holds*, or nothing more will be read."""
+        while not holds() and self._reading:
             self._moved.clear()
             await self._moved.wait()
+
+    def _came(self, name: str, partition: int) -> int:
+        """Give how many offsets of a partition were read."""
+        topic = self._topics[name]
+        return topic.at[partition] - topic.start[partition]
+
+    def _has_come(self, name: str, partition: int, offsets: int) -> bool:
+        return self._came(name, partition) >= offsets
+
+    def _took(self, topic: _Topic, partition: int, offset: int) -> None:
+        """Note that a partition was read up to *offset*."""
+        self._read += offset - topic.at[partition]
+        topic.at[partition] = offset
+        self._moved.set()
 
     async def finish(self, ended: Mapping[str, Any], *, timeout_s: float) -> Verdict:
         """Read to the end offsets that the run's *ended* record names, for at most *timeout_s*, and judge.
@@ -95,12 +133,15 @@ class ReadAlong:
         """
         ends = {row["topic"]: row["end_offsets"] for row in ended["topics"]}
         try:
-            async with asyncio.timeout(timeout_s):
-                while (self._behind(ends) or not self._seen.ended) and not self._problems:
-                    self._moved.clear()
-                    await self._moved.wait()
-        except TimeoutError:
-            pass  # said below
+            with contextlib.suppress(TimeoutError):  # said below
+                async with asyncio.timeout(timeout_s):
+                    await self._all_read(ends)
+            gathered = [topic.gathered for topic in self._topics.values() if topic.gathered is not None]
+            for one in gathered:
+                await one.at_rest()
+            await self.close()
+            for one in gathered:
+                await one.flush()
         finally:
             await self.close()
         run = self._run(ended)
@@ -111,6 +152,12 @@ class ReadAlong:
         checkers = [topic.checker for topic in self._topics.values() if topic.checker is not None]
         digests = digests_of(run.topics)
         return judge(run, checkers, self._findings, digests=digests, unread=unread)
+
+    async def _all_read(self, ends: Mapping[str, Sequence[int]]) -> None:
+        await self._until(lambda: self._seen.ended)
+        for name, topic in self._topics.items():
+            for partition, (stop, start) in enumerate(zip(ends.get(name, ()), topic.start, strict=False)):
+                await self._until(partial(self._has_come, name, partition, stop - start))
 
     async def close(self) -> None:
         """Stop reading; what is left is not read."""
@@ -146,12 +193,12 @@ class ReadAlong:
         run = assemble(self._seen.records)[0]
         stamped = self._stamped and run.record_time == "scan"
         topic.checker = Asked(run, stamped).checker(said, self._findings)
+        topic.gathered = Gathered(topic.checker)
         spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
         try:
-            async with closing(check_topic(connection, topic.checker, spans)) as turns:
+            async with closing(check_topic(connection, topic.gathered, name, spans)) as turns:
                 async for p, offset in turns:
-                    topic.at[p] = offset
-                    self._moved.set()
+                    self._took(topic, p, offset)
         except FleetError as error:
             self._stopped(name, error)
 
@@ -170,7 +217,7 @@ class ReadAlong:
                     if not isinstance(piece, Trimmed):
                         partition, records = piece
                         self._take(decoded([record.value for record in records]))
-                        topic.at[partition] = records[-1].offset + 1
+                        self._took(topic, partition, records[-1].offset + 1)
         except FleetError as error:
             self._stopped(self._topic_runs, error)
 

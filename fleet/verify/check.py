@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from fleet.encode.columns import record_columns
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
 from fleet.errors import RequestError
@@ -19,13 +18,12 @@ from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
 from fleet.verify.entries import Row
 from fleet.verify.findings import Findings
+from fleet.verify.gather import RECORDS_A_TURN, Gathered
 from fleet.verify.log import UNREADABLE, LogChecker, Progress
 from fleet.verify.regenerate import Expected, regenerate, roster_of
 from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
 from fleet.verify.verdict import Place, Verdict, judge
 
-RECORDS_A_TURN = 1000  # checked before others in the event loop have their turn: about 10 ms
-COLUMNS_A_TURN = 32_000  # likewise, where they need not be decoded one by one
 CONTAINER = ".avro"
 
 Item = TypeVar("Item")
@@ -127,11 +125,13 @@ async def _verify_topics(connection: Connection, asked: Asked, progress: Progres
     for name, topic in asked.run.topics.items():
         checker = asked.checker(topic, findings)
         checkers.append(checker)
+        gathered = Gathered(checker)
         at = {p: start for p, (start, _) in spans[name].items()}
-        async with closing(check_topic(connection, checker, spans[name])) as turns:
+        async with closing(check_topic(connection, gathered, name, spans[name])) as turns:
             async for p, offset in turns:
                 done, at[p] = done + offset - at[p], offset
                 progress(done, total)
+        await gathered.flush()
     return judge(asked.run, checkers, findings, expected=asked.expected, digests=asked.digests)
 
 
@@ -155,27 +155,22 @@ async def _spans(connection: Connection, topic: TopicRange) -> dict[int, tuple[i
 
 
 async def check_topic(
-    connection: Connection, checker: LogChecker, spans: Mapping[int, tuple[int, int | None]]
+    connection: Connection, gathered: Gathered, topic: str, spans: Mapping[int, tuple[int, int | None]]
 ) -> AsyncIterator[tuple[int, int]]:
-    """Read *spans* of the checker's topic into it; gives (partition, next offset) after each turn."""
+    """Read *spans* of a *topic*; gives (partition, next offset) after each piece that was *gathered*."""
     from fleet.sinks.fetch import fetch
     from fleet.sinks.reader import Trimmed
 
     if not spans:
         return
-    async with closing(fetch(connection, checker.topic, spans)) as pieces:
+    async with closing(fetch(connection, topic, spans)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Trimmed):
-                checker.trimmed(piece.partition, piece.stop - piece.start)
-                yield piece.partition, piece.stop
-                continue
-            records = record_columns(piece)
-            for turn in records.cut(RECORDS_A_TURN if checker.is_slow_with(records) else COLUMNS_A_TURN):
-                checker.feed(piece.partition, turn)
-                if len(turn):
-                    yield piece.partition, int(turn.offset[-1]) + 1
-                await asyncio.sleep(0)
+                await gathered.trimmed(piece.partition, piece.stop - piece.start)
+            else:
+                await gathered.add(piece)
             yield piece.partition, piece.stop
+            await asyncio.sleep(0)
 
 
 # ---------------------------------------------------------------- files

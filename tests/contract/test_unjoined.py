@@ -20,7 +20,10 @@ from aiokafka.protocol.api import RequestStruct
 from aiokafka.protocol.produce import ProduceRequest
 
 from fleet.broker.process import EmbeddedBroker
+from fleet.sinks.connection import Connection
 from fleet.sinks.prebuilt import PrebuiltBatch
+from fleet.sinks.producer import start_producer, stop_producer
+from fleet.sinks.settings import ProducerSettings
 from fleet.sinks.unjoined import PieceWriter, pieces, write_unjoined
 from tests.contract.test_prebuilt import packed
 
@@ -163,3 +166,15 @@ async def connections(producer: Any) -> list[tuple[Any, Any]]:
     """Give the connections of a *producer* that knows its topic, by node."""
     await producer.partitions_for("t")
     return [(node, conn) for (node, _), conn in producer.client._conns.items()]
+
+
+async def test_the_partitions_of_a_topic_are_looked_up_where_the_producer_asks_for_them() -> None:
+    with EmbeddedBroker() as broker:
+        producer = await start_producer(Connection(broker.start({"readings": 5})), ProducerSettings())
+
+        known = await producer.partitions_for("readings")
+        missing = producer.client.cluster.partitions_for_topic("nowhere")
+        await stop_producer(producer, timeout_s=5.0)
+
+    assert (set(known), missing) == (set(range(5)), None), f"{SAYS}its cluster keeps partitions differently"
+    assert producer._metadata is producer.client.cluster, f"{SAYS}its producer looks partitions up elsewhere"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -206,12 +207,12 @@ async def test_a_run_does_not_leave_who_reads_along_behind() -> None:
     sink, waits = FakeSink(clock), []
 
     class Reader:
-        async def room(self, handed_over: int) -> None:
-            waits.append((handed_over, sum(map(len, sink.batches))))
+        async def room(self, handed_over: Mapping[tuple[str, int], int]) -> None:
+            waits.append((dict(handed_over), sum(map(len, sink.batches))))
 
     with sinks(sink) as urls:
         target = await open_target(planned(*urls), planned(*urls).targets[0], broker=None, wall_us=0)
         target.reader = Reader()
         await target.tell(records.started(planned(*urls), target, wall_us=0))
 
-    assert waits == [(1, 1)]
+    assert waits == [({("factory.runs", 0): 1}, 1)]

@@ -79,8 +79,8 @@ async def test_reading_along_that_is_given_no_time_proves_nothing_and_blames_nob
 async def test_a_run_waits_for_a_reader_that_is_too_far_behind(broker: Connection) -> None:
     along = ReadAlong()
     await along.start(broker, TOPICS)
-    await along.room(BEHIND_MAX)  # it may be so far behind
-    waiting = asyncio.create_task(along.room(BEHIND_MAX + 1000))
+    await along.room({("factory.readings", 0): BEHIND_MAX})  # it may be so far behind
+    waiting = asyncio.create_task(along.room({("factory.runs", 0): BEHIND_MAX + 2}))
     await asyncio.sleep(0)
     waited = not waiting.done()
 
@@ -89,14 +89,24 @@ async def test_a_run_waits_for_a_reader_that_is_too_far_behind(broker: Connectio
         await waiting
 
     assert waited
-    assert along.records >= 1000
+    assert along.records >= 2
+    await along.close()
+
+
+async def test_a_run_that_is_spread_over_many_partitions_may_be_further_ahead(broker: Connection) -> None:
+    along = ReadAlong()
+    await along.start(broker, TOPICS)
+
+    async with asyncio.timeout(5):
+        await along.room({("factory.readings", p): BEHIND_MAX for p in range(12)})
+
     await along.close()
 
 
 async def test_a_run_does_not_wait_for_a_reader_that_has_stopped(broker: Connection) -> None:
     along = ReadAlong()
     await along.start(broker, TOPICS)
-    waiting = asyncio.create_task(along.room(BEHIND_MAX + 1000))
+    waiting = asyncio.create_task(along.room({("factory.readings", 0): BEHIND_MAX + 1000}))
     await asyncio.sleep(0)
 
     await along.close()
