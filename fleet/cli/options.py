@@ -28,6 +28,9 @@ KafkaConfig = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Properties as Kafka's or librdkafka's clients take them: TLS, SASL."),
 ]
+WithoutIncidents = Annotated[
+    bool, typer.Option("--without-incidents", help="The healthy twin: the same run without anything scripted.")
+]
 
 
 def say(text: str) -> None:
@@ -41,6 +44,11 @@ def load(name: str, settings: list[str] | None) -> Scenario:
         from fleet.api import load as load_scenario
 
     return load_scenario(name, settings=tuple(settings or ()))
+
+
+def without_incidents(scenario: Scenario) -> Scenario:
+    """Give the healthy twin of *scenario*."""
+    return scenario.model_copy(update={"incidents": ()})
 
 
 def load_with_arguments(

@@ -6,7 +6,17 @@ import typer
 
 from fleet.cli import run_options as of
 from fleet.cli.command import Command, loading
-from fleet.cli.options import KafkaConfig, ScenarioName, Seed, Settings, Start, bootstrap_url, load_with_arguments
+from fleet.cli.options import (
+    KafkaConfig,
+    ScenarioName,
+    Seed,
+    Settings,
+    Start,
+    WithoutIncidents,
+    bootstrap_url,
+    load_with_arguments,
+    without_incidents,
+)
 from fleet.cli.values import choice, duration_us, said, size, speed_of
 from fleet.errors import RequestError
 
@@ -42,6 +52,7 @@ def run(
     window: of.Window = None,
     set_producer: of.SetProducer = None,
     labels: of.Labels = None,
+    twin: WithoutIncidents = False,
     as_json: of.Json = False,
     exit_: of.Exit = False,
 ) -> None:
@@ -53,8 +64,9 @@ def run(
         from fleet.session import carry_out
         from fleet.sinks.settings import producer_settings
 
+    loaded = load_with_arguments(scenario, settings, seed=seed, start=start, length=length)
     request = RunRequest(
-        scenario=load_with_arguments(scenario, settings, seed=seed, start=start, length=length),
+        scenario=without_incidents(loaded) if twin else loaded,
         source=scenario,
         targets=_targets(to, sample),
         speed=speed_of(speed),

@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from fleet.cli.command import Command, loading
-from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, Settings, broker_url, load
+from fleet.cli.options import (
+    BOOTSTRAP_VARIABLE,
+    KafkaConfig,
+    Settings,
+    WithoutIncidents,
+    broker_url,
+    load,
+    without_incidents,
+)
 
 
 def verify(
@@ -20,6 +28,7 @@ def verify(
     ] = None,
     run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="Which run; default the last.")] = None,
     settings: Settings = None,
+    twin: WithoutIncidents = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     kafka_config: KafkaConfig = None,
 ) -> None:
@@ -28,6 +37,8 @@ def verify(
         from fleet.session import show_verdict
 
     loaded = None if scenario is None else load(scenario, settings)
+    if loaded is not None and twin:
+        loaded = without_incidents(loaded)
     where = source if source is not None and source.startswith("file:") else broker_url(source, "--from")
     raise typer.Exit(show_verdict(where, loaded, kafka_config, run=run_id, as_json=as_json))
 

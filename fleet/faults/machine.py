@@ -156,7 +156,7 @@ MACHINE_FAULTS: Mapping[str, tuple[MachineFault, Entry, Stop | None]] = {
             "",
             {
                 "growth": Parameter(
-                    "ratio", "0", "rise of the vibration beside what the kind's own damage does", 0.0, 50.0
+                    "ratio", "4", "rise of the vibration where the kind has no damage of its own for it", 0.0, 50.0
                 )
             },
             "4h",

@@ -78,8 +78,7 @@ class Simulation:
     """A scenario's plant and readings, advanced one block at a time; the same wherever it is cut.
 
     *islands* (share, of) keeps only every of-th island, as one of *of* workers does. With *readings_of*
-    (indices into the roster) the readings of these machines alone are computed, and the events of all. Without
-    *incidents* it is the run's healthy twin.
+    (indices into the roster) the readings of these machines alone are computed, and the events of all.
     """
 
     def __init__(
@@ -91,15 +90,13 @@ class Simulation:
         islands: tuple[int, int] = (0, 1),
         truth: bool = False,
         readings_of: Ints | None = None,
-        incidents: bool = True,
     ) -> None:
         share, workers = islands
         keep = np.flatnonzero(roster.island % workers == share)
         self._roster, self._truth = roster, truth
         self.now_us = start_us
-        scripted = roster.script.scripted if incidents else ()
         healthy = models(roster, seed=seed, start_us=start_us, keep=keep)
-        self._incidents = Incidents(roster, scripted, healthy, start_us=start_us)
+        self._incidents = Incidents(roster, healthy, start_us=start_us)
         built = self._incidents.models
         self._running = [_fresh(model, readings_of) for model in built]
         self._quiet = not any(running.wanted for running in self._running)

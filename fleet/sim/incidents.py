@@ -29,8 +29,8 @@ MAY_LOSE = frozenset({"dropout"})
 class Incidents:
     """Everything scripted that happens to the machines of *built*, and the truth about that and about wear."""
 
-    def __init__(self, roster: Roster, scripted: Sequence[Scripted], built: Sequence[Model], *, start_us: int) -> None:
-        self._scripted = scripted
+    def __init__(self, roster: Roster, built: Sequence[Model], *, start_us: int) -> None:
+        self._scripted = scripted = roster.script.scripted
         self.struck = [struck(scripted, model, start_us=start_us) for model in built]
         self.models = [_marked(model, of) for model, of in zip(built, self.struck, strict=True)]
         self._strikes = self._struck_by_plant(start_us)
