@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Tally
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,8 +64,9 @@ class Player:
         self._plan, self._sink, self._pack, self._clock, self._stop = plan, sink, pack, clock, stop
         self.account = Account()
         self.played = Played(due_us=plan.source.first_us)
-        self.room: Callable[[int], Awaitable[None]] | None = None
-        """Waits until who reads along has caught up, given how many records were handed over."""
+        self.room: Callable[[Mapping[tuple[str, int], int]], Awaitable[None]] | None = None
+        """Waits until who reads along has caught up, given how many records were handed over, by topic and partition."""
+        self._handed_over: Tally[tuple[str, int]] = Tally()
         self._late = False
         self._begun_s = 0.0
 
@@ -170,10 +172,11 @@ class Player:
                 left = sum(map(len, batches[at:])) - (self._taken(batch.stream) - before)
                 (self.account.unwanted if isinstance(error, SinkClosed) else self.account.refuse)(piece.stream, left)
                 raise
+            self._handed_over[batch.topic, batch.partition] += len(batch)
         self.played.records += len(piece.due_us)
         self.played.due_us = max(self.played.due_us, int(piece.due_us[-1]) + 1)
         if self.room is not None:
-            await self.room(sum(self._taken(stream) for stream in self._sink.delivery))
+            await self.room(self._handed_over)
         await asyncio.sleep(0)
 
     def _taken(self, stream: str) -> int:
