@@ -49,7 +49,7 @@ class Noise:
 def octaves() -> Floats:
     """Give what 1/f noise of 1 an octave shows at each of BLOCKS: measured on the simulation's own."""
     words = machine_words(0, ["hadamard"])
-    streams = tuple(keys(words, f"octave.{each}") for each in range(OCTAVES))
+    streams = np.stack([keys(words, f"octave.{each}") for each in range(OCTAVES)])
     series = flicker(streams, 0, 1 << 18)[0].astype(np.float64)
     return np.array([_hadamard(series, length).var() for length in BLOCKS])
 

@@ -46,7 +46,7 @@ def _noise(fitted: Fitted, fit: Fit, name: str, signal: Floats) -> Floats:
     slow = sensor.flicker if found.flicker is None else found.flicker
     words = machine_words(SEED, [fit.record.machine])
     fast = white(keys(words, f"{name}.noise"), 0, len(signal))[0]
-    streams = tuple(keys(words, f"{name}.flicker.{octave}") for octave in range(OCTAVES))
+    streams = np.stack([keys(words, f"{name}.flicker.{octave}") for octave in range(OCTAVES)])
     return np.asarray((plain + share * np.abs(signal)) * fast + slow * flicker(streams, 0, len(signal))[0], np.float64)
 
 

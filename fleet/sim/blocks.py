@@ -293,6 +293,8 @@ _TOLD = (
 
 def _events(model: Model, rows: Ints, products: tuple[str, ...]) -> Iterator[Event]:
     """Turn the rows at which a state begins into events."""
+    if not len(rows):
+        return iter(())
     causes = (*CAUSES, *(mode.name for mode in model.rules.modes), *STRUCK_BY)
     states = [state.name.lower() for state in State]
     machines = model.cohort.machines

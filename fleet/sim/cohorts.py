@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from fleet.sim.address import keys, machine_words, normals, uniforms, word_of
 from fleet.sim.damage import as_felt
 from fleet.sim.heating import Heating
 from fleet.sim.lags import NO_REST, Lag, stepping
-from fleet.sim.laws import LAWS
+from fleet.sim.laws import LAWS, Law
 from fleet.sim.nodes import Cycle, Node, Worn
+from fleet.sim.noise import unrest_streams
 from fleet.sim.profiles import profile
 from fleet.sim.reporting import Policy, policy_of
 from fleet.sim.rules import Mode, Rules
@@ -37,6 +39,14 @@ SYNC_MIN_US = 1_000
 """A clock is not synchronised more often than this: nothing divides by 0."""
 
 
+class Evaluation(NamedTuple):
+    """A signal: its law, and the names or numbers that go into it."""
+
+    name: str
+    law: Law
+    inputs: Mapping[str, str | float]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
     """What must be computed, in order, for the sensors of a rate group that lag alike."""
@@ -45,7 +55,8 @@ class Graph:
     sensors: tuple[int, ...]  # places in the group
     shown: tuple[str, ...]  # the signal that each of them sees
     nodes: tuple[int, ...]
-    signals: tuple[str, ...]
+    signals: tuple[Evaluation, ...]
+    parameters: tuple[str, ...]
     needed: frozenset[str]  # everything by name that goes into them
     lags: Mapping[str, int]  # index into the model's lags, by the input's name; empty where they do not lag
     felt: Mapping[str, float]  # time constants with which air is felt, us, by the input's name
@@ -82,6 +93,7 @@ class Model:
     groups: tuple[RateGroup, ...]
     lags: tuple[Lag, ...]
     hall: Ints
+    unrest: tuple[Words, ...]  # the keys of each octave
     deadbands: int  # how many sensors report only changes
     worn: Worn  # by what its nodes are warmed
 
@@ -127,6 +139,7 @@ def _model(roster: Roster, entries: Sequence[int], members: Ints, *, seed: int, 
         groups=_groups(kind, sensors, nodes, words, lags, start_us),
         lags=tuple(lags),
         hall=hall_of_line[roster.line[members]],
+        unrest=unrest_streams(words),
         deadbands=deadbands,
         worn=Worn(_felt(rules.modes, kind), words),
     )
@@ -328,7 +341,17 @@ def _graph(kind: Kind, places: list[int], names: list[str], nodes: tuple[Node, .
         found = {lag.node.name: len(lags) + number for number, lag in enumerate(own)}
         lags += own
     felt = {f"{FELT}{name}": node.tau * SECOND_US for name, node in kind.nodes.items() if f"{FELT}{name}" in needed}
-    return Graph(tau_us, tuple(places), shown, used, tuple(signals), frozenset(needed), found, felt)
+    return Graph(
+        tau_us,
+        tuple(places),
+        shown,
+        used,
+        tuple(_evaluation(kind, signal) for signal in signals),
+        tuple(name for name in kind.parameters if name in needed),
+        frozenset(needed),
+        found,
+        felt,
+    )
 
 
 def law_inputs(kind: Kind, signal: str) -> tuple[str, Mapping[str, str | float]]:
@@ -336,3 +359,8 @@ def law_inputs(kind: Kind, signal: str) -> tuple[str, Mapping[str, str | float]]
     model = kind.signals[signal]
     assert model.law in LAWS, "the loader checks laws"
     return model.law, model.inputs
+
+
+def _evaluation(kind: Kind, signal: str) -> Evaluation:
+    law, inputs = law_inputs(kind, signal)
+    return Evaluation(signal, LAWS[law], inputs)

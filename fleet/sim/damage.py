@@ -35,29 +35,27 @@ def damage(mode: Mode, words: Words, rows: Ints, number: int, place: Ints, age_u
     Or (machines, 1) where there is none. *words* (machines of the cohort,) address rough paths; *place* says which
     of the spans *rows* is in force, *age_us* how long it has been, *executing* whether the machine runs in it.
     """
-    age, life, onset, rate = (of_mode(rows, number, column).astype(np.float64) for column in _CLOCK)
-    before, pace, left = (age - onset)[place], (rate / PPM)[place], of_mode(rows, number, row.LEFT)
+    begun, onset, rate = (of_mode(rows, number, column) for column in (row.AGE, row.ONSET, row.RATE))
+    before, pace, left = (begun - onset)[place], (rate / PPM)[place], of_mode(rows, number, row.LEFT)
     oldest = age_us[:, -1:] if place.shape[1] == 1 else age_us.max(axis=1, keepdims=True)
     past_onset = np.flatnonzero(((before + oldest * pace > 0.0) | (left > 0)[place]).any(axis=1))
     if not len(past_onset):  # as of most machines
         return np.zeros((len(place), 1))
     place, pace, ages = place[past_onset], pace[past_onset], age_us[past_onset]
     past = before[past_onset] + np.where(executing[past_onset], ages * pace, 0.0)
-    share = np.clip(past / np.maximum(life - onset, 1.0)[place], 0.0, 1.0)
+    grows_us = np.maximum(of_mode(rows, number, row.LIFE) - onset, 1)
+    share = np.clip(past / grows_us[place], 0.0, 1.0)
     grows = share > 0.0
     if mode.growth in ROUGH:
-        late = mode.felt_us * pace / np.maximum(life - onset, 1.0)[place]
+        late = mode.felt_us * pace / grows_us[place]
         which, late = (np.broadcast_to(place, share.shape)[grows], np.broadcast_to(late, share.shape)[grows])
         share[grows] = _rough(mode, words, rows, number, which, late, share[grows])
     else:
         share[grows] = smooth(mode, share[grows])
-    begun = (left / PPM)[place]
+    before_it = (left / PPM)[place]
     grown = np.zeros(age_us.shape)
-    grown[past_onset] = begun + (1.0 - begun) * share
+    grown[past_onset] = before_it + (1.0 - before_it) * share
     return grown
-
-
-_CLOCK = (row.AGE, row.LIFE, row.ONSET, row.RATE)
 
 
 DELAYS = tuple(-math.log(1.0 - (place + 0.5) / 8.0) for place in range(8))

@@ -66,7 +66,7 @@ def _add(found: Effects, cases: Cases, case: Ints, row: Ints, model: Model, grap
     for role, names in model.kind.faults.get(cases.fault, {}).items():
         warmed = [node for name in names for node in _warmed_by(model, name)]
         for name in (*names, *warmed):
-            if name not in graph.needed and name not in graph.signals:
+            if name not in graph.needed:
                 continue
             node = nodes.get(name)
             seen_us = when - round(graph.tau_us) if node is not None else when

@@ -233,6 +233,9 @@ class Turns:
 
 def turns_of(spans: Spans, cycle: Cycle | None) -> Turns:
     """Put the spans into turns."""
+    if len(spans.rows) == len(spans.first) - 1:  # nothing changes
+        nothing = np.zeros(0, np.int64)
+        return Turns(nothing, spans.rows[:0], spans.rows[:0], nothing, None, None, ())
     rank = np.arange(len(spans.rows)) - spans.first[spans.rows[:, row.MACHINE]]
     later = np.flatnonzero(rank)
     which = later[np.argsort(rank[later], kind="stable")]

@@ -49,11 +49,11 @@ class Flaws:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chain:
-    """The sensors of a rate group, and the keys of their noise: (sensors, machines), of those that have any."""
+    """The sensors of a rate group, and the keys of their noise: (..., sensors, machines), of those that have any."""
 
     sensors: tuple[Flaws, ...]
     white_streams: Words
-    flicker_streams: tuple[Words, ...]  # one an octave
+    flicker_streams: Words  # (octaves, ...)
     drifts: tuple[Drift, ...]
 
     @property
@@ -75,7 +75,7 @@ def chain_of(sensors: Mapping[str, Sensor], words: Words, start_us: int) -> Chai
     return Chain(
         listed,
         white_streams=streams("noise", noisy),
-        flicker_streams=tuple(streams(f"flicker.{octave}", flickering) for octave in range(OCTAVES)),
+        flicker_streams=np.stack([streams(f"flicker.{octave}", flickering) for octave in range(OCTAVES)]),
         drifts=drifts_of(list(sensors), list(sensors.values()), words, start_us),
     )
 
@@ -114,8 +114,7 @@ def report(
     """
     count = truth.shape[2]
     noises = _by_ordinal(lambda *span: white(chain.white_streams[:, machines], *span), first, count)
-    octaves = tuple(stream[:, machines] for stream in chain.flicker_streams)
-    slow_noises = _by_ordinal(lambda *span: flicker(octaves, *span), first, count)
+    slow_noises = _by_ordinal(lambda *span: flicker(chain.flicker_streams[..., machines], *span), first, count)
     drifts = [(drift.rows.tolist(), drift.at(machines, time_us)) for drift in chain.drifts]
     quality = np.zeros(truth.shape, np.uint8)
     value, scratch = np.empty(time_us.shape), np.empty(time_us.shape)

@@ -14,13 +14,12 @@ from fleet.scenario.kind import OF_CYCLES, RISING
 from fleet.sim import changes as row
 from fleet.sim.address import normals
 from fleet.sim.changes import PPM
-from fleet.sim.cohorts import Graph, Model, law_inputs
+from fleet.sim.cohorts import Graph, Model
 from fleet.sim.damage import damage
 from fleet.sim.effects import changed, effects_on
 from fleet.sim.force import InForce
 from fleet.sim.hall import AirOver
 from fleet.sim.lags import NO_REST, on_grid
-from fleet.sim.laws import LAWS
 from fleet.sim.nodes import FADED, Node, cycles, decay, phases_between, profile_answer, scale_of
 from fleet.sim.noise import unrest
 from fleet.sim.profiles import PHASES
@@ -65,8 +64,8 @@ def signals(at: Instants, graph: Graph, air: AirOver) -> Mapping[str, Floats]:
     model, place, rows = at.model, at.place, at.force.rows
     values = _from_outside(at, graph, air)
     values["level"] = (rows[:, row.LEVEL].astype(np.float64) / PPM)[place]
-    for name, drawn in model.parameters.items():
-        values[name] = drawn[at.force.machines, None]
+    for name in graph.parameters:
+        values[name] = model.parameters[name][at.force.machines, None]
     worn = _worn(at, {model.nodes[index].mode for index in graph.nodes} - {-1})
     for index in graph.nodes:
         values |= _node(at, graph, index, worn)
@@ -90,11 +89,8 @@ def signals(at: Instants, graph: Graph, air: AirOver) -> Mapping[str, Floats]:
     effects = {} if at.struck is None else effects_on(at.struck, model, graph, at.force.machines, at.time_us)
     for name in effects.keys() & values.keys():
         values[name] = changed(values[name], effects[name], at.time_us.shape)
-    for name in graph.signals:
-        law, inputs = law_inputs(model.kind, name)
-        values[name] = LAWS[law](
-            **{key: values[value] if isinstance(value, str) else value for key, value in inputs.items()}
-        )
+    for name, law, inputs in graph.signals:
+        values[name] = law(**{key: values[value] if isinstance(value, str) else value for key, value in inputs.items()})
         if name in effects:
             values[name] = changed(values[name], effects[name], at.time_us.shape)
     return values
@@ -115,7 +111,7 @@ def _from_outside(at: Instants, graph: Graph, air: AirOver) -> dict[str, Floats]
     if "time" in graph.needed:
         values["time"] = (time_us - model.controllers.start_us).astype(np.float64) * 1e-6
     if "unrest" in graph.needed:
-        values["unrest"] = unrest(model.words[machines], time_us)
+        values["unrest"] = unrest([stream[machines] for stream in model.unrest], time_us)
     return values
 
 

@@ -28,7 +28,7 @@ def test_readings_that_were_averaged_have_no_step() -> None:
 @pytest.mark.parametrize("step", [0.001, 0.1])
 def test_white_and_flicker_noise_are_told_apart(seed: int, step: float) -> None:
     words = machine_words(seed, ["a"])
-    streams = tuple(keys(words, f"flicker.{octave}") for octave in range(OCTAVES))
+    streams = np.stack([keys(words, f"flicker.{octave}") for octave in range(OCTAVES)])
     quiet = np.zeros(30_000)
     value = 0.1 * white(keys(words, "noise"), 0, 30_000)[0] + 0.04 * flicker(streams, 0, 30_000)[0]
 

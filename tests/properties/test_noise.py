@@ -45,7 +45,7 @@ def test_white_noise_does_not_depend_on_where_blocks_are_cut(cuts: list[int], st
 @given(cuts, starts, st.integers(1, OCTAVES))
 def test_flicker_does_not_depend_on_where_blocks_are_cut(cuts: list[int], start: int, octaves: int) -> None:
     edges = [start, *(start + cut for cut in sorted(cuts)), start + 1000]
-    listed = tuple(streams(*(f"pressure.flicker.{octave}" for octave in range(octaves))))
+    listed = np.stack(streams(*(f"pressure.flicker.{octave}" for octave in range(octaves))))
 
     parts = [flicker(listed, a, b) for a, b in pairwise(edges)]
 
