@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fleet.cli import broker, check, fit, init, kinds, plot, record, replay, run, scenarios, score, tail, verify
+from fleet.cli import broker, check, faults, fit, init, kinds, plot, record, replay, run, scenarios, score, tail, verify
 
 COMMANDS = {
     "run": run.COMMAND,
@@ -20,6 +20,7 @@ COMMANDS = {
     "broker": broker.COMMAND,
     "scenarios": scenarios.COMMAND,
     "kinds": kinds.COMMAND,
+    "faults": faults.COMMAND,
 }
 
 app = typer.Typer(

@@ -128,7 +128,7 @@ def test_labels_name_exactly_the_readings_that_come_behind_later_ones(run: Run) 
 
 
 def test_the_twin_differs_by_cause_only(run: Run, healthy: Run, roster: Roster) -> None:
-    """Law 2: sensor and network faults leave every record outside them alone, machine faults what is not their island."""
+    """Law 2: sensor and network faults touch nothing outside them, machine faults nothing but their island."""
     before = {(each.machine, each.seq): each for each in healthy.readings}
     island = dict(zip((machine.id for machine in roster.machines), roster.island.tolist(), strict=True))
     spans: dict[str, list[tuple[str, int, int]]] = {}  # by machine
