@@ -9,7 +9,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services
 
-.PHONY: run test unit check broker bench docs pictures clean kafka-jars apt
+.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars apt
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -45,6 +45,9 @@ docs: $(STAMP)  ## the command line's page, from its own help
 
 pictures: $(STAMP)  ## docs/plant.md and its pictures, from the simulation
 	@$(BIN)/python -m tests.picture.docs
+
+scores: $(STAMP)  ## docs/score.md: what the example detectors score on every scenario
+	@$(BIN)/python -m tests.score.update
 
 clean:  ## what can be made again, .venv included
 	@rm -rf .venv .cache build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,87 @@
+"""The example detectors on a pump whose bearing wears out twice, and on three that stay well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from fleet.broker.process import EmbeddedBroker
+from tests.cli.commands import fleet
+from tests.score.detectors import DETECTORS, alerts_of
+
+SCENARIO = Path(__file__).with_name("pumps.yaml")
+WORN = "worn-pump"
+PARTITIONS = 12  # the embedded broker keeps 5 MiB of each: enough for one machine, not for all
+
+
+class Ran(NamedTuple):
+    """The folder with the files of the run, and the broker that has the same."""
+
+    folder: Path
+    bootstrap: str
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    folder = tmp_path_factory.mktemp("pumps")
+    with EmbeddedBroker() as broker:
+        topics = ("factory.readings", "factory.events", "factory.labels")
+        bootstrap = broker.start({**dict.fromkeys(topics, PARTITIONS), "factory.runs": 1})
+        words = ["--to", "file:out.jsonl", "--to", f"kafka://{bootstrap}", "--speed", "max"]
+        ended = fleet("run", str(SCENARIO), *words, cwd=folder)
+        assert ended.code == 0, ended.err
+        yield Ran(folder, bootstrap)
+
+
+@pytest.fixture(scope="module")
+def alerts(ran: Ran) -> dict[str, list[dict[str, Any]]]:
+    """Give what each detector says of the file."""
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda detector: alerts_of(detector, "out.jsonl", cwd=ran.folder), DETECTORS)
+        return dict(zip(DETECTORS, found, strict=True))
+
+
+def times_of(folder: Path, cause: str) -> list[datetime]:
+    """Give when the worn pump changed its state for a *cause*."""
+    events = [json.loads(line) for line in (folder / "out.jsonl.events.jsonl").read_text().splitlines()]
+    return [datetime.fromisoformat(each["timestamp"]) for each in events if each["cause"] == cause]
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_both_failures_are_foretold_and_nothing_else_is(
+    ran: Ran, alerts: dict[str, list[dict[str, Any]]], detector: str
+) -> None:
+    failures, repairs = times_of(ran.folder, "bearing"), times_of(ran.folder, "repaired")
+
+    times = [datetime.fromisoformat(alert["time"]) for alert in alerts[detector]]
+
+    assert len(failures) == 2
+    assert {alert["machine"] for alert in alerts[detector]} == {WORN}
+    assert all(alert["score"] >= 1 for alert in alerts[detector])
+    ahead = timedelta(hours=1)
+    for failure in failures:
+        assert any(failure - ahead < time < failure for time in times)
+    assert all(any(failure - ahead < time < failure for failure in failures) for time in times)
+    assert not any(repaired <= time < repaired + ahead for time in times for repaired in repairs)
+
+
+def test_kafka_says_the_same_as_the_file(ran: Ran, alerts: dict[str, list[dict[str, Any]]]) -> None:
+    def read(detector: str) -> list[dict[str, Any]]:
+        return alerts_of(detector, "--idle", "4", cwd=ran.folder, env={"FLEET_KAFKA_BOOTSTRAP": ran.bootstrap})
+
+    with ThreadPoolExecutor() as pool:
+        found = dict(zip(DETECTORS, pool.map(read, DETECTORS), strict=True))
+
+    for detector in DETECTORS:
+        assert in_order(found[detector]) == in_order(alerts[detector])
+
+
+def in_order(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sort *alerts*: between partitions Kafka has no order."""
+    return sorted(alerts, key=lambda alert: (alert["time"], alert["sensor"]))
