@@ -209,6 +209,7 @@ class _Mode:
     place: int
     name: str
     telling: Ints  # number of the life; -1: none
+    told: Ints  # number of the last life that was told to its end; -1: none
     onset_us: Ints
     failed_us: Ints
 
@@ -224,7 +225,7 @@ class Worn:
         machines = len(self.model.members)
         for place, mode in enumerate(self.model.rules.modes):
             if mode.fails:
-                blank = [np.full(machines, value, np.int64) for value in (-1, NEVER_US, NEVER_US)]
+                blank = [np.full(machines, value, np.int64) for value in (-1, -1, NEVER_US, NEVER_US)]
                 self.modes.append(_Mode(place, mode.name, *blank))
 
     def between(self, spans: Spans, start_us: int, stop_us: int) -> list[Label]:
@@ -269,7 +270,8 @@ class Worn:
         lasts_us = until_us - time_us
         begun = left_us <= 0
         grows = runs & ~begun & (left_us.astype(np.float64) * PPM <= lasts_us.astype(np.float64) * rate)
-        some = np.flatnonzero((begun | grows) & (mode.telling[machine] != number))
+        # In the block where a life ends there are rows of it yet: they begin nothing.
+        some = np.flatnonzero((begun | grows) & (mode.telling[machine] != number) & (number > mode.told[machine]))
         found = []
         for at in some.tolist():
             which, life = int(machine[at]), int(number[at])
@@ -310,7 +312,7 @@ class Worn:
                     severity=knots if failed_us < NEVER_US else (),
                 )
             )
-            mode.telling[which] = -1
+            mode.told[which], mode.telling[which] = mode.telling[which], -1
         return found
 
     def _label(self, mode: _Mode, which: int) -> Label:
