@@ -13,7 +13,7 @@ import pytest
 
 from fleet.broker.process import EmbeddedBroker
 from tests.cli.commands import fleet
-from tests.score.detectors import DETECTORS, alerts_of
+from tests.score.detectors import DETECTORS, alerts_of, written
 
 SCENARIO = Path(__file__).with_name("pumps.yaml")
 WORN = "worn-pump"
@@ -69,6 +69,23 @@ def test_both_failures_are_foretold_and_nothing_else_is(
         assert any(failure - ahead < time < failure for time in times)
     assert all(any(failure - ahead < time < failure for failure in failures) for time in times)
     assert not any(repaired <= time < repaired + ahead for time in times for repaired in repairs)
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_the_labels_of_the_run_say_so_too(ran: Ran, alerts: dict[str, list[dict[str, Any]]], detector: str) -> None:
+    failures, repairs = times_of(ran.folder, "bearing"), times_of(ran.folder, "repaired")
+    (ran.folder / f"{detector}.jsonl").write_text(written(alerts[detector]))
+
+    ended = fleet("score", f"{detector}.jsonl", "--from", "file:out.jsonl", "--json", cwd=ran.folder)
+
+    assert ended.code == 0, ended.err
+    data = json.loads(ended.out)
+    assert (data["all"]["labels"], data["all"]["precision"], data["all"]["recall"]) == (2, 1, 1)
+    assert data["curve"]["average_precision"] == 1
+    for label, failure, repaired in zip(data["labels"], failures, repairs, strict=True):
+        assert (label["machine"], label["fault"], label["family"]) == (WORN, "bearing", "machine")
+        assert [datetime.fromisoformat(label[name]) for name in ("failure", "stop")] == [failure, repaired]
+        assert label["onset"] < label["found"] < label["failure"]
 
 
 def test_kafka_says_the_same_as_the_file(ran: Ran, alerts: dict[str, list[dict[str, Any]]]) -> None:
