@@ -110,6 +110,16 @@ class Labels:
         """Give the ids of those that nobody said the end of."""
         return [name for name, parts in self._parts.items() if parts[-1]["phase"] == "OPEN"]
 
+    @property
+    def open_machines(self) -> list[str]:
+        """Give the machines of those that nobody said the end of."""
+        return [parts[-1]["machine"] for parts in self._parts.values() if parts[-1]["phase"] == "OPEN"]
+
+    @property
+    def injected(self) -> int:
+        """How many records beside the plan they name, without second copies."""
+        return sum(parts[0]["injected"] for parts in self._parts.values())
+
     def spans(self) -> Iterator[tuple[str, str, str, SeqSpan]]:
         """Give (machine, effect, id, span) of every span of numbers that a label names."""
         for name, parts in self._parts.items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from fleet.encode.labels import Labels
 from fleet.errors import FleetError
 from fleet.sinks.connection import Connection
 from fleet.verify.check import Asked, check_topic, digests_of
@@ -58,6 +59,7 @@ class ReadAlong:
         self._topics: dict[str, _Topic] = {}
         self._seen = _Seen()
         self._findings = Findings()
+        self._labels: Labels | None = None  # as they are read
         self._tasks: list[asyncio.Task[None]] = []
         self._problems: list[str] = []
         self._read = 0
@@ -151,7 +153,7 @@ class ReadAlong:
             unread.append(f"{behind:,} records were not read within {timeout_s:.0f} s: cannot be proven")
         checkers = [topic.checker for topic in self._topics.values() if topic.checker is not None]
         digests = digests_of(run.topics)
-        return judge(run, checkers, self._findings, digests=digests, unread=unread)
+        return judge(run, checkers, self._findings, labels=self._labels, digests=digests, unread=unread)
 
     async def _all_read(self, ends: Mapping[str, Sequence[int]]) -> None:
         await self._until(lambda: self._seen.ended)
@@ -192,7 +194,9 @@ class ReadAlong:
             return  # made for somebody else
         run = assemble(self._seen.records)[0]
         stamped = self._stamped and run.record_time == "scan"
-        topic.checker = Asked(run, stamped).checker(said, self._findings)
+        if self._labels is None:
+            self._labels = Labels(run.id)
+        topic.checker = Asked(run, stamped, self._labels).checker(said, self._findings)
         topic.gathered = Gathered(topic.checker)
         spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}
         try:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
+from fleet.encode.labels import Labels
 from fleet.errors import RequestError
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
@@ -20,6 +21,7 @@ from fleet.verify.entries import Row
 from fleet.verify.findings import Findings
 from fleet.verify.gather import RECORDS_A_TURN, Gathered
 from fleet.verify.log import UNREADABLE, LogChecker, Progress
+from fleet.verify.named import Named
 from fleet.verify.regenerate import Expected, regenerate, roster_of
 from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
 from fleet.verify.verdict import Place, Verdict, judge
@@ -61,11 +63,14 @@ class Asked:
 
     run: Run
     stamped: bool  # whether the records' stamps are as the run meant them
+    labels: Labels  # as they are read
     roster: Roster | None = None
     expected: Expected | None = None
 
-    def checker(self, topic: TopicRange, findings: Findings, *, label: str = "") -> LogChecker:
-        """Make the checker of a *topic*."""
+    def checker(
+        self, topic: TopicRange, findings: Findings, *, label: str = "", named: Named | None = None
+    ) -> LogChecker:
+        """Make the checker of a *topic*; *named* is what the labels name, where they were read before."""
         roster = self.roster
         return LogChecker(
             topic.topic,
@@ -78,6 +83,8 @@ class Asked:
             label=label,
             schemas=self.run.schemas,
             own=self.run.own if "readings" in topic.streams else None,
+            labels=self.labels,
+            named=named,
         )
 
     @property
@@ -103,10 +110,10 @@ def prepare(run: Run, scenario: Scenario | None, *, stamped: bool | None = None)
             topic.settings.get("message.timestamp.type") == "LogAppendTime" for topic in run.topics.values()
         )
     if scenario is None:
-        return Asked(run, stamped)
+        return Asked(run, stamped, Labels(run.id))
     roster = roster_of(scenario)
     expected = regenerate(run, scenario, roster, stamped=stamped) if run.ended else None
-    return Asked(run, stamped, roster, expected)
+    return Asked(run, stamped, Labels(run.id), roster, expected)
 
 
 def _ignore(_done: int, _total: int) -> None:
@@ -122,8 +129,8 @@ async def _verify_topics(connection: Connection, asked: Asked, progress: Progres
     total = sum(stop - start for of in spans.values() for start, stop in of.values())
     done = 0
     progress(0, total)
-    for name, topic in asked.run.topics.items():
-        checker = asked.checker(topic, findings)
+    for name, topic in sorted(asked.run.topics.items(), key=lambda item: "labels" not in item[1].streams):
+        checker = asked.checker(topic, findings, named=None if "labels" in topic.streams else Named(asked.labels))
         checkers.append(checker)
         gathered = Gathered(checker)
         at = {p: start for p, (start, _) in spans[name].items()}
@@ -132,7 +139,7 @@ async def _verify_topics(connection: Connection, asked: Asked, progress: Progres
                 done, at[p] = done + offset - at[p], offset
                 progress(done, total)
         await gathered.flush()
-    return judge(asked.run, checkers, findings, expected=asked.expected, digests=asked.digests)
+    return judge(asked.run, checkers, findings, labels=asked.labels, expected=asked.expected, digests=asked.digests)
 
 
 async def _spans(connection: Connection, topic: TopicRange) -> dict[int, tuple[int, int]]:
@@ -186,12 +193,14 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
             f"file: keeps no keys, and {own.name} has no field for the machine: nobody can tell logs apart"
         )
     decoder = Decoder(asked.run.schemas, own=own)
-    for stream in dict.fromkeys(stream for topic in topics for stream in topic.streams):
+    streams = dict.fromkeys(stream for topic in topics for stream in topic.streams)
+    for stream in sorted(streams, key=lambda stream: stream != "labels"):
         file = path if stream == "readings" else side_file(path, stream)
         whole = TopicRange(
             path.name, (stream,), "", "", 1, (), (), (), {}
         )  # a file has one partition, whatever was asked
-        checker = asked.checker(whole, findings, label=file.name)
+        named = None if stream == "labels" else Named(asked.labels)
+        checker = asked.checker(whole, findings, label=file.name, named=named)
         checkers.append(checker)
         if stream != "readings" and not file.exists():
             continue  # the sink opens it with its first record
@@ -204,7 +213,7 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
         except UndecodableError as error:
             checker.torn(0, str(error))
     digests = {(path.name, 0): sum(digests_of(asked.run.topics).values()) & MASK} if asked.run.ended else {}
-    return judge(asked.run, checkers, findings, expected=asked.expected, digests=digests)
+    return judge(asked.run, checkers, findings, labels=asked.labels, expected=asked.expected, digests=digests)
 
 
 def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:

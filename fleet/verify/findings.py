@@ -17,6 +17,7 @@ class Finding(StrEnum):
     ORDER = "out of order"  # a number smaller than one before it, seen for the first time
     DUPLICATE = "duplicate"
     GAP = "gap"  # numbers that nothing explains the absence of
+    LABEL = "not as labelled"  # a label names it, and it is not so; or a label is not whole
     STAMP = "stamp runs backwards"
     PARTITION = "wrong partition"
     KEY = "wrong key"

@@ -8,7 +8,8 @@ after another is looked at only where a machine's are not as they should be.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +18,14 @@ from fleet.data import Bools, Ints
 from fleet.encode.columns import RecordColumns
 from fleet.encode.decode import Decoder, UndecodableError, stream_of
 from fleet.encode.digest import MachineDigest
+from fleet.encode.labels import Labels
 from fleet.encode.layouts import Layout
 from fleet.encode.partition import partition_of
 from fleet.verify.entries import Entering, Entries, Row, joined
 from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
-from fleet.verify.machine import FIRST_SEQ, UNKNOWN_SEQ, MachineLogs, Seen
+from fleet.verify.machine import FIRST_SEQ, UNKNOWN_SEQ, MachineLogs
+from fleet.verify.named import Known, Named, Settled, settled, touched
+from fleet.verify.observe import NONE, Observed, Spans, by_log, largest_of
 from fleet.verify.passing import Numbers, passing
 from fleet.verify.sound import unsound
 
@@ -50,11 +54,14 @@ class LogChecker:
     *partitions* says how many the topic has, so that it is known where a machine belongs. *stamped* says
     whether the records' own stamps are part of the run. Machines that *known* does not hold are findings. A
     record whose run header names another run than *run_id* is none of ours and only counted. *label* stands for
-    the topic in lines, where it is a file. *own* is the layout of the readings where it is none of ours.
+    the topic in lines, where it is a file. *own* is the layout of the readings where it is none of ours. The labels
+    among its records are added to *labels*, which are those of all topics of the run; *named* is what these name, where
+    they were read before.
 
-    Out comes *found* (records by stream and partition), *duplicates* (by stream), *tainted* (partitions that
-    something was found in), *digests*; and after `finish`, *missing*: how many numbers are absent, by stream,
-    and the first of them as *missing_lines*. Whether something explains those is for the caller to say.
+    Out comes *found* (records by stream and partition), *tainted* (partitions that something was found in), *digests*;
+    and after `finish`, by stream, how many numbers came twice (*duplicates*) or are absent (*missing*) without a label
+    that says so, the first of them as *missing_lines*, and how many a label names: *lost*, *doubled*, *behind*.
+    Whether something else explains what is missing is for the caller to say.
     """
 
     def __init__(
@@ -70,11 +77,16 @@ class LogChecker:
         label: str = "",
         schemas: Mapping[int, str] | None = None,
         own: Layout | None = None,
+        labels: Labels | None = None,
+        named: Named | None = None,
     ) -> None:
         self.topic = topic
         self.found: Counter[tuple[str, int]] = Counter()
         self.duplicates: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
+        self.lost: Counter[str] = Counter()
+        self.doubled: Counter[str] = Counter()
+        self.behind: Counter[str] = Counter()
         self.missing_lines: list[str] = []
         self.tainted: set[int] = set()
         self.trimmed_records: Counter[int] = Counter()  # by partition
@@ -92,7 +104,9 @@ class LogChecker:
         self._decoder = Decoder(schemas, own=own)
         self._entering = Entering(self._decoder.schemas, stamped=stamped, own=own)
         self._stream_by_names: dict[tuple[str, ...], str] = {}
+        self._labels = labels
         self._logs = MachineLogs()
+        self._observed = Observed(self._logs, keep=None if named is None else partial(self._named_gaps, named))
         self._named: list[tuple[str, int]] = []  # stream and machine of each log
         self._log_of = {stream: np.zeros(0, np.int64) for stream in self._streams}  # by machine
         self._strays: Counter[tuple[str, str]] = Counter()  # records of a machine that stand outside its log
@@ -217,6 +231,8 @@ class LogChecker:
                 self._misplaced(partition, place, row, stream)
             else:
                 groups.setdefault(stream, []).append((place, row))
+                if stream == "labels" and self._labels is not None:
+                    self._labels.add(row.fields)
         for stream in self._streams:
             parts = [part for part in entries if part.stream == stream and len(part.place)]
             parts += self._entering.of_rows(stream, groups.get(stream, []), partition)
@@ -234,8 +250,12 @@ class LogChecker:
         log = self._numbered_logs(partition, entries)
         numbers = entries.numbers._replace(log=log)
         rest = passing(self._logs, numbers, entries.contents, partition=partition, stamped=self._stamped)
-        for row in np.flatnonzero(rest).tolist():
-            self._look_at(partition, entries, numbers, row)
+        elsewhere = rest & (self._logs.home[log] != partition)
+        for row in np.flatnonzero(elsewhere).tolist():
+            self._misplaced_log(partition, entries, row, int(log[row]))
+        rows = np.flatnonzero(rest & ~elsewhere)
+        if len(rows):
+            self._look_at(partition, entries, numbers, rows)
 
     def _rightly_keyed(self, partition: int, entries: Entries) -> Entries:
         """Take note of records whose key is another, and give the others: such a record is in no machine's log."""
@@ -277,43 +297,35 @@ class LogChecker:
             self._found(Finding.UNKNOWN, partition, int(entries.place[row]), int(entries.offset[row]), text)
         return self._logs.add(home, UNKNOWN_SEQ if self.trimmed_records[home] > 0 else FIRST_SEQ)
 
-    def _look_at(self, partition: int, entries: Entries, numbers: Numbers, row: int) -> None:
-        """Find what is wrong with one record, if anything is, and take it into its machine's log."""
-        logs, log = self._logs, int(numbers.log[row])
-        place, offset = int(entries.place[row]), int(entries.offset[row])
-        machine, home = self._entering.machines.texts[entries.machine[row]], int(logs.home[log])
-        if partition != home:
-            text = f"{machine}: belongs in partition {home}, as its other records do"
-            self._found(Finding.PARTITION, partition, place, offset, text)
-            self.tainted.add(home)
-            self._stray(entries.stream, machine)
-            return
-        seen = Seen.NEXT
-        if numbers.numbered[row]:
-            seq = int(numbers.seq[row])
-            last = int(logs.next_seq[log]) - 1
-            seen = logs.next(log, seq, offset)
-            text = self._jumped(entries.stream, seen, seq, last)
-            if text:
-                finding = Finding.DUPLICATE if seen is Seen.AGAIN else Finding.ORDER
-                self._found(finding, partition, place, offset, f"{machine}: {text}")
-        if self._stamped:
-            stamp_ms, before = int(numbers.stamp_ms[row]), int(logs.stamp_ms[log])
-            if stamp_ms < before and seen not in {Seen.LATE, Seen.AGAIN}:
-                text = f"{machine}: stamp {stamp_ms} after {before}"
-                self._found(Finding.STAMP, partition, place, offset, text)
-            logs.stamp_ms[log] = max(before, stamp_ms)
+    def _misplaced_log(self, partition: int, entries: Entries, row: int, log: int) -> None:
+        """Take note of a record that stands in another partition than its machine's log."""
+        machine, home = self._entering.machines.texts[entries.machine[row]], int(self._logs.home[log])
+        text = f"{machine}: belongs in partition {home}, as its other records do"
+        self._found(Finding.PARTITION, partition, int(entries.place[row]), int(entries.offset[row]), text)
+        self.tainted.add(home)
+        self._stray(entries.stream, machine)
 
-    def _jumped(self, stream: str, seen: Seen, seq: int, last: int) -> str:
-        """Say what a number says of its place; empty where nothing is wrong with that of this record."""
-        if seen is Seen.MISNUMBERED:
-            return f"seq {last} before {seq}"
-        if seen is Seen.LATE:
-            return f"seq {seq} after {last}"
-        if seen is Seen.AGAIN:
-            self.duplicates[self._said[stream]] += 1
-            return f"seq {seq} again after {last}"
-        return ""
+    def _look_at(self, partition: int, entries: Entries, numbers: Numbers, rows: Ints) -> None:
+        """Take *rows* into their machines' logs, in which not everything is as usual; find what is surely wrong."""
+        behind = np.zeros(len(rows), np.bool_)
+        numbered = numbers.numbered[rows]
+        if numbered.any():
+            behind[numbered], wrong = self._observed.take(numbers, rows[numbered], entries.offset)
+            for row, log, last, seq in wrong:
+                text = f"{self._machine(log)}: seq {last} before {seq}"
+                self._found(Finding.ORDER, partition, int(entries.place[row]), int(entries.offset[row]), text)
+        if not self._stamped:
+            return
+        stamp_ms = numbers.stamp_ms[rows]
+        before = largest_of(numbers.log[rows], stamp_ms, self._logs.stamp_ms)
+        for at in np.flatnonzero((stamp_ms < before) & ~behind).tolist():  # what stands behind is older
+            row = int(rows[at])
+            text = f"{self._machine(int(numbers.log[row]))}: stamp {stamp_ms[at]} after {before[at]}"
+            self._found(Finding.STAMP, partition, int(entries.place[row]), int(entries.offset[row]), text)
+
+    def _machine(self, log: int) -> str:
+        """Give the machine whose log has this number."""
+        return self._entering.machines.texts[self._named[log][1]]
 
     # ------------------------------------------------------------ what comes out
 
@@ -327,17 +339,97 @@ class LogChecker:
             found[self._said[stream]][texts[machine]] = MachineDigest(self.topic, home, digest, count)
         return found
 
-    def finish(self) -> None:
-        """Count the numbers that never came; call it once, after the last record."""
-        for number, gaps in sorted(self._logs.gaps.items()):
+    def finish(self, named: Named | None = None, *, whole: Collection[str] = (), dense: Collection[str] = ()) -> None:
+        """Hold what was unusual against what labels have *named*; call it once, after the last record.
+
+        *whole* are the streams of which all was read and arrived: of others nothing is said of what is not as named.
+        In logs of the *dense* ones nothing but what labels name may be absent.
+        """
+        gaps, behind = (by_log(spans) for spans in self._observed.finish())
+        folded = np.flatnonzero(self._observed.folded).tolist()
+        for number in sorted({*gaps, *behind, *folded, *self._logs_named(named)}):
             stream, text = self._named[number]
-            machine, home = self._entering.machines.texts[text], int(self._logs.home[number])
-            # A record with a wrong key or in a wrong partition is a finding already, and no gap as well.
-            missing = gaps.missing - self._strays[stream, machine]
-            if missing > 0:
-                self.missing[self._said[stream]] += missing
-                self.tainted.add(home)
-                self.missing_lines += [
-                    f"{self._label}[{home}]@{gap.offset}: {machine}: {gap}"
-                    for gap in gaps.kept[: FINDINGS_SHOWN - len(self.missing_lines)]
-                ]
+            said, machine, home = self._said[stream], self._entering.machines.texts[text], int(self._logs.home[number])
+            known = Known(
+                int(self._logs.next_seq[number]),
+                whole=said in whole and not self.trimmed_records[home] and not self._observed.blurred[number],
+                dense=said in dense,
+            )
+            kinds = named.of(machine) if named is not None and stream == "readings" else {}
+            found = settled(gaps.get(number, NONE), behind.get(number, NONE), kinds, known)
+            found.missing += int(self._observed.folded[number])
+            if named is None or machine not in named.open_machines:  # what goes on will be named at its end
+                self._settle(number, found)
+
+    def _named_gaps(self, named: Named, gaps: Spans) -> Bools:
+        """Say in which *gaps* there is a number that labels have *named*."""
+        found = np.zeros(len(gaps.log), np.bool_)
+        for number in self._logs_named(named):
+            rows = np.flatnonzero(gaps.log == number)
+            kinds, next_seq = named.of(self._machine(number)), int(self._logs.next_seq[number])
+            found[rows] = touched(gaps.chosen(rows), kinds, next_seq=next_seq)
+        return found
+
+    def _logs_named(self, named: Named | None) -> list[int]:
+        """Give the logs of readings of the machines that labels speak of."""
+        found = []
+        for machine in () if named is None else named.machines:
+            text = self._entering.machines.find(machine)
+            logs = self._log_of.get("readings", NO_LOGS)
+            if 0 <= text < len(logs) and logs[text] != NO_LOG:
+                found.append(int(logs[text]))
+        return found
+
+    def _settle(self, number: int, found: Settled) -> None:
+        """Take note of what became of the numbers of one log."""
+        stream, text = self._named[number]
+        said, home = self._said[stream], int(self._logs.home[number])
+        machine = self._entering.machines.texts[text]
+        for column, count in ((self.lost, found.lost), (self.doubled, found.doubled), (self.behind, found.behind)):
+            column[said] += count
+        self.duplicates[said] += len(found.again.log)
+        for finding, spans, again in ((Finding.ORDER, found.late, ""), (Finding.DUPLICATE, found.again, " again")):
+            lines = _lines(spans, f"{self._label}[{home}]", machine, again)
+            if len(spans.log):
+                self._findings.extend(finding, lines, count=len(spans.log))
+        for kind, numbers in found.unlike:
+            if len(numbers):
+                line = f"{self._label}[{home}]: {machine}: {_numbers(numbers)} {UNLIKE[kind]}"
+                self._findings.add(Finding.LABEL, line, count=len(numbers))
+        # A record with a wrong key or in a wrong partition is a finding already, and no gap as well.
+        missing = max(found.missing - self._strays[stream, machine], 0)
+        self.missing[said] += missing
+        if missing:
+            place = f"{self._label}[{home}]"
+            shown = found.gaps.chosen(slice(0, FINDINGS_SHOWN - len(self.missing_lines)))
+            self.missing_lines += [
+                f"{place}@{offset}: {machine}: {_absent(start, stop)} missing before {stop}"
+                for start, stop, offset in zip(
+                    *(c.tolist() for c in (shown.start, shown.stop, shown.offset)), strict=True
+                )
+            ]
+        if missing or len(found.late.log) or len(found.again.log) or any(len(numbers) for _, numbers in found.unlike):
+            self.tainted.add(home)
+
+
+UNLIKE = {
+    "lost": "is named lost by a label, and is there",
+    "doubled": "is named doubled by a label, and is not there twice",
+    "behind": "is named late or reordered by a label, and does not stand behind a later one",
+}
+NO_LOGS = np.zeros(0, np.int64)
+
+
+def _lines(spans: Spans, place: str, machine: str, again: str) -> Iterator[str]:
+    """Say of numbers that stand behind where they do."""
+    for start, after, offset in zip(spans.start.tolist(), spans.after.tolist(), spans.offset.tolist(), strict=True):
+        yield f"{place}@{offset}: {machine}: seq {start}{again} after {after}"
+
+
+def _numbers(numbers: Ints) -> str:
+    more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
+    return f"seq {numbers[0]}{more}"
+
+
+def _absent(start: int, stop: int) -> str:
+    return f"seq {start} is" if stop - start == 1 else f"seq {start} to {stop - 1} are"

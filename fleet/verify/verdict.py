@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fleet.encode.digest import MachineDigest
+from fleet.encode.labels import Labels
 from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
 from fleet.verify.log import LogChecker
+from fleet.verify.named import DOUBLED, LOST, Named
 from fleet.verify.regenerate import Expected, differences, folded
 from fleet.verify.runs import Run
 
@@ -28,6 +30,8 @@ class StreamCount:
     partitions: int = 0
     topics: int = 0
     left_out: int = 0  # numbers that are absent
+    doubled: int = 0  # numbers that came twice, as labels say
+    behind: int = 0  # numbers that stand behind a later one, as labels say
     numbered: bool = True  # whether the records say their number: then order, gaps and duplicates are seen
 
 
@@ -76,7 +80,9 @@ class Verdict:
 
     def _stream_line(self, stream: str, count: StreamCount) -> str:
         gaps = f"no gap but {count.left_out:,} numbers that the account leaves out" if count.left_out else "no gap"
-        said = [] if self.counts else (["in order", gaps, "no duplicate"] if count.numbered else ["all there"])
+        order = "in order" + (f" but {count.behind:,} that labels name" if count.behind else "")
+        twice = "no duplicate" + (f" but {count.doubled:,} that labels name" if count.doubled else "")
+        said = [] if self.counts else ([order, gaps, twice] if count.numbered else ["all there"])
         if stream == "readings" or len(self.streams) == 1:
             said += [f"digests {self.digests}"] if self.digests != NOT_COMPARED else []
             said += [f"{self.scenario} to the scenario's"] if self.scenario != NOT_COMPARED else []
@@ -115,18 +121,19 @@ def judge(
     checkers: Sequence[LogChecker],
     findings: Findings,
     *,
+    labels: Labels | None = None,
     expected: Expected | None = None,
     digests: Mapping[Place, int] | None = None,
     unread: Sequence[str] = (),
 ) -> Verdict:
     """Finish the *checkers* that were fed with all topics of *run*, and compare. *findings* are theirs.
 
-    *digests* are what the run says of each partition, where that can be compared. *unread* says in lines of
-    what is missing from a proof, when not all of the run could be read.
+    *labels* are all that the run has: what they name is expected, exactly as they name it. *digests* are what the run
+    says of each partition, where that can be compared. *unread* says in lines of what is missing from a proof, when
+    not all of the run could be read.
     """
-    for checker in checkers:
-        checker.finish()
     judging = _Judging(run, checkers, findings, unread)
+    judging.finish(labels)
     judging.settle()
     compared = judging.compare_partitions(digests or {})
     scenario = judging.compare_scenario(expected) if expected is not None else NOT_COMPARED
@@ -164,12 +171,68 @@ class _Judging:
         if not run.ended:
             self.notes.append(_unfinished(run))
 
+    # ------------------------------------------------------------ labels
+
+    def finish(self, labels: Labels | None) -> None:
+        """Have the checkers hold what they saw against *labels*, and these against the account."""
+        self.named = None if labels is None else Named(labels)
+        whole = {stream for stream in self.run.account if self.is_exact(stream)}
+        dense = {stream for stream in whole if not self.run.account[stream].get("by_policy", 0)}
+        for checker in self.checkers:
+            checker.finish(self.named, whole=whole, dense=dense)
+        if labels is None or self.named is None or not self.whole:
+            return
+        for name in labels.open:
+            self.findings.add(Finding.LABEL, f"labels: {name} was never closed")
+        for name in labels.unfinished:
+            self.findings.add(Finding.LABEL, f"labels: not all parts of {name} are there")
+        self._settle_labels(labels, self.named)
+
+    def is_exact(self, stream: str) -> bool:
+        """Whether all of a *stream* was read and arrived, so that what labels name of it must be as they name it."""
+        row = self.run.account.get(stream, {})
+        late = row.get("withheld", 0) - row.get("by_policy", 0) - row.get("by_label", 0)
+        return self.whole and not (row.get("failed", 0) or row.get("in_doubt", 0) or late)
+
+    def _settle_labels(self, labels: Labels, named: Named) -> None:
+        """Compare how many readings labels name with how many the account has: also behind a log's last record."""
+        row = self.run.account.get("readings", {})
+        if not self.is_exact("readings"):
+            return
+        # Records that producer faults inject are counted by their labels, and name no numbers.
+        pairs = (
+            ("by_label", named.total(LOST), "lost"),
+            ("injected", named.total(DOUBLED) + labels.injected, "beside the plan"),
+        )
+        for column, said, what in pairs:
+            booked = row.get(column, 0)
+            # A number that a report policy withholds may be named lost as well: then nobody misses it.
+            if said < booked or (said > booked and not (column == "by_label" and row.get("by_policy", 0))):
+                text = f"readings: labels name {said:,} {what}, the account has {booked:,}"
+                self.findings.add(Finding.LABEL, text, count=abs(said - booked))
+        if named.used:
+            kinds = [
+                (self._total("lost"), "lost"),
+                (self._total("doubled"), "doubled"),
+                (self._total("behind"), "late or reordered"),
+            ]
+            said_of = ", ".join(f"{count:,} {what}" for count, what in kinds if count)
+            self.notes.append(
+                f"{named.used:,} of {_counted(named.labels, 'label')} name readings: {said_of or 'none of these'}"
+            )
+
+    def _total(self, kind: str) -> int:
+        """Count the readings that are as labels name them."""
+        return sum(getattr(checker, kind)["readings"] for checker in self.checkers)
+
     # ------------------------------------------------------------ the account
 
     def settle(self) -> None:
         """Hold what was found against the account, stream by stream; decide which gaps it explains."""
         account = self.run.account
-        missing: Counter[str] = sum((checker.missing for checker in self.checkers), Counter())
+        unnamed: Counter[str] = sum((checker.missing for checker in self.checkers), Counter())
+        lost: Counter[str] = sum((checker.lost for checker in self.checkers), Counter())
+        missing = unnamed + lost
         for stream in dict.fromkeys((*account, *self.found)):
             row = account.get(stream, {})
             if self.whole:
@@ -179,6 +242,8 @@ class _Judging:
             holes = row.get("holes", row.get("withheld", 0))  # the first is exact; earlier runs did not say it
             explained = holes + self.absent[stream]
             unexplained = missing[stream] - explained
+            if row.get("withheld", 0) == row.get("by_label", 0):  # then what nothing names has no other excuse
+                unexplained = max(unexplained, unnamed[stream] - self.absent[stream])
             if self.whole and stream not in self.unnumbered and missing[stream] < holes:
                 text = f"{stream}: {missing[stream]:,} numbers are absent, the run left out {holes:,}"
                 self.findings.add(Finding.EXTRA, text, count=holes - missing[stream])
@@ -206,9 +271,12 @@ class _Judging:
             self.notes.append(text)
 
     def _explain(self, stream: str, row: Mapping[str, int], missing: int) -> None:
-        withheld, failed, by_policy = (row.get(name, 0) for name in ("withheld", "failed", "by_policy"))
+        withheld, failed = row.get("withheld", 0), row.get("failed", 0)
+        by_policy, by_label = row.get("by_policy", 0), row.get("by_label", 0)
+        late = withheld - by_policy - by_label
         causes = [f"{by_policy:,} withheld by report policy"] * bool(by_policy)
-        causes += [f"{withheld - by_policy:,} withheld because the run was late"] * (withheld > by_policy)
+        causes += [f"{by_label:,} lost by faults"] * bool(by_label)
+        causes += [f"{late:,} withheld because the run was late"] * (late > 0)
         causes += [f"{failed:,} that failed"] * bool(failed)
         causes += [f"{self.absent[stream] - failed:,} in doubt"] * (self.absent[stream] > failed)
         self.notes.append(f"{stream}: {missing:,} numbers are absent; the account has {', '.join(causes)}")
@@ -261,9 +329,11 @@ class _Judging:
                 row.machines += len(machines)
                 row.partitions += checker.partitions
                 row.topics += 1
-                row.left_out += checker.missing[stream]
+                row.left_out += checker.missing[stream] + checker.lost[stream]
+                row.doubled += checker.doubled[stream]
+                row.behind += checker.behind[stream]
                 row.numbered &= stream not in checker.unnumbered
-        return counts
+        return dict(sorted(counts.items(), key=lambda item: item[0] == "labels"))  # read first, said last
 
 
 def _unfinished(run: Run) -> str:

@@ -5,7 +5,7 @@ A fault here is arithmetic on the columns of the whole run at once; it is then c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,7 @@ from fleet.run.plan import RunPlan
 from fleet.sim.blocks import Simulation
 
 FAR_US = 1 << 60
+Alter = Callable[[Label], Label]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class Sent:
 class Handmade:
     """A simulation as a run needs it, of real readings with *faults*."""
 
-    def __init__(self, simulation: Simulation, *, stop_us: int, faults: Sequence[Fault], span_us: int) -> None:
+    def __init__(
+        self, simulation: Simulation, *, stop_us: int, faults: Sequence[Fault], span_us: int, alter: Alter
+    ) -> None:
+        self._alter = alter
         self.now_us, self._span_us = simulation.now_us, span_us
         self.readings_per_second, self.machines = simulation.readings_per_second, simulation.machines
         whole = simulation.advance(stop_us)
@@ -145,10 +149,13 @@ class Handmade:
                 severity=(Knot(int(scan_us.min()), 1.0),),
                 parameters=(("until", f"{fault.until_us} us"),),
             )
-            stop_us = max(int(scan_us.max()) + 1, self._start_us + fault.until_us + len(fault.ticks) * fault.every_us)
+            stop_us = max(
+                int(scan_us.max()) + 1,
+                self._start_us + fault.until_us + (fault.ticks.stop - fault.ticks.start) * fault.every_us,
+            )
             stop_us = stop_us + fault.copy_after_us
             found += [opened, replace(opened, time_us=stop_us, stop_us=stop_us, **self._effects(fault, at, until_us))]
-        return sorted(found, key=lambda label: label.time_us)
+        return sorted(map(self._alter, found), key=lambda label: label.time_us)
 
     def _effects(self, fault: Fault, at: int, until_us: int) -> dict[str, tuple[SeqSpan, ...]]:
         sent = self._sent(fault.machine)
@@ -203,13 +210,15 @@ def chosen(columns: KindColumns, rows: Ints) -> KindColumns:
 
 
 @contextmanager
-def done_by_hand(plan: RunPlan, faults: Sequence[Fault], *, span_us: int) -> Iterator[Handmade]:
-    """Have runs simulate with *faults* done to what *plan* makes, in blocks of *span_us*."""
+def done_by_hand(
+    plan: RunPlan, faults: Sequence[Fault], *, span_us: int, alter: Alter = lambda label: label
+) -> Iterator[Handmade]:
+    """Have runs simulate with *faults* done to what *plan* makes, in blocks of *span_us*; labels may be *alter*ed."""
     assert plan.stop_us is not None
 
     def simulation() -> Handmade:
         real = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us)
-        return Handmade(real, stop_us=plan.stop_us or 0, faults=faults, span_us=span_us)
+        return Handmade(real, stop_us=plan.stop_us or 0, faults=faults, span_us=span_us, alter=alter)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fleet.run.execute.Simulation", lambda *_, **__: simulation())

@@ -147,7 +147,7 @@ class Past:
                 for at in range(gone, len(log), 1000):
                     feed(checker, p, log[at : at + 1000])
             checkers.append(checker)
-        return judge(run, checkers, findings, expected=asked.expected, digests=asked.digests)
+        return judge(run, checkers, findings, labels=asked.labels, expected=asked.expected, digests=asked.digests)
 
 
 def quickstart(*settings: str) -> Scenario:
