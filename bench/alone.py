@@ -18,19 +18,18 @@ from bench import plant
 from bench.clients import Figures
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.run.memory import all_set_up, keep_memory
+from fleet.run.pipeline import chunk_ends
+from fleet.run.plan import SKEW_MAX_US
 from fleet.sinks.connection import Connection
 from fleet.sinks.kafka import KafkaSink
 from fleet.sinks.settings import BATCH_BYTES, producer_settings
 
 VALUES_READINGS = {1_000: 12_000_000, 100_000: 40_000_000}
-ENCODED_RECORDS = 1_000_000
+ENCODED_RECORDS = 4_000_000  # as many as a run of the other parts sends
 PARTITIONS = 12
 TOPIC = "factory.readings"
 NOWHERE = "127.0.0.1:1"
 DEADLINE_S = 60.0
-RELEASE_US = 13_000_000  # fills a batch for each of the partitions, as a run at full speed does
-"""As a run at full speed hands over: some 50,000 readings at once."""
-
 PLANT_SPAN_S = {1_000: 4 * 3600, 100_000: 300}
 
 
@@ -97,7 +96,7 @@ async def _encode(machines: int, sink_kind: type[KafkaSink] | None) -> Figures:
         block = simulation.advance(simulation.now_us + simulation.span_us())
         begun, before = cpu_s(), records
         prepared = encoder.prepare(block)
-        for until_us in (*range(block.start_us, block.stop_us, RELEASE_US), block.stop_us):
+        for until_us in chunk_ends(block, SKEW_MAX_US):  # as a run at full speed hands over
             for batch in prepared.release(until_us):
                 records += len(batch)
                 if sink is not None:

@@ -45,6 +45,13 @@ EVENTS_KEPT = 6
 NOTICES_MAX = 20
 
 
+def chunk_ends(block: Block, skew_us: int) -> list[int]:
+    """Give the instants up to which a *block* is released at once at full speed, each at most *skew_us* on."""
+    span_us = block.stop_us - block.start_us
+    chunks = max(1, -(-block.readings // CHUNK_READINGS), -(-span_us // skew_us))
+    return [block.start_us + span_us * chunk // chunks for chunk in range(1, chunks + 1)]
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is: what a person watches."""
@@ -217,13 +224,10 @@ class Pipeline:
 
     async def _release_all(self, made: Made) -> None:
         """Release a block as fast as the sinks take it, a chunk at a time."""
-        block = made.block
-        span_us = block.stop_us - block.start_us
-        chunks = max(1, -(-block.readings // CHUNK_READINGS), -(-span_us // self._plan.skew_us))
-        for chunk in range(1, chunks + 1):
+        for until_us in chunk_ends(made.block, self._plan.skew_us):
             if self._stop.is_set():
                 return
-            await self._release(made, block.start_us + span_us * chunk // chunks)
+            await self._release(made, until_us)
 
     async def _release_paced(self, made: Made) -> None:
         """Release a block window by window, at the wall time that its due time maps to."""
