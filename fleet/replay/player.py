@@ -65,7 +65,7 @@ class Player:
         self.account = Account()
         self.played = Played(due_us=plan.source.first_us)
         self.room: Callable[[Mapping[tuple[str, int], int]], Awaitable[None]] | None = None
-        """Waits until who reads along has caught up, given how many records were handed over, by topic and partition."""
+        """Waits until who reads along has caught up, given what was handed over by topic and partition."""
         self._handed_over: Tally[tuple[str, int]] = Tally()
         self._late = False
         self._begun_s = 0.0
