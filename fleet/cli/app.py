@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from fleet.cli import broker, check, faults, fit, init, kinds, plot, record, replay, run, scenarios, score, tail, verify
@@ -33,3 +35,20 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     app.command(name, short_help=command.short, epilog=f"\b\nExample: fleet {command.example}")(command.act)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"fleet {version('thingum-fleet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Do nothing beside what the options say."""

@@ -13,6 +13,7 @@ from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
 from fleet.encode.labels import Labels
 from fleet.errors import RequestError
+from fleet.run.plan import scenario_digest
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
 from fleet.sinks.connection import Connection
@@ -103,7 +104,7 @@ def digests_of(topics: Mapping[str, TopicRange]) -> dict[Place, int]:
 def prepare(run: Run, scenario: Scenario | None, *, stamped: bool | None = None) -> Asked:
     """Compute what *run* must have written, if its *scenario* is there and it has ended.
 
-    *stamped* is found out from the run where it is None.
+    *stamped* is found out from the run where it is None. RequestError where the run is of another scenario.
     """
     if stamped is None:
         stamped = run.record_time == "scan" and not any(
@@ -112,6 +113,12 @@ def prepare(run: Run, scenario: Scenario | None, *, stamped: bool | None = None)
     if scenario is None:
         return Asked(run, stamped, Labels(run.id))
     roster = roster_of(scenario)
+    ran = run.first["scenario"]
+    if scenario.name != ran and scenario_digest(roster) != run.first["scenario_digest"]:
+        raise RequestError(
+            f"run {run.id} is of {ran!r} and not of {scenario.name!r}; name the scenario that ran, "
+            "or none to prove the log by itself"
+        )
     expected = regenerate(run, scenario, roster, stamped=stamped) if run.ended else None
     return Asked(run, stamped, Labels(run.id), roster, expected)
 

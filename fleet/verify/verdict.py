@@ -300,7 +300,10 @@ class _Judging:
     def compare_scenario(self, expected: Expected) -> str:
         """Compare every machine's log with what the scenario makes."""
         if not expected.same_scenario:
-            self.notes.append("the scenario is not the one that ran: its expanded form has another digest")
+            self.notes.append(
+                "the scenario is not as it was when it ran: its expanded form has another digest; "
+                "give every --set that the run had"
+            )
         if not self.whole or self.absent.total():
             self.notes.append("not compared with the scenario, which has also what the log is known to lack")
             return NOT_COMPARED

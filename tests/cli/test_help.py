@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,12 @@ def test_every_commands_example_is_tried_here() -> None:
         "scenarios",
         "kinds",
     }
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    ended = fleet("--version")
+
+    assert (ended.code, ended.out) == (0, f"fleet {version('thingum-fleet')}\n")
 
 
 def test_fleet_alone_shows_the_help() -> None:

@@ -281,3 +281,15 @@ def test_a_run_that_is_open_on_the_same_topics_is_a_neighbour_and_an_ended_or_ol
 
     assert beside == ["open"]
     assert not open_beside(runs, ["elsewhere"], own="own", now_us=day_us + 1)
+
+
+async def test_a_run_of_another_scenario_is_told_in_one_line(broker: Connection) -> None:
+    await run_to(f"kafka://{broker.bootstrap}")
+
+    with pytest.raises(RequestError) as refused:
+        await verify(
+            broker, scenario=quickstart().model_copy(update={"name": "thingum", "lines": quickstart().lines[:1]})
+        )
+
+    assert "is of 'quickstart' and not of 'thingum'; name the scenario that ran" in str(refused.value)
+    assert "\n" not in str(refused.value)
