@@ -122,8 +122,8 @@ def valve_stuck(severity: Floats, age_s: Floats, at: Mapping[str, Floats]) -> Ch
 def heater_failure(severity: Floats, age_s: Floats, at: Mapping[str, Floats]) -> Changes:
     """Lose a share of the heating: what it kept warm cools down in its own time."""
     return {
-        "effort": Change(times=1.0 - at["share"] * severity),
-        "warmth": Change(times=1.0 - at["share"] * severity),
+        "effort": Change(times=1.0 - at["portion"] * severity),
+        "warmth": Change(times=1.0 - at["portion"] * severity),
     }
 
 
@@ -285,7 +285,7 @@ MACHINE_FAULTS: Mapping[str, tuple[MachineFault, Entry, Stop | None]] = {
             "A part of the heating fails.",
             "zone temperature falls exponentially, below the setpoint",
             "1h",
-            {"share": Parameter("ratio", "30 %", "of the heating", 0.0, 1.0)},
+            {"portion": Parameter("ratio", "30 %", "of the heating", 0.0, 1.0)},
         ),
         None,
     ),

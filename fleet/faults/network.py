@@ -58,7 +58,7 @@ def outage(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -> Sent:
 def link_flapping(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -> Sent:
     """Lose the line again and again for a part of each period; what was held back goes out when it is there again."""
     period_us = np.rint(at.set["period"] * SECOND_US).astype(np.int64)
-    down_us = np.rint(period_us * at.set["share"]).astype(np.int64)
+    down_us = np.rint(period_us * at.set["portion"]).astype(np.int64)
     into_us = at.age_us % period_us
     up_us = np.minimum(at.scan_us - into_us + down_us, at.stop_us)
     return event_us, np.where(into_us < down_us, np.maximum(due_us, up_us), due_us), present, _once(due_us)
@@ -71,28 +71,28 @@ def gateway_restart(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt)
 
 def loss(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -> Sent:
     """Lose a share of the scans, each by itself, as a line does that is only tried once."""
-    return event_us, due_us, present & (at.uniform("loss", at.tick) >= at.set["share"]), _once(due_us)
+    return event_us, due_us, present & (at.uniform("loss", at.tick) >= at.set["portion"]), _once(due_us)
 
 
 def late(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -> Sent:
     """Hold a share of the scans back, each for a lognormal time."""
     waits_s = at.set["median"] * np.exp(at.set["sigma"] * at.normal("late.wait", at.tick))
     waits_us = np.rint(np.minimum(waits_s, at.set["most"]) * SECOND_US).astype(np.int64)
-    held = at.uniform("late", at.tick) < at.set["share"]
+    held = at.uniform("late", at.tick) < at.set["portion"]
     return event_us, np.where(held, due_us + waits_us, due_us), present, _once(due_us)
 
 
 def out_of_order(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -> Sent:
-    """Send a share of the scans behind later ones, by a time of up to *within*."""
-    waits_us = np.rint(at.set["within"] * at.uniform("order.wait", at.tick) * SECOND_US).astype(np.int64)
-    swapped = at.uniform("order", at.tick) < at.set["share"]
+    """Send a share of the scans behind later ones, by a time of up to *back*."""
+    waits_us = np.rint(at.set["back"] * at.uniform("order.wait", at.tick) * SECOND_US).astype(np.int64)
+    swapped = at.uniform("order", at.tick) < at.set["portion"]
     return event_us, np.where(swapped, due_us + waits_us, due_us), present, _once(due_us)
 
 
 def duplicate(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -> Sent:
     """Send a share of the scans twice, because the first answer was lost (at least once)."""
     again_us = np.rint(at.set["again"] * (0.5 + at.uniform("duplicate.again", at.tick)) * SECOND_US).astype(np.int64)
-    doubled = at.uniform("duplicate", at.tick) < at.set["share"]
+    doubled = at.uniform("duplicate", at.tick) < at.set["portion"]
     return event_us, due_us, present, np.where(doubled, again_us, NO_COPY)
 
 
@@ -138,7 +138,7 @@ NETWORK_FAULTS: Mapping[str, tuple[NetworkFault, Entry]] = {
             "10min",
             {
                 "period": Parameter("duration", "20 s", "from one loss of the line to the next", 0.1, 86_400.0),
-                "share": _share("40 %", "of each period without a line"),
+                "portion": _share("40 %", "of each period without a line"),
             },
             "",
             NOTES,
@@ -161,7 +161,7 @@ NETWORK_FAULTS: Mapping[str, tuple[NetworkFault, Entry]] = {
             "A share of the scans never arrives.",
             "gaps in seq, exactly those the label names",
             "1h",
-            {"share": _share("1 %", "of the scans")},
+            {"portion": _share("1 %", "of the scans")},
             "",
             NOTES,
         ),
@@ -173,7 +173,7 @@ NETWORK_FAULTS: Mapping[str, tuple[NetworkFault, Entry]] = {
             "arrival minus event time is lognormal",
             "1h",
             {
-                "share": _share("20 %", "of the scans"),
+                "portion": _share("20 %", "of the scans"),
                 "median": Parameter("duration", "500 ms", "median of the wait", 1e-3, 3600.0),
                 "sigma": Parameter(
                     "ratio", "1.3", "spread of the wait: the standard deviation of its logarithm", 0.0, 3.0
@@ -191,8 +191,8 @@ NETWORK_FAULTS: Mapping[str, tuple[NetworkFault, Entry]] = {
             "inversions of seq",
             "1h",
             {
-                "share": _share("1 %", "of the scans"),
-                "within": Parameter("duration", "5 s", "longest way back", 1e-3, 3600.0),
+                "portion": _share("1 %", "of the scans"),
+                "back": Parameter("duration", "5 s", "longest way back", 1e-3, 3600.0),
             },
             "",
             NOTES,
@@ -205,7 +205,7 @@ NETWORK_FAULTS: Mapping[str, tuple[NetworkFault, Entry]] = {
             "the same seq and payload twice",
             "1h",
             {
-                "share": _share("0.5 %", "of the scans"),
+                "portion": _share("0.5 %", "of the scans"),
                 "again": Parameter("duration", "400 ms", "how much later the copy is, about", 1e-3, 3600.0),
             },
             "",

@@ -65,7 +65,7 @@ def drift(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading
 
 def gain(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading:
     """Read a share too much of everything."""
-    return at.clipped(value * (1.0 + at.set["share"] * at.severity)), quality, present
+    return at.clipped(value * (1.0 + at.set["by"] * at.severity)), quality, present
 
 
 def stuck(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading:
@@ -93,7 +93,7 @@ def noise(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading
 
 def dropout(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading:
     """Give no record for a share of the readings, in bursts."""
-    return value, quality, present & ~at.often("dropout", at.set["share"] * at.severity, at.set["burst"])
+    return value, quality, present & ~at.often("dropout", at.set["portion"] * at.severity, at.set["burst"])
 
 
 def saturation(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading:
@@ -103,7 +103,7 @@ def saturation(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Re
 
 def intermittent_contact(value: Floats, quality: Bytes, present: Bools, at: FaultAt) -> Reading:
     """Fall to the lower rail whenever the wire loses contact."""
-    lost = at.often("contact", at.set["share"] * at.severity, at.set["burst"])
+    lost = at.often("contact", at.set["portion"] * at.severity, at.set["burst"])
     return np.where(lost, at.low, value), np.where(lost, np.uint8(Quality.UNCERTAIN), quality), present
 
 
@@ -153,7 +153,7 @@ SENSOR_FAULTS: Mapping[str, tuple[SensorFault, Entry]] = {
             "The reading is a share too high, whatever it reads.",
             "the slope against the truth is not 1",
             "",
-            {"share": Parameter("ratio", "10 %", "how much too high; below 0 too low", -1.0, 10.0)},
+            {"by": Parameter("ratio", "10 %", "how much too high; below 0 too low", -1.0, 10.0)},
             "",
             TAXONOMY,
         ),
@@ -195,7 +195,7 @@ SENSOR_FAULTS: Mapping[str, tuple[SensorFault, Entry]] = {
             "A share of the readings has no record.",
             "gaps in seq, exactly those the label names",
             "1h",
-            {"share": Parameter("ratio", "10 %", "of the readings", 0.0, 1.0), "burst": _BURST},
+            {"portion": Parameter("ratio", "10 %", "of the readings", 0.0, 1.0), "burst": _BURST},
             "",
             TAXONOMY,
         ),
@@ -210,7 +210,7 @@ SENSOR_FAULTS: Mapping[str, tuple[SensorFault, Entry]] = {
             "The reading falls to the lower end of its span again and again.",
             "alternates between rail and value",
             "1h",
-            {"share": Parameter("ratio", "20 %", "of the time", 0.0, 1.0), "burst": _BURST},
+            {"portion": Parameter("ratio", "20 %", "of the time", 0.0, 1.0), "burst": _BURST},
             "",
             TAXONOMY,
         ),

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleet.faults.catalogue import CATALOGUE
+from fleet.scenario.incident import Incident
 from fleet.scenario.roster import Roster
 from tests.faults.plants import SECOND_US, START_US, Reading, Run, numbers, roster_of, simulated, twin
 
@@ -25,14 +27,14 @@ lines:
 incidents:
   - {id: biased, at: 2 min, machine: filling-pump-001, sensor: vibration, fault: bias, size: 5 sigma, for: 5 min}
   - {id: held, at: 3 min, machine: "filling-pump-*", sensor: flow, fault: stuck, for: 3 min}
-  - {id: thin, at: 4 min, machine: filling-pump-002, fault: dropout, share: 20 %, burst: 5 s, for: 5 min}
+  - {id: thin, at: 4 min, machine: filling-pump-002, fault: dropout, portion: 20 %, burst: 5 s, for: 5 min}
   - {id: down, after: biased + 10 min, gateway: filling, fault: outage, for: 2 min, buffer: 2000, catch_up: 20}
   - {id: worn, at: 1 min, machine: filling-pump-003, fault: bearing_wear, over: 10 min}
   - {id: rough, at: 5 min, machine: filling-pump-001, fault: cavitation, for: 4 min}
   - {id: hops, within: 25 min, count: 4, machine: filling-pump-002, sensor: current, fault: bias, size: 1 A, for: 1 min}
-  - {id: twice, at: 10 min, gateway: belts, fault: duplicate, share: 5 %, for: 4 min}
-  - {id: mixed, at: 16 min, gateway: belts, fault: out_of_order, share: 3 %, for: 4 min}
-  - {id: slow, at: 21 min, gateway: belts, fault: late, share: 10 %, for: 2 min}
+  - {id: twice, at: 10 min, gateway: belts, fault: duplicate, portion: 5 %, for: 4 min}
+  - {id: mixed, at: 16 min, gateway: belts, fault: out_of_order, portion: 3 %, for: 4 min}
+  - {id: slow, at: 21 min, gateway: belts, fault: late, portion: 10 %, for: 2 min}
   - {id: stops, at: 1 min, when: belts-conveyor-001 is suspended, machine: belts-conveyor-002, fault: jam, for: 2 min}
   - {id: then, after: stops + 1 min, machine: belts-cnc-spindle-002, sensor: power, fault: noise, for: 2 min}
   - {id: dark, at: 25 min, gateway: belts, fault: power_dip}
@@ -66,6 +68,12 @@ def test_incidents_do_not_depend_on_where_blocks_are_cut(roster: Roster, run: Ru
     assert other.labels == run.labels
     assert other.events == run.events
     assert other.lost == run.lost
+
+
+def test_no_parameter_of_a_fault_is_a_key_of_every_incident() -> None:
+    keys = {field.alias or name for name, field in Incident.model_fields.items()}
+
+    assert all(keys.isdisjoint(entry.parameters) for _, entry in CATALOGUE.values())
 
 
 def test_every_incident_has_a_label_that_is_opened_and_closed(run: Run) -> None:
