@@ -1,7 +1,7 @@
 """``python -m bench [PART...] [--rounds N] [--document]``: interleaved rounds, one table, JSON in out/bench.json.
 
 Parts: alone, discard, kafka (both: peers), codecs, json, growth, start, paced, far, verify,
-nanoseconds. Without any: all.
+replay, nanoseconds. Without any: all.
 """
 
 from __future__ import annotations

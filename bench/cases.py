@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from bench import alone, fleet_runs
+from bench import alone, fleet_runs, replaying
 from bench.brokers import RealKafka, discard, far_kafka, kafka
 from bench.clients import Client, Figures, Job, send, sending
 from bench.corpus import corpus
@@ -136,5 +136,7 @@ def cases() -> list[Case]:
             for one in (FLEET, native.BATCH, java.PERF_TEST)
         ),
         Case("verify", VERIFY, _read_back),
+        Case("replay", replaying.PACED, lambda bench: replaying.on_schedule(bench.kafka()), slow=True),
+        Case("replay", replaying.FAST, lambda bench: replaying.at_full_speed(bench.kafka(), scale=bench.scale)),
         Case("nanoseconds", "where fleet's nanoseconds go", _nanoseconds),
     ]

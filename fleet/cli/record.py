@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fleet.cli import run_options as of
 from fleet.cli.command import Command, loading
 from fleet.cli.options import (
     BOOTSTRAP_VARIABLE,
@@ -55,6 +56,7 @@ def record(
     seed: Seed = None,
     settings: Settings = None,
     kafka_config: KafkaConfig = None,
+    as_json: of.Json = False,
 ) -> None:
     """Record a run as it goes, or what a run wrote to topics, with all it takes to send it again."""
     with loading():
@@ -79,7 +81,7 @@ def record(
         if run_id is not None:
             raise RequestError(f"--run: is for topics, and {names[0]!r} is a scenario; leave it out, or give --from")
         plan = make_plan(request, wall_us=RealClock().wall_us())
-        code = carry_out(plan, as_json=False, keep_open=False)
+        code = carry_out(plan, as_json=as_json, keep_open=False)
         say(f"play it: fleet replay {out}")
         raise typer.Exit(code)
     for name in SCENARIO_ONLY:
@@ -93,7 +95,7 @@ def record(
         codec=codec,
         for_s=None if length is None else duration_us("--for", length) / 1e6,
     )
-    raise typer.Exit(record_topics(broker_url(source, "--from"), asked, kafka_config, say=say))
+    raise typer.Exit(record_topics(broker_url(source, "--from"), asked, kafka_config, as_json=as_json, say=say))
 
 
 def _is_scenario(name: str) -> bool:

@@ -60,11 +60,13 @@ def replay_table(
     return carry_out(plan, None, as_json=as_json, stay=stay, say=say)
 
 
-def record_topics(url: str, request: RecordRequest, kafka_config: Path | None, *, say: Say) -> int:
+def record_topics(url: str, request: RecordRequest, kafka_config: Path | None, *, as_json: bool, say: Say) -> int:
     """Record topics of the Kafka at *url* and give the exit code."""
     keep_memory()
     where = connection(url.removeprefix("kafka://"), kafka_config, os.environ).connection
     recorded = asyncio.run(record(where, request, say=say))
+    if as_json:
+        print(json.dumps(recorded.as_json()))  # noqa: T201 - what was asked for
     for line in recorded.lines():
         say(line)
     return recorded.exit_code

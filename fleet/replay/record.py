@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,19 @@ class Recorded:
     def exit_code(self) -> int:
         """Give 0, 1 where something could not be had, 130 where it was interrupted."""
         return EXIT_LOST if self.missing else EXIT_INTERRUPTED if self.interrupted else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Say it for machines."""
+        return {
+            "file": str(self.path),
+            "run": None if self.run is None else self.run.id,
+            "records": self.records,
+            "bytes": self.bytes,
+            "took_s": round(self.took_s, 3),
+            "missing": list(self.missing),
+            "interrupted": self.interrupted,
+            "exit": self.exit_code,
+        }
 
     def lines(self) -> list[str]:
         """Say it for people."""

@@ -108,6 +108,15 @@ def test_a_broker_has_what_memory_has_and_goes_with_the_test() -> None:
         socket.create_connection((host, int(port)), timeout=5).close()
 
 
+def test_labels_say_which_part_wears_on_which_machine(run_fleet: FleetRun) -> None:
+    ran = run_fleet("quickstart", for_="30min", seed=7)
+
+    opened = [label for label in ran.labels if label["phase"] == "OPEN"]
+    assert opened
+    assert {label["run"] for label in opened} == {ran.run_id}
+    assert {label["machine"] for label in opened} <= set(ran.readings.machine.tolist())
+
+
 def test_a_layout_without_numbers_is_read_by_the_stamps(run_fleet: FleetRun) -> None:
     ran = run_fleet("thingum", for_="10s", settings=["records.readings.layout=v1"])
 
