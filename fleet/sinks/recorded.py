@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ HEAD_MAX = 64 << 20
 BLOCK_MAX = 256 << 20  # no block of ours is larger: what says so is torn
 SYNC_BYTES = 16
 COUNTS_MAX = 20  # bytes of the two numbers before a block
-TORN = (ValueError, IndexError, OverflowError, UnicodeDecodeError, cramjam.DecompressionError, OSError)
+TORN = (ValueError, zlib.error, IndexError, OverflowError, UnicodeDecodeError, cramjam.DecompressionError, OSError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,15 +112,17 @@ def _records(path: Path) -> dict[tuple[str, int], list[bytes | None]]:
     return found
 
 
-def test_a_changed_byte_is_found(recording: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.62, 0.77, 0.9])
+def test_a_changed_byte_is_found(recording: Path, tmp_path: Path, place: float) -> None:
     data = bytearray(recording.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[int(len(data) * place)] ^= 0xFF
     (tmp_path / "changed.avro").write_bytes(data)
 
-    with RecordingSource(tmp_path / "changed.avro") as source:
-        said = source.missing[0]
+    with Recording(tmp_path / "changed.avro") as opened:
+        found = opened.contents()
 
-    assert "changed.avro: torn at byte" in said
+    assert not found.whole
+    assert found.torn.startswith("torn at byte")
 
 
 def test_what_is_no_recording_is_refused_in_one_line(tmp_path: Path) -> None:

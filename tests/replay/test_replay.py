@@ -160,7 +160,7 @@ def test_a_loop_begins_again_with_the_same_gaps(recording: Path) -> None:
 def test_readings_may_go_to_another_topic(recording: Path) -> None:
     sent = by_place(remembered(replayed(recording, topic="other")))
 
-    assert {topic for topic, _ in sent} == {"other", "factory.events", "factory.runs"}
+    assert {topic for topic, _ in sent} == {"other", "factory.events", "factory.labels", "factory.runs"}
 
 
 def test_a_topic_that_has_something_else_is_refused(recording: Path) -> None:
