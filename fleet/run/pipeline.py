@@ -232,7 +232,7 @@ class Pipeline:
     async def _release_paced(self, made: Made) -> None:
         """Release a block window by window, at the wall time that its due time maps to."""
         speed, block = self._plan.request.speed, made.block
-        rate = self._simulation.readings_per_second * speed
+        rate = self._plan.roster.readings_per_second * speed
         window_us = max(1, round((self._plan.request.window_s or window_s(rate)) * speed * SECOND_US))
         while self.progress.simulated_us < block.stop_us:
             now_us = self._plan.start_us + int((self._clock.now_s() - self._wall_start_s) * speed * SECOND_US)

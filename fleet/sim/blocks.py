@@ -124,14 +124,9 @@ class Simulation:
         """How many machines with sensors this worker computes."""
         return sum(len(running.model.members) for running in self._running)
 
-    @property
-    def readings_per_second(self) -> float:
-        """How many readings a second of simulated time are scheduled."""
-        return sum(_rate(running.model) for running in self._running)
-
     def span_us(self) -> int:
         """Choose how long a block should be: BLOCK_READINGS, or TICKS_MIN base periods, if these fit the bytes."""
-        rate = max(self.readings_per_second, 1e-3)
+        rate = max(sum(_rate(running.model) for running in self._running), 1e-3)
         base_s = _usual_base_us(self._running) / SECOND_US
         fitting_s = BLOCK_BYTES_MAX / BYTES_A_READING / rate
         span_s = max(min(BLOCK_READINGS / rate, SPAN_MAX_S), min(TICKS_MIN * base_s, fitting_s))

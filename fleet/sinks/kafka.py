@@ -23,7 +23,7 @@ import aiokafka.errors as kafka_errors
 from fleet.data import Batch, PackedBatch, TopicSeen
 from fleet.errors import FleetError, RunError
 from fleet.sinks.codecs import compressed
-from fleet.sinks.connect import error_name, reach
+from fleet.sinks.connect import error_name
 from fleet.sinks.connection import Connection
 from fleet.sinks.producer import Packed, Part, build_batch, split, start_producer, stop_producer
 from fleet.sinks.settings import ProducerSettings, max_message_bytes
@@ -82,7 +82,7 @@ class Pump:
 
 
 class KafkaSink:
-    """Sends to a Kafka; made by `start`."""
+    """Sends to a Kafka, by one producer; made by `fleet.sinks.lanes.start_lanes`."""
 
     def __init__(
         self,
@@ -110,20 +110,6 @@ class KafkaSink:
         self._replacing: asyncio.Task[None] | None = None
         self._hopeless = ""
         self._ending = False
-
-    @classmethod
-    async def start(
-        cls,
-        connection: Connection,
-        topics: Mapping[str, TopicSeen],
-        *,
-        settings: ProducerSettings | None = None,
-        deadline_s: float,
-    ) -> KafkaSink:
-        """Connect; RequestError says in one line why that is not possible."""
-        await reach(connection)
-        settings = settings or ProducerSettings()
-        return cls(connection, await start_producer(connection, settings), topics, settings, deadline_s=deadline_s)
 
     # ------------------------------------------------------------ taking over
 

@@ -60,7 +60,8 @@ class LogChecker:
 
     Out comes *found* (records by stream and partition), *tainted* (partitions that something was found in), *digests*;
     and after `finish`, by stream, how many numbers came twice (*duplicates*) or are absent (*missing*) without a label
-    that says so, the first of them as *missing_lines*, and how many a label names: *lost*, *doubled*, *behind*.
+    that says so, the first of them as *missing_lines*, in which partitions (*lacking*), and how many a label names:
+    *lost*, *doubled*, *behind*.
     Whether something else explains what is missing is for the caller to say.
     """
 
@@ -89,6 +90,7 @@ class LogChecker:
         self.behind: Counter[str] = Counter()
         self.missing_lines: list[str] = []
         self.tainted: set[int] = set()
+        self.lacking: dict[str, set[int]] = {}
         self.trimmed_records: Counter[int] = Counter()  # by partition
         self.foreign = 0  # records of other runs, by their header
         self.unnumbered: set[str] = set()  # streams whose layout has no numbers
@@ -400,6 +402,7 @@ class LogChecker:
         missing = max(found.missing - self._strays[stream, machine], 0)
         self.missing[said] += missing
         if missing:
+            self.lacking.setdefault(said, set()).add(home)
             place = f"{self._label}[{home}]"
             shown = found.gaps.chosen(slice(0, FINDINGS_SHOWN - len(self.missing_lines)))
             self.missing_lines += [
@@ -408,7 +411,7 @@ class LogChecker:
                     *(c.tolist() for c in (shown.start, shown.stop, shown.offset)), strict=True
                 )
             ]
-        if missing or len(found.late.log) or len(found.again.log) or any(len(numbers) for _, numbers in found.unlike):
+        if len(found.late.log) or len(found.again.log) or any(len(numbers) for _, numbers in found.unlike):
             self.tainted.add(home)
 
 

@@ -250,6 +250,8 @@ class _Judging:
             if unexplained > 0:
                 lines = [line for checker in self.checkers if checker.missing[stream] for line in checker.missing_lines]
                 self.findings.extend(Finding.GAP, lines, count=unexplained)
+                for checker in self.checkers:
+                    checker.tainted |= checker.lacking.get(stream, set())
             elif explained:
                 self._explain(stream, row, missing[stream])
 
@@ -288,7 +290,7 @@ class _Judging:
         if not self.whole or self.absent.total() or not digests:
             return NOT_COMPARED  # the run's digests are of all that was produced
         read = folded(self._read())
-        tainted = {(checker.topic, p) for checker in self.checkers for p in checker.tainted} if self.findings else set()
+        tainted = {(checker.topic, p) for checker in self.checkers for p in checker.tainted}
         differing = [place for place, digest in digests.items() if read.get(place, 0) != digest]
         for topic, p in differing:
             if (topic, p) not in tainted:  # elsewhere that is a consequence, not news

@@ -13,9 +13,10 @@ import pytest
 from fleet.data import Delivery, Record, RecordBatch, TopicPlan, TopicSeen
 from fleet.errors import RequestError, RunError
 from fleet.sinks.connection import Connection
-from fleet.sinks.kafka import KafkaSink
+from fleet.sinks.lanes import Lanes, start_lanes
 from fleet.sinks.properties import connection
 from fleet.sinks.reader import Trimmed, partitions_of, read
+from fleet.sinks.settings import ProducerSettings
 from fleet.sinks.topics import end_offsets, prepare_topics
 from tests.services.kafka import ADMIN, LIMITED, LIMITED_TOPIC, Kafka, KafkaCluster
 
@@ -50,13 +51,17 @@ async def prepared(
     )
 
 
-async def settled(sink: KafkaSink) -> None:
+async def start(where: Connection, topics: Mapping[str, TopicSeen], *, deadline_s: float) -> Lanes:
+    return await start_lanes(where, topics, settings=ProducerSettings(), lanes=1, deadline_s=deadline_s)
+
+
+async def settled(sink: Lanes) -> None:
     """Wait until every record that was handed over has its answer."""
     while sink.delivery["readings"].pending:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
-async def send_many(sink: KafkaSink, what: RecordBatch) -> None:
+async def send_many(sink: Lanes, what: RecordBatch) -> None:
     """Hand *what* over again and again, for five seconds."""
     for _ in range(100):
         await sink.send(what)
@@ -74,7 +79,7 @@ async def values(where: Connection, topic: str) -> list[bytes]:
 
 async def test_what_is_sent_is_stored_once_and_in_order(kafka: Kafka) -> None:
     where, topic = to(kafka.bootstrap), a_topic()
-    sink = await KafkaSink.start(where, await prepared(where, topic), deadline_s=DEADLINE_S)
+    sink = await start(where, await prepared(where, topic), deadline_s=DEADLINE_S)
 
     for _ in range(4):
         await sink.send(batch(topic, 1, 20_000))
@@ -138,7 +143,7 @@ async def test_more_replicas_than_brokers_are_refused_in_one_line(kafka: Kafka) 
 async def test_a_refused_batch_counts_as_failed_and_the_next_ones_arrive(kafka: Kafka) -> None:
     where, topic = to(kafka.bootstrap), a_topic()
     seen = await prepared(where, topic, {"message.timestamp.after.max.ms": "3600000"})
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
 
     await sink.send(batch(topic, 0, 10))
     await sink.send(batch(topic, 0, 10, stamp_ms=now_ms() + 2 * DAY_MS))
@@ -155,7 +160,7 @@ async def test_a_refused_batch_counts_as_failed_and_the_next_ones_arrive(kafka: 
 async def test_every_second_batch_refused_loses_none_of_the_others(kafka: Kafka) -> None:
     where, topic = to(kafka.bootstrap), a_topic()
     seen = await prepared(where, topic, {"message.timestamp.after.max.ms": "3600000"})
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
 
     for _ in range(4):
         for stamp in (now_ms() + 2 * DAY_MS, now_ms()):
@@ -170,7 +175,7 @@ async def test_every_second_batch_refused_loses_none_of_the_others(kafka: Kafka)
 async def test_batches_stay_under_what_the_topic_allows(kafka: Kafka) -> None:
     where, topic = to(kafka.bootstrap), a_topic()
     seen = await prepared(where, topic, {"max.message.bytes": "2000"})
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
 
     await sink.send(batch(topic, 0, 1000))
     await sink.close(timeout_s=20)
@@ -181,7 +186,7 @@ async def test_batches_stay_under_what_the_topic_allows(kafka: Kafka) -> None:
 async def test_one_record_that_is_too_large_fails_alone(kafka: Kafka) -> None:
     where, topic = to(kafka.bootstrap), a_topic()
     seen = await prepared(where, topic, {"max.message.bytes": "2000"})
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
 
     await sink.send(batch(topic, 0, 1, size=5000))
     await sink.send(batch(topic, 0, 10))
@@ -193,7 +198,7 @@ async def test_one_record_that_is_too_large_fails_alone(kafka: Kafka) -> None:
 
 async def test_what_was_deleted_is_told_and_not_taken_for_an_error(kafka: Kafka) -> None:
     where, topic = to(kafka.bootstrap), a_topic()
-    sink = await KafkaSink.start(where, await prepared(where, topic, partitions=1), deadline_s=DEADLINE_S)
+    sink = await start(where, await prepared(where, topic, partitions=1), deadline_s=DEADLINE_S)
     await sink.send(batch(topic, 0, 10))
     await sink.close(timeout_s=20)
     await delete_before(where, topic, 4)
@@ -228,7 +233,7 @@ async def test_reading_a_topic_that_is_not_there_says_so_and_makes_none(kafka: K
 async def test_a_pause_of_ten_seconds_loses_and_doubles_nothing() -> None:
     with KafkaCluster() as cluster:
         where, topic = to(cluster.bootstrap), a_topic()
-        sink = await KafkaSink.start(where, await prepared(where, topic), deadline_s=DEADLINE_S)
+        sink = await start(where, await prepared(where, topic), deadline_s=DEADLINE_S)
         await sink.send(batch(topic, 0, 100))
         cluster.pause()
         asyncio.get_running_loop().call_later(10, cluster.resume)
@@ -244,7 +249,7 @@ async def test_a_pause_of_ten_seconds_loses_and_doubles_nothing() -> None:
 async def test_a_broker_that_stays_away_leaves_records_in_doubt_and_close_ends() -> None:
     with KafkaCluster() as cluster:
         where, topic = to(cluster.bootstrap), a_topic()
-        sink = await KafkaSink.start(where, await prepared(where, topic), deadline_s=2)
+        sink = await start(where, await prepared(where, topic), deadline_s=2)
         await sink.send(batch(topic, 0, 100))
         await settled(sink)
         cluster.kill()
@@ -264,7 +269,7 @@ async def test_a_broker_that_stays_away_leaves_records_in_doubt_and_close_ends()
 async def test_an_answer_after_the_deadline_still_counts() -> None:
     with KafkaCluster() as cluster:
         where, topic = to(cluster.bootstrap), a_topic()
-        sink = await KafkaSink.start(where, await prepared(where, topic), deadline_s=1)
+        sink = await start(where, await prepared(where, topic), deadline_s=1)
         cluster.pause()
         await sink.send(batch(topic, 0, 100))
         await asyncio.sleep(2)
@@ -280,7 +285,7 @@ async def test_an_answer_after_the_deadline_still_counts() -> None:
 async def test_closing_while_the_broker_is_paused_ends_in_time() -> None:
     with KafkaCluster() as cluster:
         where, topic = to(cluster.bootstrap), a_topic()
-        sink = await KafkaSink.start(where, await prepared(where, topic), deadline_s=60)
+        sink = await start(where, await prepared(where, topic), deadline_s=60)
         cluster.pause()
         for _ in range(3):
             await sink.send(batch(topic, 0, 100))
@@ -333,7 +338,7 @@ def written(folder: Path, said: Mapping[str, str]) -> Path:
 
 async def round_trip(where: Connection, topic: str) -> None:
     seen = await prepared(where, topic)
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
 
     await sink.send(batch(topic, 0, 100))
     await sink.close(timeout_s=20)
@@ -433,7 +438,7 @@ async def test_whoever_may_only_write_needs_no_more(secure_kafka: KafkaCluster, 
     where = connection("", sasl_file(secure_kafka, tmp_path, LIMITED), {}).connection
 
     seen = await prepared(where, LIMITED_TOPIC)
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
     await sink.send(batch(LIMITED_TOPIC, 0, 10))
     await sink.close(timeout_s=10)
 
@@ -446,7 +451,7 @@ async def test_whoever_may_not_write_ends_with_the_reason(secure_kafka: KafkaClu
     admin = connection("", sasl_file(secure_kafka, tmp_path, ADMIN), {}).connection
     seen = await prepared(admin, topic)
     where = connection("", sasl_file(secure_kafka, tmp_path, LIMITED), {}).connection
-    sink = await KafkaSink.start(where, seen, deadline_s=DEADLINE_S)
+    sink = await start(where, seen, deadline_s=DEADLINE_S)
 
     with pytest.raises(RunError, match=f"may not write to topic '{topic}' \\(TOPIC_AUTHORIZATION_FAILED\\)"):
         await send_many(sink, batch(topic, 0, 10))

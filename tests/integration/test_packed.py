@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from fleet.data import SECOND_US, PackedBatch, TopicPlan
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.sinks.connection import Connection
-from fleet.sinks.kafka import KafkaSink
+from fleet.sinks.lanes import start_lanes
 from fleet.sinks.settings import producer_settings
 from fleet.sinks.topics import prepare_topics
 from tests.encode.blocks import START_US, block, cohort, columns
@@ -30,7 +30,7 @@ async def sent_and_read(
         connection, [TopicPlan(topic, 1, 1)], first_ms=now_ms, last_ms=now_ms, endless=False, speed_above_one=False
     )
     settings = producer_settings(compression=compression, batch_bytes=batch_bytes)
-    sink = await KafkaSink.start(connection, seen, settings=settings, deadline_s=20.0)
+    sink = await start_lanes(connection, seen, settings=settings, lanes=1, deadline_s=20.0)
     of = cohort("pump", 20, ("flow", "pressure", "vibration"))
     plain = Encoder({"readings": StreamPlan(topic)}, {topic: 1})
     packer = Encoder({"readings": StreamPlan(topic)}, {topic: 1}, batch_bytes=batch_bytes)

@@ -65,7 +65,7 @@ class Handmade:
     ) -> None:
         self._alter = alter
         self.now_us, self._span_us = simulation.now_us, span_us
-        self.readings_per_second, self.machines = simulation.readings_per_second, simulation.machines
+        self.machines = simulation.machines
         whole = simulation.advance(stop_us)
         known: dict[int, Cohort] = {}
         self.cohorts = [known.setdefault(id(one), replace(one, gaps=True)) for one in simulation.cohorts]

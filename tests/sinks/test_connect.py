@@ -14,8 +14,9 @@ import pytest
 from fleet.errors import RequestError
 from fleet.sinks.connect import hosts, reach
 from fleet.sinks.connection import Connection
-from fleet.sinks.kafka import KafkaSink
+from fleet.sinks.lanes import start_lanes
 from fleet.sinks.logs import Sparingly
+from fleet.sinks.settings import ProducerSettings
 
 
 @pytest.fixture
@@ -82,7 +83,9 @@ async def test_a_server_that_hangs_up_is_told(unused_tcp_port: int) -> None:
 
 async def test_a_sink_that_cannot_connect_leaves_nothing_behind(closed_port: int) -> None:
     with pytest.raises(RequestError):
-        await KafkaSink.start(Connection(f"127.0.0.1:{closed_port}"), {}, deadline_s=1)
+        await start_lanes(
+            Connection(f"127.0.0.1:{closed_port}"), {}, settings=ProducerSettings(), lanes=1, deadline_s=1
+        )
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -299,6 +299,21 @@ def test_a_gap_beside_a_skip_is_found() -> None:
     assert run.verdict().counts == {Finding.GAP: 1, Finding.LOST: 1}
 
 
+def test_a_changed_value_beside_a_gap_that_is_explained_is_found_whatever_else_is() -> None:
+    run = past(skips=[(START_US + 12_000_000, START_US + 15_000_000)])
+    (_, changed), log, at = spot(run)
+    value = log[at].value
+    assert value is not None
+    log[at] = log[at]._replace(value=_other_value(value, "v2"))
+    other = next(log for (topic, p), log in run.logs.items() if topic == READINGS and p != changed and log)
+    other[-1] = other[-1]._replace(timestamp=other[-1].timestamp - 60_000)
+
+    verdict = run.verdict()
+
+    assert verdict.counts == {Finding.STAMP: 1, Finding.DIGEST: 1}
+    assert any(line.startswith(f"{READINGS}[{changed}]: ") for line in verdict.findings)
+
+
 def test_records_in_doubt_are_settled_one_by_one() -> None:
     run = past()
     _, log, at = spot(run)
@@ -333,7 +348,7 @@ def test_a_run_without_an_end_is_said_to_be_open() -> None:
 def test_another_scenario_is_said_to_be_another() -> None:
     verdict = past().verdict(quickstart("lines[0].machines[0].count=2"))
 
-    assert any("not the one that ran" in note for note in verdict.notes)
+    assert any("not as it was when it ran" in note for note in verdict.notes)
     assert verdict.counts[Finding.SCENARIO] == 2  # the third pump's readings and its events
 
 
