@@ -30,7 +30,8 @@ MEANINGS: Mapping[State, str] = {
     State.ABORTED: "failed: waits for the crew, or is repaired",
 }
 
-DOOR_CLOSED, DOOR_OPEN = STATES[State.IDLE], "#7b4ea3"
+DOOR_CLOSED, DOOR_OPEN = "#e3b3ef", "#4f1d78"
+"""Of no machine's state: in a heat map doors stand between machines."""
 
 
 class Tone(NamedTuple):
