@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleet.data import Bools, Floats, State
-from fleet.fit.decode import Decoded
 from fleet.fit.graph import drawn_parameters
 from fleet.fit.predict import predict
 from fleet.fit.problem import Problem, Unknown, parameter_value
 from fleet.fit.records import Record
+from fleet.fit.templates import Decoded
 from fleet.fit.weights import HUBER, blur_of, scale_of, weights_of
 from fleet.fit.widths import sandwich, widened
 from fleet.scenario.kind import Kind

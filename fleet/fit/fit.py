@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fleet.data import Floats
-from fleet.fit.decode import Decoded, decode
+from fleet.fit.decode import decode
 from fleet.fit.estimate import Fit, executing, fitted, parameters_of, solve
 from fleet.fit.graph import drawn_parameters, healthy
 from fleet.fit.lags import lags_of
@@ -20,6 +20,7 @@ from fleet.fit.records import Record, Records, records_of, steps_of
 from fleet.fit.ripple import ripples_of
 from fleet.fit.setup import set_up
 from fleet.fit.table import read_table
+from fleet.fit.templates import Decoded
 from fleet.scenario.kind import Kind
 
 MACHINES_MAX = 16

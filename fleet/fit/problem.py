@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fleet.data import Floats
-from fleet.fit.decode import Decoded
 from fleet.fit.graph import Taus, Warmth
 from fleet.fit.records import Record
+from fleet.fit.templates import Decoded
 from fleet.scenario.kind import Kind
 
 PRIOR_LOG, PRIOR_TAU_LOG, PRIOR_AIR_K, PRIOR_START = 1.0, 0.7, 0.5, 0.3

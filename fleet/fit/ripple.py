@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleet.data import Bools, Floats, State
-from fleet.fit.decode import Decoded
 from fleet.fit.graph import inputs_of
 from fleet.fit.predict import by_lag, predict
 from fleet.fit.problem import Problem
+from fleet.fit.templates import Decoded
 from fleet.scenario.kind import Kind
 
 FOLDS = 64

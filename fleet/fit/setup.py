@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fleet.data import Floats, State
-from fleet.fit.decode import Decoded
 from fleet.fit.graph import Taus, changed, hall_air, inputs_of, settled, target_of, understood
 from fleet.fit.predict import rows_of
 from fleet.fit.problem import (
@@ -24,6 +23,7 @@ from fleet.fit.problem import (
     knots_of,
 )
 from fleet.fit.records import Record
+from fleet.fit.templates import Decoded
 from fleet.scenario.kind import Kind
 
 LAGGED = 20.0

@@ -19,8 +19,9 @@ from fleet.encode.readings import RecordTime
 from fleet.errors import RequestError
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
-from fleet.scenario.model import LabelsTopic, Scenario
+from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster, expand
+from fleet.scenario.streams import LabelsTopic
 from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS
 from fleet.sinks.open import SinkKind, format_for, sink_kind

@@ -14,11 +14,12 @@ from pydantic_core import PydanticCustomError
 from fleet.scenario.fields import NAME_MAX, PLACEHOLDERS, moment, topic_trouble
 from fleet.scenario.forms import Laws
 from fleet.scenario.kind import Kind
-from fleet.scenario.model import MACHINES_MAX, EventsTopic, ReadingsTopic
+from fleet.scenario.model import MACHINES_MAX
 from fleet.scenario.quantities import RATE, quantity
 from fleet.scenario.references import Fault, items, mapping
 from fleet.scenario.settings import apply
 from fleet.scenario.shifts import shift_faults
+from fleet.scenario.streams import EventsTopic, ReadingsTopic
 from fleet.scenario.upkeep import upkeep_faults
 from fleet.scenario.wording import Path, misspelt, path_text, shortened, shown, unknown
 

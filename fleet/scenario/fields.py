@@ -234,3 +234,8 @@ def whole_schema(least: int, most: int) -> WithJsonSchema:
 def choice_schema(*choices: str) -> WithJsonSchema:
     """Return the JSON Schema of one word out of *choices*."""
     return WithJsonSchema({"type": "string", "enum": list(choices)})
+
+
+def counted(noun: str, least: int, most: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Return the check and the schema of a whole number of something, from *least* to *most*."""
+    return BeforeValidator(whole(noun, least=least, most=most)), whole_schema(least, most)

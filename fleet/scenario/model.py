@@ -20,8 +20,8 @@ from fleet.scenario.fields import (
     Moment,
     Name,
     Term,
-    Topic,
     choice_schema,
+    counted,
     number,
     one_of,
     some,
@@ -29,9 +29,8 @@ from fleet.scenario.fields import (
     whole_schema,
 )
 from fleet.scenario.incident import Incident
-from fleet.scenario.own import OwnRecords, source_trouble
+from fleet.scenario.own import OwnRecords
 from fleet.scenario.quantities import (
-    BYTES,
     RATIO,
     Difference,
     Duration,
@@ -41,20 +40,14 @@ from fleet.scenario.quantities import (
     bounded,
     refused,
 )
+from fleet.scenario.streams import GIB, Records, TopicSettings
 from fleet.scenario.wording import shown
 
 MACHINES_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 BUFFER_MIN, BUFFER_MAX = 2, 10_000
 LOT_MAX = 1_000_000
-PARTITIONS_MAX = 100_000
-UNBOUNDED = -1.0  # retention.bytes of a topic that keeps everything
-GIB = float(2**30)
 MICROSECONDS = 1_000_000
-
-
-def _counted(noun: str, least: int, most: int) -> tuple[BeforeValidator, WithJsonSchema]:
-    return BeforeValidator(whole(noun, least=least, most=most)), whole_schema(least, most)
 
 
 def _machines(value: object) -> int:
@@ -91,40 +84,12 @@ def _lot(value: object) -> tuple[int, int]:
     return least, most
 
 
-def _retention(value: object) -> float:
-    if value == "unbounded":
-        return UNBOUNDED
-    return bounded(BYTES, above=0, most=2**62)(value)
-
-
-def _source(value: object) -> str:
-    if trouble := source_trouble(value):
-        raise refused(trouble if isinstance(value, str) else f"{trouble}, got {shown(value)}")
-    return str(value)
-
-
-def _schema_file(value: object) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise refused(f"must be the name of a file like 'my.avsc', got {shown(value)}")
-
-
 def _settings(value: object) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     raise refused(f"must be a mapping like {{rated_current: 6 A}}, got {shown(value)}")
 
 
-Retention = Annotated[
-    float,
-    BeforeValidator(_retention),
-    WithJsonSchema({"type": "string", "examples": ["1 GiB", "unbounded"]}),
-]
-Format = Annotated[str, BeforeValidator(one_of("avro", "json")), choice_schema("avro", "json")]
-DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
-Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
-Source = Annotated[str, BeforeValidator(_source), WithJsonSchema({"type": "string", "examples": ["machine", "=north"]})]
-SchemaFile = Annotated[str, BeforeValidator(_schema_file), WithJsonSchema({"type": "string", "examples": ["my.avsc"]})]
 Policy = Annotated[
     str,
     BeforeValidator(one_of("run-to-failure", "age", "condition")),
@@ -183,14 +148,14 @@ class Crew(Model):
 
     name: LineName | None = None
     """The same name in several lines is one crew, which makes them one island."""
-    size: Annotated[int, *_counted("the size of a crew", 1, 1000)]
+    size: Annotated[int, *counted("the size of a crew", 1, 1000)]
     """How many machines it can repair at a time."""
 
 
 class SpareParts(Model):
     """Spare parts on a shelf of the line's own, one for each kind and failure mode; each one used is ordered anew."""
 
-    stock: Annotated[int, *_counted("a number of parts", 0, 1000)] = 1
+    stock: Annotated[int, *counted("a number of parts", 0, 1000)] = 1
     """How many of each are on the shelf at the start."""
     lead: Duration = 259_200.0
     """Mean time from order to delivery (gamma); 3 days when absent."""
@@ -270,13 +235,13 @@ class Line(Model):
     """The line's name, the first part of its machines' ids."""
     area: LineName = "area"
     """The area it stands in."""
-    count: Annotated[int, *_counted("a number of lines", 1, MACHINES_MAX)] | None = None
+    count: Annotated[int, *counted("a number of lines", 1, MACHINES_MAX)] | None = None
     """How many lines alike, NAME-001 and so on. Absent: one, of exactly that name."""
     hall: LineName = "main"
     """The hall whose air its machines feel."""
     crew: Annotated[Crew | None, BeforeValidator(_crew, json_schema_input_type=int | Crew | None)] = None
     """Who repairs: a size (a crew of its own for each line), or a shared crew. Absent: no waiting."""
-    buffer: Annotated[int, *_counted("a number of parts", BUFFER_MIN, BUFFER_MAX)] | None = None
+    buffer: Annotated[int, *counted("a number of parts", BUFFER_MIN, BUFFER_MAX)] | None = None
     """Parts that fit between consecutive machines with a cycle. Absent: they are not chained."""
     shifts: Shifts | None = None
     """The line's own shifts. Absent: the site's."""
@@ -294,87 +259,6 @@ class Line(Model):
     """The machines, in the order in which parts pass them."""
 
 
-class ReadingsTopic(Model):
-    """Where readings go and how they are written."""
-
-    topic: Topic = "factory.readings"
-    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
-    format: Format = "avro"
-    """How records are written."""
-    layout: Layout = "v2"
-    """Which fields a record has; v1 is machine, sensor, value, units."""
-    avsc: SchemaFile | None = Field(default=None, alias="schema")
-    """An Avro schema beside the scenario that says which fields a record has, in place of a layout of ours."""
-    fields: dict[str, Source] = Field(default_factory=dict, examples=[{"device": "machine", "site": "=north"}])
-    """What fills the fields of that schema: a source, or a constant behind `=`. Absent: namesakes and defaults."""
-
-
-class TruthTopic(Model):
-    """Where the truth goes: of every reading the signal before the sensor, as a record like the reading's."""
-
-    topic: Topic = "factory.truth"
-    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
-    format: Format = "avro"
-    """How records are written."""
-    layout: Layout = "v2"
-    """Which fields a record has; v1 is machine, sensor, value, units."""
-
-
-class EventsTopic(Model):
-    """Where events go and how they are written."""
-
-    topic: Topic = "factory.events"
-    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
-    format: Format = "avro"
-    """How records are written."""
-    layout: Layout = "v2"
-    """Which fields a record has; v1 is without scrap, product and lot."""
-
-
-class DoorsTopic(Model):
-    """Where openings of doors go, as JSON of location and state, keyed by location."""
-
-    topic: Topic = "factory.doors"
-    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
-    format: DoorFormat = "json"
-    """How records are written."""
-
-
-class LabelsTopic(Model):
-    """Where labels go: the truth about every fault, what it was, from when to when, and what it did."""
-
-    topic: Topic = "factory.labels"
-    """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
-    format: Format = "avro"
-    """How records are written."""
-
-
-class Records(Model):
-    """The streams of records, each with its topic and its format."""
-
-    readings: ReadingsTopic = ReadingsTopic()
-    """One sensor reading a record."""
-    events: EventsTopic = EventsTopic()
-    """State changes of machines."""
-    doors: DoorsTopic | None = None
-    """Openings of doors. Absent: they go with the other events."""
-    truth: TruthTopic | None = None
-    """The signals before the sensors. Absent: they are not written."""
-    labels: LabelsTopic | None = None
-    """The truth about faults. Absent: it goes to factory.labels wherever anything may fail."""
-
-
-class TopicSettings(Model):
-    """Settings a topic is made with; what is absent is taken from `default`."""
-
-    partitions: Annotated[int, *_counted("a number of partitions", 1, PARTITIONS_MAX)] | None = None
-    """How many partitions."""
-    replication: Annotated[int, *_counted("a number of replicas", 1, 100)] | None = None
-    """How many replicas."""
-    retention: Retention | None = None
-    """Bytes that a partition keeps, or `unbounded`."""
-
-
 class Scenario(Model):
     """A plan of what a factory does and what it writes to Kafka."""
 
@@ -384,7 +268,7 @@ class Scenario(Model):
     """The scenario's name."""
     about: str = ""
     """What it shows, in a sentence."""
-    seed: Annotated[int, *_counted("a seed", 0, SEED_MAX)] | None = None
+    seed: Annotated[int, *counted("a seed", 0, SEED_MAX)] | None = None
     """What all randomness is drawn from. Absent: drawn by the run and printed."""
     start: Moment = None
     """When simulated time begins: a time with its zone, or now."""

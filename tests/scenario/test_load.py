@@ -10,7 +10,8 @@ import pytest
 from fleet.errors import ScenarioError
 from fleet.scenario.fields import Hours
 from fleet.scenario.load import kinds_for, load, with_arguments
-from fleet.scenario.model import UNBOUNDED, Crew
+from fleet.scenario.model import Crew
+from fleet.scenario.streams import UNBOUNDED
 from tests.scenario.files import HEAD, PUMP, mistakes, scenario_of, write_kinds
 
 EVERYTHING = """\
