@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from fleet.api import load
-from fleet.data import SECOND_US, Block, Quality
+from fleet.data import SECOND_US, Block, Label, Quality
 from fleet.scenario.load import kinds_for
 from fleet.scenario.roster import Roster, expand
 from fleet.sim.blocks import Simulation
@@ -48,8 +48,12 @@ def golden(name: str) -> dict[str, object]:
     """Simulate the first minutes of the scenario *name*."""
     scenario = load(ROOT / "scenarios" / f"{name}.yaml")
     assert scenario.seed is not None, "a scenario of ours names its seed"
-    part = PARTS.get(name, Part())
     start_us = START_US if scenario.start_us is None else scenario.start_us
+    part = PARTS.get(name, Part())
+    if scenario.incidents:  # what they do and what their labels say is looked at as a whole
+        length_us = scenario.length_us(start_us=start_us)
+        assert length_us is not None, "a story has an end"
+        part = Part(seconds=length_us // SECOND_US)
     roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
     simulation = Simulation(roster, seed=scenario.seed, start_us=start_us, islands=(0, part.of_islands))
     blocks: list[Block] = []
@@ -57,6 +61,7 @@ def golden(name: str) -> dict[str, object]:
         blocks.append(
             simulation.advance(min(simulation.now_us + simulation.span_us(), start_us + part.seconds * SECOND_US))
         )
+    labels = labels_in(simulation, blocks)
     return {
         "seed": scenario.seed,
         "seconds": part.seconds,
@@ -65,8 +70,33 @@ def golden(name: str) -> dict[str, object]:
         "events": sum(len(block.events) for block in blocks),
         "digests": {"readings": digest_of_readings(blocks), "events": digest_of_events(blocks)},
         "kinds": digests_by_kind(blocks),
+        **({"labels": [said_of(label, start_us) for label in labels]} if scenario.incidents else {}),
         "first": first_readings(blocks[0], start_us),
     }
+
+
+def labels_in(simulation: Simulation, blocks: Sequence[Block]) -> list[Label]:
+    """Give the last label of each fault, in order of onset."""
+    found = {label.id: label for block in blocks for label in block.labels}
+    going_on = [label for label in found.values() if label.is_open]
+    found |= {label.id: label for label in simulation.ended(going_on, simulation.now_us)}
+    return sorted(found.values(), key=lambda label: (label.onset_us, label.id))
+
+
+def said_of(label: Label, start_us: int) -> str:
+    """Say of *label* in a line when it was, and what became of readings."""
+    assert label.stop_us is not None
+    words = [f"{label.id} {label.fault} {_after(label.onset_us, start_us)} to {_after(label.stop_us, start_us)}"]
+    if label.failure_us is not None:
+        words.append(f"failed {_after(label.failure_us, start_us)}")
+    for what in ("lost", "doubled", "late", "reordered"):
+        if spans := getattr(label, what):
+            words.append(f"{what} {sum(span.count for span in spans)}")
+    return ", ".join(words)
+
+
+def _after(time_us: int, start_us: int) -> str:
+    return f"{(time_us - start_us) / SECOND_US:.3f} s"
 
 
 def digest_of_readings(blocks: Sequence[Block]) -> str:
