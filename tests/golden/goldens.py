@@ -89,9 +89,10 @@ def said_of(label: Label, start_us: int) -> str:
     words = [f"{label.id} {label.fault} {_after(label.onset_us, start_us)} to {_after(label.stop_us, start_us)}"]
     if label.failure_us is not None:
         words.append(f"failed {_after(label.failure_us, start_us)}")
-    for what in ("lost", "doubled", "late", "reordered"):
-        if spans := getattr(label, what):
-            words.append(f"{what} {sum(span.count for span in spans)}")
+    counts = {
+        what: sum(span.count for span in getattr(label, what)) for what in ("lost", "doubled", "late", "reordered")
+    }
+    words += [f"{what} {count}" for what, count in counts.items() if count]
     return ", ".join(words)
 
 
