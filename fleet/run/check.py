@@ -37,10 +37,10 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
     lines = [
         f"{source}: {scenario.name}",
         f"  time      from {begins} {ends}, seed {'drawn' if scenario.seed is None else scenario.seed}",
-        f"  machines  {len(roster.machines):,} in {len(roster.lines):,} lines: "
+        f"  machines  {len(roster.machines):,} in {_counted(len(roster.lines), 'line')}: "
         + ", ".join(f"{count:,} {kind}" for kind, count in sorted(per_kind.items())),
         f"  readings  {rate:,.1f}/s, {rate * _bytes_a_reading(plan) / 1e6:,.3f} MB/s at speed 1",
-        f"  islands   {len(islands):,}, the largest of {max(islands.values()):,} machines",
+        f"  islands   {len(islands):,}, the largest of {_counted(max(islands.values()), 'machine')}",
     ]
     target = target_plan("kafka://localhost:9092", plan.request, roster)
     for topic in target.topics:
@@ -49,10 +49,14 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
         stream = target.streams[streams[0]]
         written = f"{stream.format} by schema {stream.layout}" if stream.own else f"{stream.format} {stream.layout}"
         lines.append(
-            f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {topic.partitions} partitions, "
+            f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {_counted(topic.partitions, 'partition')}, "
             f"replication {topic.replication}" + (f", {settings}" if settings else "")
         )
     return lines
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _plan(scenario: Scenario, source: str) -> RunPlan:
