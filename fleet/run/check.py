@@ -49,8 +49,8 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
         stream = target.streams[streams[0]]
         written = f"{stream.format} by schema {stream.layout}" if stream.own else f"{stream.format} {stream.layout}"
         lines.append(
-            f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {_counted(topic.partitions, 'partition')}, "
-            f"replication {topic.replication}" + (f", {settings}" if settings else "")
+            f"  topic     {topic.name}: {' and '.join(streams)} as {written}, "
+            f"{_counted(topic.partitions, 'partition')}, replication {topic.replication}" + (f", {settings}" if settings else "")
         )
     return lines
 
