@@ -30,8 +30,18 @@ ROW, BOTTOM, LOWER = 0.26, 0.42, 1.9
 LOOK = Look(width=WIDE.width, left=1.7, right=0.3, text=8.0, merge=1, ticks=9)
 FALSE, FAMILY = STATES[State.ABORTED], {"machine": BAND.day, "sensor": "#d9c48a", "network": "#b9bec3"}
 UNKNOWN_FAMILY = "#cfb9dc"
-KEYS = 5.9
-"""How wide the keys of alerts are, in inches."""
+BINS, TICKS_MAX = 26, 7
+ROUND_S = [
+    size * number
+    for size, numbers in (
+        (1, (1, 2, 5, 10, 30)),
+        (60, (1, 2, 5, 10, 20, 30)),
+        (3600, (1, 2, 4, 8)),
+        (86400, range(1, 999)),
+    )
+    for number in numbers
+]
+"""Round delays in seconds: no two neighbours lie further apart than a factor of 3."""
 
 
 def check_picture(out: Path) -> None:
@@ -45,13 +55,15 @@ def draw(score: Score, out: Path) -> None:
     """Draw *score* into *out*."""
     machines, others = shown_machines(score)
     rows = max(1, len(machines))
-    height = headline_height(WIDE) + 2 * LEGEND_ROW + 0.1 + rows * ROW + BOTTOM + 0.3 + LOWER + BOTTOM + 0.1
+    height = headline_height(WIDE) + 2 * LEGEND_ROW + 0.1 + rows * ROW + BOTTOM + 0.1
+    has_lower = bool(score.counted.all.found) or score.curve is not None
+    height += 0.3 + LOWER + BOTTOM if has_lower else 0.0
     with our_settings():
         sheet = Sheet(LOOK, height)
         truth = score.truth
         figures = score.counted.all
         sheet.headline(
-            f"{figures.found} of {figures.labels} labels found, {figures.false_alarms} false alarms; F1 "
+            f"{figures.found} of {figures.labels} labels found, {_many(figures.false_alarms or 0, 'false alarm')}; F1 "
             f"{share_text(figures.f1)}",
             date_words(truth.start_us, truth.stop_us),
         )
@@ -65,7 +77,8 @@ def draw(score: Score, out: Path) -> None:
             sheet.skip(BOTTOM - 0.32 + 0.3)
         else:
             sheet.skip(BOTTOM + 0.3)
-        _lower(sheet, score)
+        if has_lower:
+            _lower(sheet, score)
         data = as_png(sheet.figure) if out.suffix == ".png" else as_svg(sheet.figure).encode()
     try:
         out.write_bytes(data)
@@ -212,14 +225,13 @@ def _delays(axes: Axes, score: Score) -> None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "nothing was found", transform=axes.transAxes, ha="center", color=SOFT.day)
         return
-    ticks = [1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400]
-    least, most = max(1.0, float(delays.min())), max(10.0, float(delays.max()))
-    edges = np.geomspace(least * 0.999, most * 1.001, 25) if most > 1.5 * least else np.array([least / 2, most * 1.5])
+    edges = np.geomspace(max(1.0, float(delays.min())) / 1.5, max(1.0, float(delays.max())) * 1.5, BINS)
     axes.hist(np.maximum(delays, edges[0]), bins=edges.tolist(), color=LINE.day, rwidth=0.92)
     axes.set_xscale("log")
-    axes.set_xlim(float(edges[0]) / 1.15, float(edges[-1]) * 1.15)
-    inside = [tick for tick in ticks if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
-    axes.set_xticks(inside, [seconds_text(tick).partition(" ")[0] for tick in inside])
+    axes.set_xlim(float(edges[0]), float(edges[-1]))
+    inside = [tick for tick in ROUND_S if edges[0] <= tick <= edges[-1]]
+    ticks = inside[:: -(-len(inside) // TICKS_MAX)]
+    axes.set_xticks(ticks, [seconds_text(tick).partition(" ")[0] for tick in ticks])
     axes.minorticks_off()
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     axes.set_ylabel("labels", fontsize=LOOK.text)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fleet.encode.container import read_container
 from fleet.encode.decode import Decoder, UndecodableError, microseconds
 from fleet.errors import Problem, RequestError, ScenarioError
 from fleet.run.names import names_of
@@ -17,16 +18,17 @@ from fleet.verify.closing import closing
 from fleet.verify.runs import TOPIC, Run, find, runs_beside, runs_of, side_file
 
 STREAM = "labels"
+CONTAINER = ".avro"
 FIELDS = frozenset({"run", "id", "machine", "fault", "onset"})
 INSTANTS = ("onset", "stop", "failure")
 
 
 class LabelRow(NamedTuple):
-    """A record that should be a label, and where it stands."""
+    """A record that should be a label, and where it stands; decoded already where it comes from a container."""
 
     file: str
     line: int
-    value: bytes | None
+    value: bytes | dict[str, Any] | None
 
 
 def truth_beside(path: Path, run_id: str | None) -> Truth:
@@ -130,7 +132,14 @@ def _machines(run: Run) -> tuple[frozenset[str] | None, int]:
 
 
 def label_rows(file: Path) -> Iterable[LabelRow]:
-    """Read the records in a *file* of labels; RequestError where it cannot be read."""
+    """Read the records in a *file* of labels, JSON lines or a container; RequestError where it cannot be read."""
+    if file.suffix == CONTAINER:
+        try:
+            for number, fields in enumerate(read_container(file), 1):
+                yield LabelRow(str(file), number, fields)
+        except UndecodableError as error:
+            raise RequestError(str(error)) from None
+        return
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -143,7 +152,7 @@ def label_rows(file: Path) -> Iterable[LabelRow]:
 def _fields(row: LabelRow, decoder: Decoder) -> dict[str, Any]:
     """Decode a record; its instants are microseconds since 1970, as text or as numbers before."""
     try:
-        fields = decoder.decode(row.value)
+        fields = row.value if isinstance(row.value, dict) else decoder.decode(row.value)
         missing = FIELDS - fields.keys()
         if missing:
             raise ValueError(f"has no {', '.join(sorted(missing))}")

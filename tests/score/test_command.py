@@ -171,7 +171,7 @@ def test_the_picture_is_drawn(run: Path, tmp_path: Path, name: str) -> None:
     scored(run, "--picture", str(tmp_path / name))
 
     data = (tmp_path / name).read_bytes()
-    assert data.startswith(b"\x89PNG") if name.endswith("png") else b"1 of 2 labels found, 1 false alarms" in data
+    assert data.startswith(b"\x89PNG") if name.endswith("png") else b"1 of 2 labels found, 1 false alarm;" in data
     assert name.endswith("png") or b"best F1 0.5" in data
 
 

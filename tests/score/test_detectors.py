@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from confluent_kafka import Producer
 
 from fleet.broker.process import EmbeddedBroker
 from tests.cli.commands import fleet
@@ -31,7 +32,7 @@ class Ran(NamedTuple):
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     folder = tmp_path_factory.mktemp("pumps")
     with EmbeddedBroker() as broker:
-        topics = ("factory.readings", "factory.events", "factory.labels")
+        topics = ("factory.readings", "factory.events", "factory.labels", "factory.alerts")
         bootstrap = broker.start({**dict.fromkeys(topics, PARTITIONS), "factory.runs": 1})
         words = ["--to", "file:out.jsonl", "--to", f"kafka://{bootstrap}", "--speed", "max"]
         ended = fleet("run", str(SCENARIO), *words, cwd=folder)
@@ -97,6 +98,37 @@ def test_kafka_says_the_same_as_the_file(ran: Ran, alerts: dict[str, list[dict[s
 
     for detector in DETECTORS:
         assert in_order(found[detector]) == in_order(alerts[detector])
+
+
+def test_alerts_in_a_topic_are_scored_against_the_labels_in_theirs(
+    ran: Ran, alerts: dict[str, list[dict[str, Any]]]
+) -> None:
+    before = {"machine": WORN, "time": "2025-01-01T00:00:00Z", "score": 1}
+    other = [before, {"run": "another", "machine": "x", "time": 1}]
+    producer = Producer({"bootstrap.servers": ran.bootstrap})
+    for alert in (*alerts["zones"], *other):
+        producer.produce("factory.alerts", json.dumps(alert).encode())
+    assert producer.flush(20) == 0
+
+    words = ["--from", f"kafka://{ran.bootstrap}", "--json"]
+    ended = fleet("score", "topic:factory.alerts", *words, cwd=ran.folder)
+
+    assert ended.code == 0, ended.err
+    data = json.loads(ended.out)
+    assert (data["machines"], data["alerts"]) == (4, len(alerts["zones"]))
+    assert (data["all"]["labels"], data["all"]["precision"], data["all"]["recall"]) == (2, 1, 1)
+    assert ended.lines == ["topic:factory.alerts: 2 alerts are about other runs and were left out"]
+
+
+def test_labels_in_a_container_of_their_own_are_read(ran: Ran, alerts: dict[str, list[dict[str, Any]]]) -> None:
+    words = ["--to", "file:again.jsonl", "--labels", "file:labels.avro", "--speed", "max"]
+    again = fleet("run", str(SCENARIO), *words, cwd=ran.folder)
+    (ran.folder / "alerts.jsonl").write_text(written(alerts["zones"]))
+
+    ended = fleet("score", "alerts.jsonl", "--labels", "labels.avro", "--json", cwd=ran.folder)
+
+    assert (again.code, ended.code) == (0, 0), again.err + ended.err
+    assert json.loads(ended.out)["all"]["recall"] == 1
 
 
 def in_order(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
