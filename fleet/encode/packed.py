@@ -132,7 +132,7 @@ class Packer:
             source, form = divmod(one >> 6, forms)
             if form and stop - start >= ROWS_MIN:
                 shape = Shape(one >> 3 & 7, one & 7, *rows[source].forms[form])
-                runs.append(_Run(source, start, stop, shape, len(rows[source].template(shape).row)))
+                runs.append(_Run(source, start, stop, shape, rows[source].template(shape).row_bytes))
             else:
                 runs.append(_Run(source, start, stop, None, 0))
         return order, runs

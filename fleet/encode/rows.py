@@ -2,7 +2,8 @@
 
 All readings of a scan lie one behind the other, and in scans of the same shape (texts of the same lengths, varints
 of the same lengths) everything stands at the same place. So a row is a template, made once, in which only a few
-columns are patched: the machine's texts, the two deltas, and value, time, number and quality.
+columns are patched: the two deltas, and value, time, number and quality. Where there are not too many machines each
+has a row of its own; else the machine's texts are patched, too.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ from fleet.encode.program import (
 )
 from fleet.encode.varint import LENGTH_MAX, numbers, varint, varints
 
-TEMPLATES_MAX = 256
-"""Shapes remembered for one set of sensors, about 1 kB each; beyond it all are forgotten and made again."""
+MACHINES_BYTES_MAX = 256 * 1024
+"""So large may a template be that has a row for every machine, with its texts: a larger one leaves the cache."""
+
+TEMPLATES_BYTES_MAX = 16 * MACHINES_BYTES_MAX
+"""Templates remembered for one set of sensors, rows of about 1 kB; beyond it all are forgotten and made again."""
 
 TILE_BYTES = 1024 * 1024
 """Rows that are made at once, and put where they belong while they are in the cache."""
@@ -94,13 +98,28 @@ class Patch:
     source: np.dtype[np.void]
     target: np.dtype[np.void]
 
+    def fill(self, rows: Cells, cells: Cells) -> None:
+        """Put *cells* into *rows*, which have as many scans."""
+        source: Cells = np.ndarray(len(rows), self.source, buffer=cells)
+        target: Cells = np.ndarray(len(rows), self.target, buffer=rows)
+        target[...] = source
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
-    """One row with holes, and what goes into them."""
+    """Rows with holes, and what goes into them: a row for every machine, which has its texts, or one for all."""
 
-    row: Bytes
+    rows: Cells  # (machines,) or (1,)
     patches: tuple[Patch, ...]
+
+    @property
+    def row_bytes(self) -> int:
+        """Give the bytes of a row."""
+        return int(self.rows.dtype.itemsize)
+
+    def of_machines(self, machines: Ints) -> Cells:
+        """Give a row for each of *machines*, without what is patched."""
+        return self.rows[machines] if len(self.rows) > 1 else np.repeat(self.rows, len(machines))
 
 
 class Texts:
@@ -170,9 +189,10 @@ class Rows:
         """Give the template of *shape*."""
         known = self._templates.get(shape)
         if known is None:
-            if len(self._templates) >= TEMPLATES_MAX:
+            known = make_template(self, shape)
+            if sum(each.rows.nbytes for each in self._templates.values()) + known.rows.nbytes > TEMPLATES_BYTES_MAX:
                 self._templates.clear()
-            known = self._templates[shape] = make_template(self, shape)
+            self._templates[shape] = known
         return known
 
 
@@ -217,7 +237,15 @@ def make_template(rows: Rows, shape: Shape) -> Template:
                 fields.setdefault(atom.columns, []).append(_Field(len(out), len(atom.data), source))
             out += atom.data
     patches = tuple(_patch(rows, columns, found, len(out)) for columns, found in fields.items())
-    return Template(np.frombuffer(bytes(out), np.uint8), patches)
+    row: Cells = np.frombuffer(bytes(out), f"V{len(out)}")
+    machines = len(rows.texts.cells)
+    if machines * len(out) > MACHINES_BYTES_MAX:
+        return Template(row, patches)
+    every = np.repeat(row, machines)
+    for patch in patches:
+        if not patch.columns:
+            patch.fill(every, rows.texts.cells)
+    return Template(every, tuple(patch for patch in patches if patch.columns))
 
 
 def _patch(rows: Rows, columns: tuple[Column, ...], fields: Sequence[_Field], row_bytes: int) -> Patch:
@@ -309,23 +337,18 @@ class Scans:
     def write(self, span: slice, shape: Shape, out: Bytes, start: Ints) -> None:
         """Encode the scans of *span*, which have one *shape*, and put them into *out*, each at its *start*."""
         template = self._owner.template(shape)
-        row = f"V{len(template.row)}"
-        target: Cells = np.ndarray(len(out) - len(template.row) + 1, row, buffer=out, strides=(1,))
-        tile = max(1, TILE_BYTES // len(template.row))
+        target: Cells = np.ndarray(len(out) - template.row_bytes + 1, template.rows.dtype, buffer=out, strides=(1,))
+        tile = max(1, TILE_BYTES // template.row_bytes)
         for begin in range(span.start, span.stop, tile):
             part = slice(begin, min(begin + tile, span.stop))
             target[start[part]] = self._encode(part, shape, template)
 
-    def _encode(self, span: slice, shape: Shape, template: Template) -> NDArray[np.void]:
+    def _encode(self, span: slice, shape: Shape, template: Template) -> Cells:
         """Encode the scans of *span*: an item of void bytes a scan; (scans,)."""
-        scans = span.stop - span.start
-        out: Cells = np.empty(scans, f"V{len(template.row)}")
-        out[:] = template.row.view(out.dtype)
+        rows = template.of_machines(self._column("machine")[span])
         for patch in template.patches:
-            source: Cells = np.ndarray(scans, patch.source, buffer=self._cells(patch.columns, span, shape))
-            target: Cells = np.ndarray(scans, patch.target, buffer=out)
-            target[...] = source
-        return out
+            patch.fill(rows, self._cells(patch.columns, span, shape))
+        return rows
 
     def _cells(self, columns: Sequence[Column], span: slice, shape: Shape) -> Cells:
         """Give what a patch copies into the rows of *span*."""
@@ -365,9 +388,13 @@ class Scans:
             known = self._made[what] = _COLUMNS[what](self)
         return known
 
+    def machine(self) -> Cells:
+        """Give the machine's number; (scans,)."""
+        return self._columns.machine[self._rows]
+
     def texts(self) -> Cells:
         """Give all texts of the machine; (scans,)."""
-        cells: Cells = self._owner.texts.cells.take(self._columns.machine[self._rows])
+        cells: Cells = self._owner.texts.cells.take(self._column("machine"))
         return cells
 
     def delta_ms(self) -> Cells:
@@ -409,6 +436,7 @@ class Scans:
 
 
 _COLUMNS: dict[str, Callable[[Scans], Cells]] = {
+    "machine": Scans.machine,
     "texts": Scans.texts,
     "delta_ms": Scans.delta_ms,
     "offset": Scans.offset,

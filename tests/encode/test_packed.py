@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from fleet.data import (
     RecordBatch,
     Sensor,
 )
+from fleet.encode import rows
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.packed import Packer
 from fleet.encode.program import MachineText, Real, SensorText
@@ -126,16 +128,31 @@ def test_packed_batches_are_the_bytes_of_the_reference_libraries(
         assert not any(wanted.values())
 
 
+@pytest.mark.parametrize("bound", ["MACHINES_BYTES_MAX", "TEMPLATES_BYTES_MAX"])
+def test_bytes_do_not_depend_on_which_templates_are_remembered(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = a_block(np.random.default_rng(3), cohorts=2, machines=3, scans=2_000, first_seq=8_150, late=True)
+
+    def written() -> list[bytes]:
+        encoder = Encoder({"readings": StreamPlan("t")}, {"t": 1}, batch_bytes=60_000)
+        batches = encoder.prepare(block).release(block.stop_us)
+        return [bytes(batch.data) for batch in batches if isinstance(batch, PackedBatch)]
+
+    remembered = written()
+    monkeypatch.setattr(rows, bound, 0)
+
+    assert [each[HEADER_BYTES:] for each in written()] == [each[HEADER_BYTES:] for each in remembered]
+
+
 def test_sets_of_sensors_share_the_texts_of_their_machines() -> None:
     machines = tuple(Equipment(f"m{index}", "kind", "line", "area", "site") for index in range(5))
     sensors = tuple(Sensor(name, "bar", 1) for name in "abc")
     of = Cohort("kind", machines, sensors, 1_000_000, np.zeros(5, np.int64), gaps=True)
     packer = Packer((MachineText("machine"), SensorText("sensor"), Real(8)), (), batch_bytes=1 << 20)
 
-    rows = [packer.rows_of(columns(of, sensors=chosen)) for chosen in ((0,), (1, 2), (0, 1, 2))]
+    sets = [packer.rows_of(columns(of, sensors=chosen)) for chosen in ((0,), (1, 2), (0, 1, 2))]
 
-    assert len({id(one) for one in rows}) == 3
-    assert len({id(one.texts) for one in rows}) == 1  # there are up to 2^8 sets, and machines by the thousand
+    assert len({id(one) for one in sets}) == 3
+    assert len({id(one.texts) for one in sets}) == 1  # there are up to 2^8 sets, and machines by the thousand
 
 
 def test_digests_do_not_depend_on_how_readings_are_written() -> None:
