@@ -48,10 +48,9 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
         settings = ", ".join(f"{name}={value}" for name, value in topic.configs.items())
         stream = target.streams[streams[0]]
         written = f"{stream.format} by schema {stream.layout}" if stream.own else f"{stream.format} {stream.layout}"
-        lines.append(
-            f"  topic     {topic.name}: {' and '.join(streams)} as {written}, "
-            f"{_counted(topic.partitions, 'partition')}, replication {topic.replication}" + (f", {settings}" if settings else "")
-        )
+        has = f"{_counted(topic.partitions, 'partition')}, replication {topic.replication}"
+        said = f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {has}"
+        lines.append(f"{said}, {settings}" if settings else said)
     return lines
 
 

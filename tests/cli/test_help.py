@@ -47,7 +47,7 @@ def test_help_names_every_command() -> None:
     assert {"run", "check", "init", "tail", "verify", "broker", "plot", "fit", "scenarios", "kinds"} <= set(commands())
 
 
-@pytest.mark.parametrize("command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds"])
+@pytest.mark.parametrize("command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds", "faults"])
 def test_the_example_that_ends_the_help_runs(command: str, port: int, tmp_path: Path) -> None:
     words = [word.replace("localhost:9092", f"127.0.0.1:{port}") for word in example(command)]
 
@@ -92,6 +92,7 @@ def test_the_example_of_the_broker_stays_until_ctrl_c() -> None:
 def test_every_commands_example_is_tried_here() -> None:
     assert set(commands()) == {
         "run",
+        "faults",
         "check",
         "init",
         "tail",

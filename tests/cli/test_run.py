@@ -121,10 +121,12 @@ def test_a_scenario_that_init_wrote_is_right_and_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_run_cleanly_with_its_account(number: signal.Signals) -> None:
-    with Live("run", "quickstart", "--to", "null:", "--for", "1h") as run:
+def test_a_signal_ends_a_run_cleanly_with_its_account(number: signal.Signals, tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    with Live("run", "quickstart", "--to", f"file:{file}", "--for", "1h") as run:
         run.until("quickstart: 10 machines")
-        time.sleep(0.3)
+        while run.process.poll() is None and not file.stat().st_size:
+            time.sleep(0.05)
         run.press(number)
         ended = run.ended(timeout_s=10)
 
