@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from bench import plant
+from bench import plant, scripts
 from bench.clients import Figures
+from fleet.api import load
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.run.memory import all_set_up, keep_memory
 from fleet.run.pipeline import chunk_ends
@@ -50,6 +53,34 @@ def values(machines: int) -> Figures:
         readings += simulation.advance(simulation.now_us + span_us).readings
     spent = cpu_s() - begun
     return {"readings_per_core_s": readings / spent, "ns_per_reading": spent / readings * 1e9}
+
+
+def scripted(machines: int) -> Figures:
+    """Make readings with 500 incidents and without, by turns; and check a file that has them.
+
+    They are spread over less than half an hour, so that much is there to measure; the share is that of a shift.
+    """
+    keep_memory()
+    incidents = scripts.incidents(machines)
+    with tempfile.TemporaryDirectory() as folder:
+        file = scripts.written(Path(folder), machines)
+        begun = cpu_s()
+        load(file)
+        checked_s = cpu_s() - begun
+    both = (plant.simulation(machines, incidents), plant.simulation(machines))
+    all_set_up()
+    span_us, spent = both[0].span_us(), [0.0, 0.0]
+    for turn in range(-1, scripts.SPAN_S * 1_000_000 // span_us):
+        for which, simulation in enumerate(both):
+            begun = cpu_s()
+            simulation.advance(simulation.now_us + span_us)
+            spent[which] += cpu_s() - begun if turn >= 0 else 0.0
+    more_s, of_shift = spent[0] - spent[1], scripts.SHIFT_S / scripts.SPAN_S
+    return {
+        "check_s": checked_s,
+        "ms_per_incident": more_s / scripts.COUNT * 1000.0,
+        "percent_of_values_of_a_shift": more_s / (spent[1] * of_shift) * 100.0,
+    }
 
 
 def decisions(machines: int) -> Figures:
@@ -128,6 +159,7 @@ class Dropping(AIOKafkaProducer):
 MEASURES: dict[str, tuple[Callable[[int], Figures], int]] = {
     "values, 1,000 machines": (values, 1_000),
     "values, 100,000 machines": (values, 100_000),
+    "500 incidents, 1,000 machines": (scripted, 1_000),
     "plant, 1,000 machines": (decisions, 1_000),
     "plant, 100,000 machines": (decisions, 100_000),
     "set-up, 1,000 machines": (setting_up, 1_000),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 from fleet.api import load
+from fleet.scenario.incident import Incident
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster, expand
@@ -35,9 +37,13 @@ def roster(machines: int) -> Roster:
     return expand(plant, kinds_for(plant, laws=LAW_INPUTS))
 
 
-def simulation(machines: int) -> Simulation:
-    """Set up the plant at a size."""
+def simulation(machines: int, incidents: Sequence[Incident] = ()) -> Simulation:
+    """Set up the plant at a size, with *incidents*."""
     plant = roster(machines)
+    if incidents:
+        script = plant.scenario.model_copy(update={"incidents": tuple(incidents)})
+        plant = expand(script, kinds_for(script, laws=LAW_INPUTS))
+        assert not plant.script.faults, plant.script.faults
     start_us = plant.scenario.start_us
     assert plant.scenario.seed is not None, "the plant names its seed"
     assert start_us is not None, "the plant names its start"

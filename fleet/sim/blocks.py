@@ -140,7 +140,8 @@ class Simulation:
         self._incidents.learn()
         followed = fresh if self._quiet else self._supply.follow(fresh)
         air = self._air_over(start_us, stop_us)
-        kinds: list[tuple[int, KindColumns]] = []
+        kinds: list[KindColumns] = []
+        apart: list[tuple[int, KindColumns]] = []  # of machines whose gateway or sensors may lose or delay scans
         absent: list[tuple[int, Absent]] = []
         labels: list[Label] = []
         silent: list[SilentScans] = []
@@ -151,19 +152,23 @@ class Simulation:
                 continue
             spans = self._enter(running, rows)
             labels += self._incidents.worn(cohort, spans, start_us, stop_us)
-            cut = Cut(start_us, stop_us, self._truth, self._incidents.struck[cohort])
-            for scans in scans_of(running.model, spans, running.rest, air, cut, running.wanted, running.reported):
-                if isinstance(scans, KindColumns):
-                    kinds.append((cohort, scans))
-                else:
+            own = self._incidents.apart(cohort, start_us, stop_us)
+            cut = Cut(start_us, stop_us, self._truth, self._incidents.struck[cohort], apart=own)
+            parts = scans_of(running.model, spans, running.rest, air, cut, running.wanted, running.reported)
+            for is_apart, scans in parts:
+                if isinstance(scans, SilentScans):
                     silent.append(scans)
+                elif is_apart:
+                    apart.append((cohort, scans))
+                else:
+                    kinds.append(scans)
             absent += [(cohort, each) for each in cut.absent]
             running.rows, running.rest = spans.rows[spans.last], running.rest[:, spans.last]
         events.sort(key=_IN_ORDER)
-        sent, unsent, lost = self._incidents.passed(kinds, absent, start_us, stop_us)
+        sent, unsent, lost = self._incidents.passed(apart, absent, start_us, stop_us)
         labels += self._incidents.labels(stop_us)
         labels.sort(key=lambda label: (label.time_us, label.machine.id, label.id, not label.is_open))
-        return Block(start_us, stop_us, tuple(sent), tuple(events), (*silent, *unsent), tuple(labels), tuple(lost))
+        return Block(start_us, stop_us, (*kinds, *sent), tuple(events), (*silent, *unsent), tuple(labels), tuple(lost))
 
     def ended(self, labels: Sequence[Label], stop_us: int) -> tuple[Label, ...]:
         """Give the *labels* of faults that still go on as they are closed by a run that ends at *stop_us*."""

@@ -78,6 +78,7 @@ class Gateways:
         self._models, self._struck, self._line_of = models, struck, line_of
         self._keys: list[CaseKey] = [NOBODY]
         self._number: dict[CaseKey, int] = {NOBODY: 0}
+        self._all: dict[tuple[int, str], Ints] = {}
         self._waiting: list[_Flow] = []
         self._taken: dict[tuple[int, int, int], int] = {}  # readings by (incident, occurrence, line) since the onset
         self._rate: dict[tuple[int, int], float] = _rates(models, struck, line_of)
@@ -88,6 +89,10 @@ class Gateways:
         """Say whether scans wait that the case *key* holds back."""
         number = self._number.get(key)
         return number is not None and any((flow.held_by == number).any() for flow in self._waiting)
+
+    def waiting(self, cohort: int) -> Ints:
+        """Give the machines of a cohort that have scans waiting."""
+        return np.concatenate([_NONE, *(flow.columns.machine for flow in self._waiting if flow.cohort == cohort)])
 
     def passed(
         self,
@@ -158,6 +163,12 @@ class Gateways:
             self._keys.append(key)
         return self._number[key]
 
+    def _numbers_of(self, cohort: int, fault: str, cases: int) -> Ints:
+        """Give the numbers of all cases of a fault."""
+        if (cohort, fault) not in self._all:
+            self._all[cohort, fault] = np.array([self._index((cohort, fault, each)) for each in range(cases)])
+        return self._all[cohort, fault]
+
     def _split(self, columns: KindColumns, lost: Ints, out: Passed) -> Iterator[KindColumns]:
         """Give *columns* without the readings that cases have *lost* (scans, sensors), and note these."""
         if not lost.any():
@@ -169,9 +180,14 @@ class Gateways:
             rows = np.flatnonzero(mine.any(axis=1))
             self._note(self._keys[number]).lost.append(Numbers(*(column[mine.ravel()] for column in of_scans)))
             out.losses.append(Loss(self._keys[number], columns.due_us[rows], mine[rows].sum(axis=1)))
-        patterns, pattern_of = np.unique(lost > 0, axis=0, return_inverse=True)
+        gone = lost > 0
+        touched = np.flatnonzero(gone.any(axis=1))
+        whole = np.flatnonzero(~gone.any(axis=1))
+        if len(whole):
+            yield _rows(columns, whole)
+        patterns, pattern_of = np.unique(gone[touched], axis=0, return_inverse=True)
         for pattern, here in enumerate(patterns):
-            rows = np.flatnonzero(pattern_of.ravel() == pattern)
+            rows = touched[pattern_of.ravel() == pattern]
             keep = np.flatnonzero(~here)
             if len(keep):
                 yield _of_sensors(_rows(columns, rows), keep)
@@ -231,7 +247,7 @@ class Gateways:
                 told_us, leaves_us, present, again_us = function(
                     event_us[rows], due_us[rows], np.ones(len(rows), np.bool_), at
                 )
-                number = np.array([self._index((flow.cohort, fault, each)) for each in range(len(cases.machine))])[case]
+                number = self._numbers_of(flow.cohort, fault, len(cases.machine))[case]
                 later = leaves_us > due_us[rows]
                 held_by[rows[later]] = number[later]
                 event_us[rows], due_us[rows] = told_us, leaves_us
@@ -362,20 +378,17 @@ def _rates(models: Sequence[Model], struck: Sequence[Struck], line_of: Sequence[
 
 def _covered(cases: Cases, columns: KindColumns, start_us: int, stop_us: int) -> Iterator[tuple[Ints, Ints]]:
     """Give the scans that a fault covers: the case of each, and its row; one machine's occurrences one by one."""
-    active = cases.during(start_us, stop_us)
-    for ordinal in np.unique(cases.ordinal[active]).tolist():
-        for incident in np.unique(cases.incident[active]).tolist():
-            chosen = active[(cases.ordinal[active] == ordinal) & (cases.incident[active] == incident)]
-            if not len(chosen):
-                continue
-            case_of = np.full(len(columns.cohort.machines), -1, np.int64)
-            case_of[cases.machine[chosen]] = chosen
-            case = case_of[columns.machine]
-            inside = case >= 0
-            inside &= (columns.scan_us >= cases.onset_us[case]) & (columns.scan_us < cases.stop_us[case])
-            rows = np.flatnonzero(inside)
-            if len(rows):
-                yield case[rows], rows
+    left = cases.during(start_us, stop_us)
+    while len(left):
+        _, first = np.unique(cases.machine[left], return_index=True)
+        case_of = np.full(len(columns.cohort.machines), -1, np.int64)
+        case_of[cases.machine[left[first]]] = left[first]
+        left = np.delete(left, first)
+        case = case_of[columns.machine]
+        inside = (case >= 0) & (columns.scan_us >= cases.onset_us[case]) & (columns.scan_us < cases.stop_us[case])
+        rows = np.flatnonzero(inside)
+        if len(rows):
+            yield case[rows], rows
 
 
 def _numbers(columns: KindColumns, rows: Ints | slice) -> Numbers:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fleet.data import SECOND_US, Ints, KindColumns, Label, LostScans, SilentScans, State
+from fleet.data import SECOND_US, Bools, Ints, KindColumns, Label, LostScans, SilentScans, State
 from fleet.faults.catalogue import MACHINE, NETWORK
 from fleet.faults.machine import MACHINE_FAULTS
 from fleet.scenario.roster import Roster
@@ -56,6 +56,18 @@ class Incidents:
                     cases.onset_us[case] = strike.onset_us
                     cases.stop_us[case] = ENDLESS_US if endless else strike.onset_us + strike.lasts_us
                 cases.stop_us[case] = min(int(cases.stop_us[case]), strike.failed_us)
+
+    def apart(self, cohort: int, start_us: int, stop_us: int) -> Bools | None:
+        """Say which machines of a cohort have scans in a block that may be lost or held back; None: none has."""
+        struck = self.struck[cohort]
+        losing = (*struck.of(NETWORK).values(), *(each for _, each in struck.cases if each.fault in MAY_LOSE))
+        machines = [cases.machine[cases.during(start_us, stop_us)] for cases in losing]
+        which = np.concatenate([self._gateways.waiting(cohort), *machines])
+        if not len(which):
+            return None
+        apart = np.zeros(len(self.models[cohort].members), np.bool_)
+        apart[which] = True
+        return apart
 
     def passed(
         self,

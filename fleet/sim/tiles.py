@@ -38,6 +38,7 @@ class Cut:
     truth: bool
     struck: Struck = field(default_factory=Struck)  # scripted faults
     absent: list[Absent] = field(default_factory=list)  # grows by the readings that these leave without a record
+    apart: Bools | None = None  # (machines,): whose scans come in columns of their own; None: nobody's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +50,7 @@ class _Ticks:
     time_us: Ints  # (machines, ticks)
     due: Bools  # (machines, ticks)
     in_force: list[InForce]
+    apart: Bools | None  # (machines,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +98,10 @@ def scans_of(
     cut: Cut,
     wanted: tuple[slice, ...],
     memory: Reported,
-) -> Iterator[KindColumns | SilentScans]:
+) -> Iterator[tuple[bool, KindColumns | SilentScans]]:
     """Compute the scans of the *wanted* machines that are due in *cut*, one KindColumns for each set of sensors.
+
+    Those of machines that are kept apart come with True, in columns of their own.
 
     *memory* has what sensors with a deadband reported last, and is brought forward.
     """
@@ -105,7 +109,7 @@ def scans_of(
         return
     first, stop = ticks_between(model.controllers, cut.start_us, cut.stop_us)
     per_tile = max(1, TILE_CELLS // max(1, stop - first))
-    parts: dict[tuple[int, tuple[int, ...]], list[_Part]] = {}
+    parts: dict[tuple[bool, int, tuple[int, ...]], list[_Part]] = {}
     for chosen in _tiles(wanted, per_tile):
         time_us = instants(model.controllers, chosen, first, stop)
         due = (time_us >= cut.start_us) & (time_us < cut.stop_us)
@@ -115,13 +119,14 @@ def scans_of(
             time_us,
             due,
             in_force(spans, rest, chosen, cut.struck.ill(chosen, cut.start_us, cut.stop_us)),
+            None if cut.apart is None else cut.apart[chosen],
         )
         grids = [_grid(model, air, group, ticks, cut, memory) for group in model.groups]
-        for code, part in _due_parts(model, ticks, grids):
+        for apart, code, part in _due_parts(model, ticks, grids):
             for places, told in _told_parts(part):
-                parts.setdefault((code, places), []).append(told)
-    for (code, places), listed in sorted(parts.items()):
-        yield _columns(model, code, places, listed) if places else _silent(listed)
+                parts.setdefault((apart, code, places), []).append(told)
+    for (apart, code, places), listed in sorted(parts.items()):
+        yield apart, _columns(model, code, places, listed) if places else _silent(listed)
 
 
 def _silent(parts: list[_Part]) -> SilentScans:
@@ -198,8 +203,11 @@ def _see(over: Sequence[Instants], graphs: Sequence[Graph], air: AirOver, *, out
                 out[place][at.force.where] = values[signal]
 
 
-def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[int, _Part]]:
-    """Split the due scans of a tile by the set of groups they read (a bit a group) and take their values."""
+def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tuple[bool, int, _Part]]:
+    """Split the due scans of a tile by the set of groups they read (a bit a group) and take their values.
+
+    True comes with those of machines that are kept apart.
+    """
     count = ticks.time_us.shape[1]
     tick = np.arange(ticks.first, ticks.first + count, dtype=np.int64)
     code = np.zeros(ticks.due.shape, np.uint8)
@@ -211,16 +219,24 @@ def _due_parts(model: Model, ticks: _Ticks, grids: list[_Grid]) -> Iterator[tupl
             code |= on.view(np.uint8) << np.uint8(bit)
     code *= ticks.due.view(np.uint8)
     for which in range(1, 1 << len(grids)):
-        cell = np.flatnonzero(code == which)
-        if not len(cell):
-            continue
-        local = cell // count
-        at = tick[cell - local * count]
-        machine = local + ticks.machines.start
-        yield (
-            which,
-            _take(model, which, grids, local, _Part(machine, at, ticks.time_us.ravel()[cell], *_NOTHING)),
-        )
+        for apart, cell in _cells(np.flatnonzero(code == which), count, ticks.apart):
+            local = cell // count
+            at = tick[cell - local * count]
+            machine = local + ticks.machines.start
+            scans = _Part(machine, at, ticks.time_us.ravel()[cell], *_NOTHING)
+            yield apart, which, _take(model, which, grids, local, scans)
+
+
+def _cells(cell: Ints, count: int, apart: Bools | None) -> Iterator[tuple[bool, Ints]]:
+    """Give the cells of a rectangle of *count* ticks, those of machines that are kept *apart* by themselves."""
+    if apart is None:
+        if len(cell):
+            yield False, cell
+        return
+    own = apart[cell // count]
+    for flag, chosen in ((False, cell[~own]), (True, cell[own])):
+        if len(chosen):
+            yield flag, chosen
 
 
 _NOTHING = (np.empty((0, 0)), np.empty((0, 0), np.uint8), None, None)
