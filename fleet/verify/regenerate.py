@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fleet.data import Label
 from fleet.encode.digest import MASK, MachineDigest
 from fleet.encode.encoder import Encoder, StreamPlan, topics_of
 from fleet.errors import RequestError
@@ -68,14 +69,19 @@ def _shard(
         roster, seed=started["seed"], start_us=started["start"], islands=shard.place, truth="truth" in plans
     )
     stop_us = ended["simulated"]
+    going_on: dict[str, Label] = {}
     while simulation.now_us < stop_us:
         span_us = min(simulation.span_us(), stop_us - simulation.now_us)
         prepared = encoder.prepare(simulation.advance(simulation.now_us + span_us))
+        for label in prepared.block.labels:
+            going_on.pop(label.id, None)
+            if label.is_open:
+                going_on[label.id] = label
         for until_us, skipped in _cuts(prepared.block.start_us, prepared.block.stop_us, shard.skips):
             if skipped:
                 prepared.skip(until_us)
-            else:
-                prepared.release(until_us)
+            prepared.release(until_us)  # of what is skipped: the labels
+    encoder.close(simulation.ended(list(going_on.values()), stop_us))
     return encoder.digests
 
 
@@ -89,12 +95,13 @@ def _cuts(start_us: int, stop_us: int, skips: Sequence[tuple[int, int]]) -> list
 def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan]:
     """Find out how the run wrote each stream; its topic may have been named on the command line."""
     records = scenario.records
-    layouts = {"readings": records.readings.layout, "events": records.events.layout, "doors": "v1"}
+    layouts = {"readings": records.readings.layout, "events": records.events.layout, "doors": "v1", "labels": "v1"}
     templates = {
         "readings": records.readings.topic,
         "events": records.events.topic,
         "doors": records.doors.topic if records.doors is not None else "",
         "truth": records.truth.topic if records.truth is not None else "",
+        "labels": records.labels.topic if records.labels is not None else "",
     }
     plans = {}
     for stream, template in templates.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleet.encode.decode import stream_of
 from fleet.encode.json import instant, text_of
+from fleet.encode.labels import EFFECTS
 from fleet.verify.findings import printable
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ class TextLines:
             "readings": self._reading,
             "events": self._event,
             "doors": self._door,
+            "labels": self._label,
             "runs": self._run,
         }.get(stream_of(fields), self._other)
-        time_us = fields.get("timestamp", record.stamp_ms * 1000)
+        time_us = fields.get("timestamp", record.stamp_ms * 1000)  # a label's is that of its record
         try:
             return f"{self._paint(clock(time_us), 'time')} {write(fields)}"
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -101,6 +103,20 @@ class TextLines:
 
     def _door(self, fields: Mapping[str, Any]) -> str:
         return f"{self._paint(printable(fields['location']), 'machine')}: {printable(fields['state'])}"
+
+    def _label(self, fields: Mapping[str, Any]) -> str:
+        machine = self._paint(printable(fields["machine"]), "machine")
+        fault = self._paint(printable(fields["fault"].replace("_", " ")), "value")
+        sensor = f" of {printable(fields['sensor'])}" if fields["sensor"] else ""
+        part = f", part {fields['part']} of {fields['parts']}" if fields["parts"] > 1 else ""
+        if fields["stop"] is None:
+            return f"{machine}: {fault}{sensor} sets in ({printable(fields['id'])}){part}"
+        did = [
+            f"{sum(span['count'] for span in fields[effect]):,} {effect}" for effect in EFFECTS if fields[effect]
+        ] + [f"{fields['injected']:,} injected"] * bool(fields["injected"])
+        since = f"since {clock(fields['onset'])}"
+        effects = f", {', '.join(did)}" if did else ""
+        return f"{machine}: {fault}{sensor} has ended ({printable(fields['id'])}), {since}{effects}{part}"
 
     def _run(self, fields: Mapping[str, Any]) -> str:
         said = {

@@ -59,10 +59,12 @@ def columns_of(log: Log) -> RecordColumns:
     for record in log:
         pieces += [record.key or b"", record.value or b"", *(_header(*pair) for pair in record.headers)]
         lengths.append(
-            [len(record.key or b""), len(record.value or b""), sum(map(len, pieces[-len(record.headers) :]))]
+            [
+                len(record.key or b""),
+                len(record.value or b""),
+                sum(map(len, pieces[len(pieces) - len(record.headers) :])),
+            ]
         )
-        if not record.headers:
-            lengths[-1][2] = 0
     key, value, headers = np.array(lengths, np.int64).reshape(-1, 3).T
     stop = np.cumsum(key + value + headers)
     return RecordColumns(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.data import SeqSpan
 from fleet.encode.decode import Decoder, UndecodableError
+from fleet.encode.labels import label_fields
 from fleet.verify.render import LINES, Tailed
 from fleet.verify.tail import TailOptions, wanted
+from tests.encode.blocks import label, machine
 from tests.verify.logs import READINGS, START_US
 
 READING = {
@@ -47,6 +51,19 @@ def test_a_change_of_state_says_what_it_was_before_and_why() -> None:
     changed = line(read(EVENT | {"state": "aborted", "cause": "bearing"}))
 
     assert changed == "2026-03-02 06:00:00.000 filling-pump-001: execute -> aborted (bearing)"
+
+
+def test_a_label_says_what_set_in_and_what_it_had_done_when_it_ended() -> None:
+    who = machine("filling-pump-001")
+    opened = label(who, 1)
+    closed = replace(opened, stop_us=START_US + 9, lost=(SeqSpan(3, 4), SeqSpan(9, 2, 5)), late=(SeqSpan(20, 1),))
+
+    lines = [LINES["text"]()(read(fields)) for each in (opened, closed) for fields in label_fields(each, run="r")]
+
+    assert lines == [
+        "2026-03-02 06:00:00.000 filling-pump-001: outage sets in (1)",
+        "2026-03-02 06:00:00.000 filling-pump-001: outage has ended (1), since 2026-03-02 06:00:01.000, 6 lost, 1 late",
+    ]
 
 
 def test_colour_changes_nothing_but_the_colour() -> None:
