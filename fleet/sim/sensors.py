@@ -29,6 +29,9 @@ SATURATION = 0.0125
 """Share of the span beyond its ends from which a sensor counts as saturated: 3.8 mA of 4 to 20 mA
 (NAMUR NE 43). The noise about a true zero, half of it below, is no fault of the reading."""
 
+NOISE_CELLS = 262_144
+"""Readings whose noise is drawn at once: 1 MB of it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flaws:
@@ -113,8 +116,8 @@ def report(
     what is added up stays close to the processor.
     """
     count = truth.shape[2]
-    noises = _by_ordinal(lambda *span: white(chain.white_streams[:, machines], *span), first, count)
-    slow_noises = _by_ordinal(lambda *span: flicker(chain.flicker_streams[..., machines], *span), first, count)
+    noises = _drawn(white, chain.white_streams[..., machines], first, count)
+    slow_noises = _drawn(flicker, chain.flicker_streams[..., machines], first, count)
     drifts = [(drift.rows.tolist(), drift.at(machines, time_us)) for drift in chain.drifts]
     quality = np.zeros(truth.shape, np.uint8)
     value, scratch = np.empty(time_us.shape), np.empty(time_us.shape)
@@ -141,14 +144,18 @@ def report(
     return quality
 
 
-def _by_ordinal(draw: Callable[[int, int], Singles], first: Ints, count: int) -> Iterator[Singles]:
-    """Draw *count* ordinals from each machine's *first* on, sensor by sensor."""
+def _drawn(draw: Callable[[Words, int, int], Singles], streams: Words, first: Ints, count: int) -> Iterator[Singles]:
+    """Draw noise of *streams* (..., sensors, machines), *count* ordinals from each machine's *first* on, by sensor.
+
+    So many sensors at once as stay close to the processor.
+    """
     start = int(first.min())
     later = (first > start)[:, None]
-    if not later.any():
-        return iter(draw(start, start + count))
-    drawn = draw(start, start + count + 1)
-    return iter(np.where(later, drawn[..., 1:], drawn[..., :-1]))
+    more = int(later.any())
+    at_once = max(1, NOISE_CELLS // (len(first) * count))
+    for begin in range(0, streams.shape[-2], at_once):
+        drawn = draw(streams[..., begin : begin + at_once, :], start, start + count + more)
+        yield from np.where(later, drawn[..., 1:], drawn[..., :-1]) if more else drawn
 
 
 def _scatter(sensor: Flaws, seen: Floats, noise: Singles, *, out: Floats) -> Floats:
