@@ -89,9 +89,11 @@ def days(time_us: int) -> float:
 
 def time_axis(axes: Axes, look: Look, start_us: int, stop_us: int) -> None:
     """Let the x axis of *axes* be time in UTC, with few ticks at round instants."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import HOURLY, MINUTELY, SECONDLY, AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=look.ticks)  # type: ignore[no-untyped-call]
+    for unit, most in ((HOURLY, 24), (MINUTELY, 60), (SECONDLY, 60)):  # few ticks: two hours would have none that fit
+        locator.intervald[unit] = [*locator.intervald[unit], most]
     words = ConciseDateFormatter(locator, tz=UTC, show_offset=False)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(words)

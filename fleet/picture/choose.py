@@ -11,7 +11,7 @@ import numpy as np
 from fleet.data import State
 from fleet.errors import RequestError
 from fleet.picture.figures import figures_of
-from fleet.picture.story import Lived, Span
+from fleet.picture.story import Lived, Span, States, with_competitors
 from fleet.scenario.roster import Roster
 from fleet.scenario.times import span_text
 from fleet.scenario.wording import unknown
@@ -69,7 +69,7 @@ def see_that_it_is_little(machines: int, span: Span) -> None:
 
 def see_that_readings_are_few(roster: Roster, places: Sequence[int], span: Span) -> None:
     """Raise RequestError where the readings of *places* over the span would take minutes."""
-    kinds = [roster.entries[roster.entry[place]].kind for place in places]
+    kinds = [roster.entries[roster.entry[place]].kind for place in with_competitors(roster, places)]
     rate_hz = sum(1.0 / sensor.period for kind in kinds for sensor in kind.sensors.values())
     readings = rate_hz * span.hours * 3600
     if readings > READINGS_MAX:
@@ -85,18 +85,25 @@ def _length(span: Span) -> str:
     return span_text(span.stop_us - span.start_us)
 
 
-def representatives(lived: Sequence[Lived]) -> list[int]:
-    """Choose one machine a kind: of those that failed, or of all where none did, the one of middling availability.
+def representatives(states: States) -> list[int]:
+    """Choose a machine for each incident, the first that it struck, and one for each kind that these leave out.
 
-    Doors have no readings: what they do is in the heat map.
+    Of a kind that is one of those that failed, or of all where none did the one of middling availability. Doors have no
+    readings: what they do is in the heat map.
     """
+    place_of = {each.machine.id: each.place for each in states.lived if not each.is_door}
+    chosen: dict[int, str] = {}
+    seen: set[str] = set()
+    for label in states.labels:
+        if label.incident and label.incident not in seen and label.machine.id in place_of:
+            seen.add(label.incident)
+            chosen.setdefault(place_of[label.machine.id], label.machine.kind)
     by_kind: dict[str, list[Lived]] = {}
-    for each in lived:
-        if not each.is_door:
+    for each in states.lived:
+        if not each.is_door and each.machine.kind not in chosen.values():
             by_kind.setdefault(each.machine.kind, []).append(each)
-    chosen = []
-    for machines in list(by_kind.values())[:SHOWN_MAX]:
+    for kind, machines in by_kind.items():
         failed = [each for each in machines if each.total_us[State.ABORTED] > 0]
         ranked = sorted(failed or machines, key=lambda each: figures_of(each).availability or 0.0)
-        chosen.append(ranked[len(ranked) // 2].place)
-    return chosen
+        chosen[ranked[len(ranked) // 2].place] = kind
+    return list(chosen)[:SHOWN_MAX]

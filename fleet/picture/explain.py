@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 from fleet.data import HOUR_US, Block, Floats, Ints, State
 from fleet.picture.palette import MEANINGS, STATES
 from fleet.picture.plot import START_US
-from fleet.picture.wear import SHOWS, Wearing
 from fleet.picture.words import number_text, plain, unit_text
 from fleet.scenario.kind import Drive, Kind
 from fleet.scenario.kinds import kind_named
@@ -72,7 +71,7 @@ def ranges_of(kind: Kind) -> dict[str, Range]:
     simulation = Simulation(roster, seed=SEED, start_us=START_US, readings_of=np.array(places, np.int64))
     own = [cohort.kind for cohort in simulation.cohorts].index(kind.kind)
     stop_us = START_US + HOURS * HOUR_US
-    watch = _Watch(kind)
+    watch = _Watch(kind, [roster.machines[place].id for place in places])
     while simulation.now_us < stop_us:
         block = simulation.advance(min(simulation.now_us + BLOCK_US, stop_us))
         watch.add(simulation.decided[own], block)
@@ -82,17 +81,17 @@ def ranges_of(kind: Kind) -> dict[str, Range]:
 class _Watch:
     """The readings of a kind's machines, by what the machine was doing, while they are collected."""
 
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
-        self._wearing = [Wearing(tuple(kind.wear)) for _ in range(MACHINES)]
+    def __init__(self, kind: Kind, names: Sequence[str]) -> None:
+        self._kind, self._names = kind, names
+        self._worn: set[str] = set()  # machines in which wear showed, by name
         self._in_force: list[Ints] = [np.zeros((0, 2), np.int64)] * MACHINES
         self._seen: dict[tuple[int, int, int], list[Floats]] = {}  # by machine, sensor and state
 
     def add(self, rows: Ints, block: Block) -> None:
         """Take in a block and the state changes in it."""
+        self._worn |= {label.machine.id for label in block.labels}
         for machine in range(MACHINES):
             own = rows[rows[:, row.MACHINE] == machine]
-            self._wearing[machine].add(own, block.stop_us)
             changed = np.vstack([self._in_force[machine], own[:, [row.TIME, row.STATE]]])
             for columns in block.kinds:  # only the kind's own are computed
                 scans = np.flatnonzero((columns.machine == machine) & (columns.tick % STRIDE == 0))
@@ -106,11 +105,9 @@ class _Watch:
 
     def ranges(self) -> dict[str, Range]:
         """Give what each sensor read on the machines in which no wear showed, or on all where it did in all."""
-        healthy = [
-            machine
-            for machine, wearing in enumerate(self._wearing)
-            if not any(happening.what == SHOWS for happening in wearing.happenings)
-        ] or list(range(MACHINES))
+        healthy = [machine for machine, name in enumerate(self._names) if name not in self._worn] or list(
+            range(MACHINES)
+        )
         found = {}
         for sensor, name in enumerate(self._kind.sensors):
             running, resting = (

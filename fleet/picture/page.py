@@ -9,13 +9,10 @@ from html import escape
 from fleet.data import State
 from fleet.picture.figures import DEFINITIONS, Figures, figures_of, shares_of_all
 from fleet.picture.palette import MEANINGS, STATES, TONES
-from fleet.picture.story import Lived, Span, Told
-from fleet.picture.wear import Damaged
+from fleet.picture.story import Lived, Span, States, Told
+from fleet.picture.tables import ROWS_MAX, table_of_faults, table_of_incidents
 from fleet.picture.words import number_text, percent, plain, unit_text
 from fleet.scenario.times import moment, span_text
-
-ROWS_MAX = 200
-"""A table of machines, or of failures, has at most so many rows; the rest is counted."""
 
 _DAY = "".join(f"--{tone.name}:{tone.day};" for tone in TONES)
 _NIGHT = "".join(f"--{tone.name}:{tone.night};" for tone in TONES)
@@ -43,8 +40,9 @@ i.key{{display:inline-block;width:.8em;height:.8em;margin-right:.35em;border:1px
 
 _READING = (
     "Lines show the mean reading of each column of pixels, bands its smallest and largest reading. Tinted is the time "
-    "in which a machine was not executing, violet that in which wear showed before it failed. A mark below a sensor is "
-    "a reading whose quality was not good."
+    "in which a machine was not executing, violet that in which wear showed before it failed, orange incidents: "
+    "a machine's faults behind all its sensors, a sensor's in its own panel. Where a line is broken nothing was read. "
+    "A mark below a sensor is a reading whose quality was not good."
 )
 
 
@@ -71,7 +69,7 @@ class Subject:
 
 def write_page(
     subject: Subject,
-    fleet: tuple[Picture, Sequence[Lived]] | None,
+    fleet: tuple[Picture, States] | None,
     machines: Sequence[tuple[Picture, Told]],
 ) -> str:
     """Write the page of *subject*: the *fleet*'s heat map, then each of the *machines*."""
@@ -79,7 +77,7 @@ def write_page(
 
 
 def _page(
-    subject: Subject, fleet: tuple[Picture, Sequence[Lived]] | None, machines: Sequence[tuple[Picture, Told]]
+    subject: Subject, fleet: tuple[Picture, States] | None, machines: Sequence[tuple[Picture, Told]]
 ) -> Iterator[str]:
     title = escape(subject.title)
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -93,7 +91,7 @@ def _page(
     if fleet is not None:
         yield from _fleet(subject, *fleet)
     for number, (picture, told) in enumerate(machines):
-        yield from _machine(number, picture, told)
+        yield from _machine(number, picture, told, subject.span.stop_us)
     yield "</main>\n<footer>\n<h2>How this was made</h2>\n"
     yield f"<p>{DEFINITIONS}</p>\n<p>{_READING}</p>\n<dl>"
     for what, command in subject.commands:
@@ -121,11 +119,13 @@ def _name(told: Told) -> str:
 # ---- the fleet
 
 
-def _fleet(subject: Subject, picture: Picture, lived: Sequence[Lived]) -> Iterator[str]:
+def _fleet(subject: Subject, picture: Picture, states: States) -> Iterator[str]:
     yield f'<section id="fleet">\n<h2>The fleet</h2>\n<p class="soft">{escape(subject.shown)}</p>\n'
     yield f"{picture.wide}\n{picture.narrow}\n"
-    yield f"<p>{_keys(shares_of_all(lived))}</p>\n"
-    yield _table_of_machines(lived)
+    yield f"<p>{_keys(shares_of_all(states.lived))}</p>\n"
+    if any(label.incident for label in states.labels):
+        yield table_of_incidents(states.labels, subject.span.stop_us)
+    yield _table_of_machines(states.lived)
     yield "</section>\n"
 
 
@@ -185,13 +185,13 @@ def _ending(each: Lived, figures: Figures) -> list[str]:
 # ---- one machine
 
 
-def _machine(number: int, picture: Picture, told: Told) -> Iterator[str]:
+def _machine(number: int, picture: Picture, told: Told, stop_us: int) -> Iterator[str]:
     lived = told.lived
     yield f'<section id="m{number}">\n<h2>{_name(told)}</h2>\n'
     yield f'<p class="soft">{escape(lived.kind.kind)}, line {escape(lived.machine.line)}. {said_of(lived)}</p>\n'
     yield f"{picture.wide}\n{picture.narrow}\n"
-    if told.damaged:
-        yield _table_of_damage(told.damaged, told.left_out)
+    if told.labels:
+        yield table_of_faults(told.labels, told.left_out, stop_us)
     if told.readings is not None:
         yield _table_of_sensors(told)
     yield "</section>\n"
@@ -214,23 +214,6 @@ def said_of(lived: Lived) -> str:
         words.append(f"{_counted(figures.parts, 'part')}, {figures.parts_per_hour:,.1f} an hour of planned time.")
     words.append(f"{_counted(figures.failures, 'failure')}, {_counted(figures.micro_stops, 'micro-stop')}.")
     return " ".join(words)
-
-
-def _table_of_damage(damaged: Sequence[Damaged], left_out: int) -> str:
-    """Write when wear showed, failed and was repaired."""
-    rows = []
-    for each in damaged[:ROWS_MAX]:
-        times = (each.shows_us, each.fails_us, each.repair_us, each.repaired_us)
-        cells = "".join(f"<td>{'' if time_us is None else moment(time_us)}</td>" for time_us in times)
-        rows.append(f'<tr><th scope="row">{escape(plain(each.mode))}</th>{cells}</tr>')
-    left = len(damaged) - min(len(damaged), ROWS_MAX)
-    more = f" The first {ROWS_MAX}; more follow." if left or left_out else ""
-    heads = ("Wear of", "Shows", "Fails", "Repair begins", "Repaired")
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    return (
-        f'<div class="scroll"><table><caption>Wear and repair, UTC.{more}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>\n"
-    )
 
 
 def _table_of_sensors(told: Told) -> str:

@@ -49,4 +49,7 @@ RULE = Tone("rule", "#d9dee2", "#343b42")
 LINE = Tone("line", "#1f5a94", "#86b9ea")
 BAND = Tone("band", "#a9c4de", "#33536f")
 WEAR = Tone("wear", "#7a4da2", "#b78fda")
-TONES = (PAPER, INK, SOFT, RULE, LINE, BAND, WEAR)
+SCRIPT = Tone("script", "#b3450f", "#f09a5f")
+TWIN = Tone("twin", "#3f8f5b", "#7cc795")
+TONES = (PAPER, INK, SOFT, RULE, LINE, BAND, WEAR, SCRIPT, TWIN)
+"""WEAR is what wear brings by itself, SCRIPT what an incident does, TWIN what would have been without it."""

@@ -123,8 +123,9 @@ def _page(
 ) -> tuple[bytes, list[str]]:
     """Make the page: the fleet, then the machines that were *named*, or one of each kind."""
     islands = islands_shown(roster, span, named)
-    lived = states_of(roster, span, islands, _part(progress, 0.0, 0.3))
-    places = list(named) or representatives(lived)
+    states = states_of(roster, span, islands, _part(progress, 0.0, 0.3))
+    lived = states.lived
+    places = list(named) or representatives(states)
     fitting = _fitting(roster, places, span)
     told = _tell(roster, places, fitting, _part(progress, 0.3, 0.8))
     shown = _shown(roster, lived, islands)
@@ -144,7 +145,7 @@ def _page(
         shown=shown,
         commands=_commands(request, span, request.out),
     )
-    content = write_page(subject, (fleet, lived), pictures).encode()
+    content = write_page(subject, (fleet, states), pictures).encode()
     which = ", ".join(each.lived.machine.id for each in told)
     return content, [f"{_what(scenario, roster, span)}; {shown}", f"with the readings of {which or 'no machine'}"]
 
@@ -161,7 +162,7 @@ def _picture(
             content = written(draw_machine(told[0], span, WIDE), form)
         return content, [f"{what}; {said_of(told[0].lived)}"]
     islands = islands_shown(roster, span, named)
-    lived = states_of(roster, span, islands, progress)
+    lived = states_of(roster, span, islands, progress).lived
     with library.our_settings():
         content = written(draw_fleet(lived, span, WIDE, scenario.name), form)
     return content, [f"{what}; {_shown(roster, lived, islands)}", "one machine: --machine ID; all: --out page.html"]

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleet.data import SECOND_US, Block, Cohort, Equipment, Floats, Ints, State
+from fleet.data import SECOND_US, Block, Cohort, Equipment, Floats, Ints, Label, State
+from fleet.picture.arrivals import Arrivals
 from fleet.picture.envelope import Envelope
+from fleet.picture.labels import Labels, of_machine
 from fleet.picture.shares import Shares
-from fleet.picture.wear import Damaged, Wearing
 from fleet.scenario.kind import Kind
 from fleet.scenario.roster import Roster
 from fleet.sim import changes as row
@@ -81,8 +82,17 @@ class Told:
 
     lived: Lived
     readings: Envelope | None
-    damaged: Sequence[Damaged]
-    left_out: int
+    arrivals: Arrivals | None
+    labels: Sequence[Label]  # the last of each of its faults, in order of their onset
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """What became of all machines, and the labels of what was scripted."""
+
+    lived: Sequence[Lived]
+    labels: Sequence[Label]
 
 
 class _Cohort:
@@ -92,7 +102,7 @@ class _Cohort:
         self.cohort, self.kind, self.places = cohort, kind, places
         machines = len(cohort.machines)
         self.shares = Shares(machines, STATES, columns=span.columns, start_us=span.start_us, stop_us=span.stop_us)
-        self.counts = np.zeros((machines, len(CAUSES) + len(kind.wear)), np.int64)
+        self.micro_stops = np.zeros(machines, np.int64)
         self.failures = np.zeros(machines, np.int64)
         products = len(product_names(roster))
         self.made = np.zeros((machines, products), np.int64)
@@ -103,7 +113,7 @@ class _Cohort:
         """Take in the state changes up to *until_us*."""
         machine = rows[:, row.MACHINE]
         self.shares.add(machine, rows[:, row.TIME], rows[:, row.STATE], until_us)
-        np.add.at(self.counts, (machine, rows[:, row.CAUSE]), 1)
+        np.add.at(self.micro_stops, machine[rows[:, row.CAUSE] == row.MICRO_STOP], 1)
         aborted = rows[(rows[:, row.STATE] == State.ABORTED) & (rows[:, row.CAUSE] >= len(CAUSES))]
         np.add.at(self.failures, aborted[:, row.MACHINE], 1)
         self._count_parts(rows[np.argsort(machine, kind="stable"), : row.FIXED])
@@ -132,7 +142,7 @@ class _Cohort:
             place=self.places[index],
             kind=self.kind,
             us=self.shares.us[index],
-            micro_stops=int(self.counts[index, row.MICRO_STOP]),
+            micro_stops=int(self.micro_stops[index]),
             failures=int(self.failures[index]),
             parts=None if self.kind.cycle is None else last[row.DONE] + more,
             scrap=last[row.SCRAP],
@@ -193,14 +203,15 @@ class _Collected:
         return sorted([*found, *self._doors.lived()], key=lambda lived: lived.place)
 
 
-def states_of(roster: Roster, span: Span, islands: tuple[int, int], progress: Progress) -> list[Lived]:
+def states_of(roster: Roster, span: Span, islands: tuple[int, int], progress: Progress) -> States:
     """Simulate the plant of the *islands* (share, of), no readings, and tell what became of every machine of it."""
     nobody = np.zeros(0, np.int64)
     simulation = Simulation(roster, seed=span.seed, start_us=span.start_us, islands=islands, readings_of=nobody)
-    collected = _Collected(simulation, roster, islands, span)
-    for block in _blocks(simulation, span, span.stop_us - span.start_us, progress):
+    collected, labels = _Collected(simulation, roster, islands, span), Labels()
+    for block in blocks_of(simulation, span, span.stop_us - span.start_us, progress):
         collected.add(simulation.decided, block)
-    return collected.lived()
+        labels.add(block)
+    return States(collected.lived(), labels.ended(simulation, span.stop_us))
 
 
 def tell(roster: Roster, span: Span, places: Sequence[int], progress: Progress) -> list[Told]:
@@ -208,48 +219,54 @@ def tell(roster: Roster, span: Span, places: Sequence[int], progress: Progress) 
     number = int(roster.island[places[0]])
     assert all(roster.island[place] == number for place in places), "they stand in one island"
     islands = (number, int(roster.island.max()) + 1)
-    wanted = np.array(places, np.int64)
+    wanted = np.array(with_competitors(roster, places), np.int64)
     simulation = Simulation(roster, seed=span.seed, start_us=span.start_us, islands=islands, readings_of=wanted)
     collected = _Collected(simulation, roster, islands, span)
     at = {place: (cohort, cohort.places.index(place)) for place in places for cohort in collected.cohorts
           if place in cohort.places}  # fmt: skip
-    wearing = {place: Wearing(tuple(cohort.kind.wear)) for place, (cohort, _) in at.items()}
-    readings = {
-        place: Envelope(len(cohort.cohort.sensors), span.columns, span.start_us, span.stop_us)
-        for place, (cohort, _) in at.items()
-        if cohort.cohort.sensors
-    }
-    number_of = {id(cohort): number for number, cohort in enumerate(collected.cohorts)}
+    with_sensors = {place: cohort.cohort for place, (cohort, _) in at.items() if cohort.cohort.sensors}
+    bounds = span.columns, span.start_us, span.stop_us
+    readings = {place: Envelope(len(cohort.sensors), *bounds) for place, cohort in with_sensors.items()}
+    arrivals = {place: Arrivals(roster.machines[place].id, *bounds) for place in with_sensors}
+    labels = Labels(frozenset(roster.machines[place].id for place in places))
     base_us = min((cohort.cohort.base_period_us for cohort, _ in at.values()), default=SECOND_US)
-    for block in _blocks(simulation, span, TICKS_A_BLOCK * base_us, progress):
+    for block in blocks_of(simulation, span, TICKS_A_BLOCK * base_us, progress):
         collected.add(simulation.decided, block)
-        for place, (cohort, index) in at.items():
-            rows = simulation.decided[number_of[id(cohort)]]
-            wearing[place].add(rows[rows[:, row.MACHINE] == index], block.stop_us)
-        for place, envelope in readings.items():
-            _read(envelope, block, *at[place])
+        labels.add(block)
+        for place in with_sensors:
+            arrivals[place].add(block)
+            _read(readings[place], arrivals[place], block, *at[place])
     lived = {each.place: each for each in collected.lived()}
+    ended = labels.ended(simulation, span.stop_us)
     return [
-        Told(
-            lived[place],
-            readings.get(place),
-            wearing[place].damaged() if place in wearing else (),
-            wearing[place].left_out if place in wearing else 0,
-        )
+        Told(lived[place], readings.get(place), arrivals.get(place), *of_machine(ended, roster.machines[place].id))
         for place in places
     ]
 
 
-def _read(envelope: Envelope, block: Block, cohort: _Cohort, index: int) -> None:
+def with_competitors(roster: Roster, places: Sequence[int]) -> list[int]:
+    """Give *places* and the machines whose readings fill the same gateway's buffer in an outage as theirs do."""
+    found = set(places)
+    for each in roster.script.scripted:
+        if "buffer" in each.set:
+            lines = roster.line[each.machines]
+            mine = np.isin(lines, roster.line[[place for place in places if place in set(each.machines.tolist())]])
+            found |= set(each.machines[mine].tolist())
+    return sorted(found)
+
+
+def _read(envelope: Envelope, arrivals: Arrivals, block: Block, cohort: _Cohort, index: int) -> None:
     """Take the readings of machine *index* of the cohort out of *block*."""
     for columns in block.kinds:
         if columns.cohort is cohort.cohort:
             first, stop = np.searchsorted(columns.machine, [index, index + 1])
             rows = slice(int(first), int(stop))
-            envelope.add(columns.sensors, columns.scan_us[rows], columns.value[rows], columns.quality[rows])
+            arrivals.read(columns, rows)
+            if not columns.copy:
+                envelope.add(columns.sensors, columns.scan_us[rows], columns.value[rows], columns.quality[rows])
 
 
-def _blocks(simulation: Simulation, span: Span, length_us: int, progress: Progress) -> Iterator[Block]:
+def blocks_of(simulation: Simulation, span: Span, length_us: int, progress: Progress) -> Iterator[Block]:
     """Advance *simulation* over the *span* in blocks of at most *length_us*."""
     whole_us = span.stop_us - span.start_us
     length_us = max(1, min(length_us, -(-whole_us // BLOCKS_MIN)))

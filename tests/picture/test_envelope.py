@@ -137,7 +137,7 @@ def test_a_week_is_kept_in_no_more_numbers_than_an_hour() -> None:
     assert week.readings.count.sum() == 168 * hour.readings.count.sum()
     assert week.readings.points == hour.readings.points == 5 * 9 * 640
     assert week.lived.us.shape == hour.lived.us.shape
-    assert len(week.damaged) <= 2000
+    assert len(week.labels) <= 2000
 
 
 def test_a_reading_that_is_not_good_is_counted() -> None:

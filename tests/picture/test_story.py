@@ -46,7 +46,7 @@ def by_hand(roster: Roster) -> Mapping[str, np.ndarray]:
 def test_time_in_states_is_counted_to_the_column() -> None:
     roster = rigs()
 
-    lived = {each.machine.id: each for each in states_of(roster, SPAN, (0, 1), silent)}
+    lived = {each.machine.id: each for each in states_of(roster, SPAN, (0, 1), silent).lived}
 
     for name, us in by_hand(roster).items():
         assert lived[name].us == pytest.approx(us, abs=COLUMNS)  # edges are whole microseconds here
@@ -57,8 +57,8 @@ def test_all_machines_are_told_of_in_order_and_a_share_of_the_islands_in_part() 
     roster = rigs()
     islands = int(roster.island.max()) + 1
 
-    whole = states_of(roster, SPAN, (0, 1), silent)
-    parts = [each for share in range(islands) for each in states_of(roster, SPAN, (share, islands), silent)]
+    whole = states_of(roster, SPAN, (0, 1), silent).lived
+    parts = [each for share in range(islands) for each in states_of(roster, SPAN, (share, islands), silent).lived]
 
     assert [each.machine.id for each in whole] == [machine.id for machine in roster.machines]
     for each in parts:
@@ -74,7 +74,7 @@ def test_counts_are_those_of_the_events() -> None:
     roster = rigs()
     events = events_of(blocks_of(roster, SECONDS))
 
-    for lived in states_of(roster, SPAN, (0, 1), silent):
+    for lived in states_of(roster, SPAN, (0, 1), silent).lived:
         of = events[lived.machine.id]
         if lived.is_door:
             assert lived.parts == sum(event.state == "open" for event in of)
@@ -87,7 +87,7 @@ def test_counts_are_those_of_the_events() -> None:
 
 
 def test_availability_leaves_out_what_was_not_planned() -> None:
-    lived = states_of(rigs(), SPAN, (0, 1), silent)[4]
+    lived = states_of(rigs(), SPAN, (0, 1), silent).lived[4]
     total = lived.total_us
 
     figures = figures_of(lived)
@@ -111,28 +111,42 @@ def test_wear_shows_before_it_fails_and_vibration_rises_between() -> None:
     (told,) = tell(roster, SPAN, [0], silent)
 
     failed = [event.time_us for event in events if event.cause == "belt"]
-    assert [each.fails_us for each in told.damaged if each.fails_us is not None] == failed
+    assert [each.failure_us for each in told.labels if each.failure_us is not None] == failed
     assert truth.truth is not None
     rises = []
-    for each in told.damaged[1:-1]:
-        assert each.shows_us is not None
-        assert each.fails_us is not None
-        assert each.repair_us is not None
-        assert each.repaired_us is not None
-        assert each.shows_us < each.fails_us <= each.repair_us < each.repaired_us
-        until = (truth.scan_us > each.fails_us - 2 * SECOND_US) & (truth.scan_us < each.fails_us)
-        before = (truth.scan_us < each.shows_us) & (truth.scan_us > each.shows_us - 5 * SECOND_US)
+    for each in told.labels[1:-1]:
+        assert each.failure_us is not None
+        assert each.stop_us is not None
+        assert each.onset_us < each.failure_us < each.stop_us
+        until = (truth.scan_us > each.failure_us - 2 * SECOND_US) & (truth.scan_us < each.failure_us)
+        before = (truth.scan_us < each.onset_us) & (truth.scan_us > each.onset_us - 5 * SECOND_US)
         rises.append(truth.truth[until].max() / truth.truth[before].max())
     assert np.median(rises) > 1.5
 
 
-def test_wear_is_told_alike_wherever_blocks_end() -> None:
+def test_faults_are_told_alike_wherever_blocks_end() -> None:
     roster = roster_of(line("a", {"kind": "rig"}))
     long, short = (Span(1, START_US, START_US + seconds * SECOND_US, 10) for seconds in (SECONDS, SECONDS // 3))
 
     (whole,), (part,) = tell(roster, long, [0], silent), tell(roster, short, [0], silent)
 
     until = short.stop_us
-    whole_steps = [time_us for each in whole.damaged for time_us in each[1:] if time_us is not None and time_us < until]
-    part_steps = [time_us for each in part.damaged for time_us in each[1:] if time_us is not None]
-    assert part_steps == whole_steps != []
+    assert [each for each in whole.labels if each.stop_us < until] == [
+        each for each in part.labels if each.stop_us < until
+    ]
+    assert len(part.labels) > 1
+
+
+def test_a_machine_alone_loses_to_an_outage_what_it_loses_among_all() -> None:
+    incident = {"at": "1 min", "gateway": "a", "fault": "outage", "for": "3 min", "buffer": 900}
+    roster = roster_of(line("a", {"kind": "rig", "count": 4}), incidents=[incident])
+    blocks = blocks_of(roster, 400)
+    mine = [label for block in blocks for label in block.labels if label.machine.id == "a-rig-002" and label.incident]
+    span = Span(1, START_US, START_US + 400 * SECOND_US, 20)
+
+    (told,) = tell(roster, span, [1], silent)
+
+    (label,) = (label for label in told.labels if label.incident)
+    assert told.arrivals is not None
+    assert told.arrivals.lost.sum() == sum(each.count for each in label.lost) > 0
+    assert (label.lost, label.late) == (mine[-1].lost, mine[-1].late)
