@@ -60,7 +60,8 @@ def link_flapping(event_us: Ints, due_us: Ints, present: Bools, at: GatewayAt) -
     period_us = np.rint(at.set["period"] * SECOND_US).astype(np.int64)
     down_us = np.rint(period_us * at.set["portion"]).astype(np.int64)
     into_us = at.age_us % period_us
-    up_us = np.minimum(at.scan_us - into_us + down_us, at.stop_us)
+    # One after the other, so that they leave in the order in which they came.
+    up_us = np.minimum(at.scan_us - into_us + down_us, at.stop_us) + into_us // 1000
     return event_us, np.where(into_us < down_us, np.maximum(due_us, up_us), due_us), present, _once(due_us)
 
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleet.api import load
 from fleet.faults.catalogue import CATALOGUE
 from fleet.scenario.incident import Incident
 from fleet.scenario.roster import Roster
-from tests.faults.plants import SECOND_US, START_US, Reading, Run, numbers, roster_of, simulated, twin
+from tests.faults.plants import SECOND_US, START_US, Reading, Run, expanded, numbers, roster_of, simulated, twin
 
 SECONDS = 1800
 SCENARIO = """\
@@ -238,3 +239,12 @@ incidents: [{{at: 1 min, kind: pump, share: 30 %, sensor: current, fault: bias}}
     struck = {label.machine.id for label in some.labels if label.incident}
     assert 8 <= len(struck) <= 28
     assert {label.machine.id for label in more.labels if label.incident} - struck <= {"filling-pump-061"}
+
+
+def test_labels_of_wear_do_not_depend_on_where_blocks_are_cut() -> None:
+    quick = expanded(load("quickstart"))
+
+    runs = [simulated(quick, seconds=600, cuts=cuts, seed=11) for cuts in ([600], [1, 7, 33])]
+
+    assert runs[0].labels == runs[1].labels
+    assert any(label.failure_us is not None for label in runs[0].labels)
