@@ -240,9 +240,10 @@ class Worn:
         runs = rows[:, row.STATE] == State.EXECUTE
         for mode in self.modes:
             found += self._ends(mode, rows, start_us)
-            found += self._begins(mode, spans, time_us, machine, until_us, runs, start_us, stop_us)
-            # A life that began and ended in this one block.
-            found += self._ends(mode, rows, start_us)
+            # One life after the other: several may begin and end in a long block.
+            while begun := self._begins(mode, spans, time_us, machine, until_us, runs, start_us, stop_us):
+                found += begun
+                found += self._ends(mode, rows, start_us)
         return found
 
     def failures(self, stop_us: int) -> dict[str, int]:
@@ -271,11 +272,11 @@ class Worn:
         begun = left_us <= 0
         grows = runs & ~begun & (left_us.astype(np.float64) * PPM <= lasts_us.astype(np.float64) * rate)
         # In the block where a life ends there are rows of it yet: they begin nothing.
-        some = np.flatnonzero((begun | grows) & (mode.telling[machine] != number) & (number > mode.told[machine]))
+        some = np.flatnonzero((begun | grows) & (mode.telling[machine] < 0) & (number > mode.told[machine]))
         found = []
         for at in some.tolist():
             which, life = int(machine[at]), int(number[at])
-            if mode.telling[which] == life:
+            if mode.telling[which] >= 0:  # the next life, which waits until this one is told
                 continue
             when_us = int(time_us[at])
             if not begun[at]:
