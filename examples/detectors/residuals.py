@@ -4,7 +4,7 @@
     FLEET_KAFKA_BOOTSTRAP=localhost:9092 python examples/detectors/residuals.py --idle 10 > alerts.jsonl
 
 In its first hour of running each machine shows how its temperatures, vibrations and pressures follow from what
-drives it (currents, powers, speeds, and the load as a slow node feels it: an exponentially weighted mean, EWMA). A
+drives it (currents, powers, speeds, and the load as slow nodes feel it: exponentially weighted means, EWMA). A
 ridge regression of the minutes' means keeps that. From then on each minute has a residual, divided by how uncertain
 the prediction is: its scatter in the first hour, at least a floor for what no single hour shows (the weather, another
 product), and more of both where the load is one that was not seen (the leverage of the regression). Page's CUSUM of
@@ -31,7 +31,7 @@ TARGETS = {"degC": (3.0, 0.02), "mm/s": (0.05, 0.1), "bar": (0.0, 0.05)}
 LEARN = 60  # minutes of running
 SETTLE = 3  # minutes after a stop that say nothing yet
 RESTING = 0.25  # of the usual load: below it the machine stands, or nearly
-SLOW = 1 / 20  # weight of a minute in the slow load: 20 min, as motors and bearings warm
+SLOW = 1 / np.array([20.0, 60.0])  # weights of a minute in the slow loads: as bearings and motors warm
 RIDGE = 0.1
 ALLOWANCE, LIMIT = 1.0, 15.0  # of the CUSUM, in standard deviations: it is there for shifts of 2 and more
 
@@ -74,7 +74,7 @@ class Machine:
     drivers: list[str]
     targets: list[str]
     floors: list[tuple[float, float]]
-    slow: float = float("nan")
+    slow: Floats | None = None
     usual: float = 0.0
     quiet: int = SETTLE
     rows: list[tuple[Floats, Floats]] = field(default_factory=list)
@@ -88,7 +88,10 @@ class Machine:
         if not (np.isfinite(drivers).all() and np.isfinite(targets).all()):
             return None
         load = float(drivers[0])
-        self.slow = load if np.isnan(self.slow) else self.slow + SLOW * (load - self.slow)
+        self.slow = np.full(len(SLOW), load) if self.slow is None else self.slow + SLOW * (load - self.slow)
+        if load > self.usual / RESTING:  # what it did before was no running, but the noise of a machine that is off
+            self.rows.clear()
+            self.quiet = 0
         self.usual = max(load, self.usual)
         if load < RESTING * self.usual:
             self.quiet, self.sums = 0, np.zeros((2, len(self.targets)))
@@ -96,7 +99,7 @@ class Machine:
         self.quiet += 1
         if self.quiet <= SETTLE:
             return None
-        features = np.append(drivers, self.slow)
+        features = np.concatenate([drivers, self.slow])
         if self.model is None:
             self.rows.append((features, targets))
             if len(self.rows) == LEARN:

@@ -169,7 +169,8 @@ def _chances(matched: Matched, truth: Truth, tolerance: Tolerance) -> list[float
     """Give for each label how likely as many alarms would find it that know nothing: Poisson over machines and time."""
     if truth.machine_days is None:
         return []
-    alarms = sum(false_alarms(matched, np.ones(len(matched.alerts), np.bool_), tolerance).values())
+    found = sum(matched.first(place) >= 0 for place in range(len(matched.labels)))
+    alarms = found + sum(false_alarms(matched, matched.false, tolerance).values())
     windows = [window_of(label, tolerance) for label in matched.labels]
     cut = [(max(start, truth.start_us), min(stop, truth.stop_us)) for start, stop in windows]
     return [-math.expm1(-alarms * (stop - start) / DAY_US / truth.machine_days) for start, stop in cut]
