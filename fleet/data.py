@@ -241,6 +241,7 @@ class Block:
     silent: tuple[SilentScans, ...] = ()
     labels: tuple[Label, ...] = ()  # in order of time
     lost: tuple[LostScans, ...] = ()
+    injected: tuple[Injection, ...] = ()
 
     @property
     def readings(self) -> int:
@@ -248,11 +249,31 @@ class Block:
         return sum(columns.readings for columns in self.kinds)
 
 
-class Record(NamedTuple):
-    """One Kafka record before it is in a batch."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Injection:
+    """Records beside the plan that a wrong client sends because of a fault, as the valid readings that they are not.
 
-    key: bytes
-    value: bytes
+    Each is a reading of *sensor* (index into the sensors of *cohort*, whose one machine it is said to be of) with a
+    *number* of its own, counted from the fault's onset. Arrays are (records,), in order of *due_us*; *chance* is in
+    (0, 1), each record's own.
+    """
+
+    label: str  # the id of the fault's label
+    fault: str
+    set: Mapping[str, float]  # the fault's parameters
+    cohort: Cohort
+    number: Ints
+    due_us: Ints
+    sensor: Ints
+    value: Floats
+    chance: Floats
+
+
+class Record(NamedTuple):
+    """One Kafka record before it is in a batch; only a wrong client's lacks key or value."""
+
+    key: bytes | None
+    value: bytes | None
     timestamp_ms: int
     headers: tuple[tuple[str, bytes], ...] = ()
 
@@ -261,7 +282,8 @@ class Record(NamedTuple):
 class RecordBatch:
     """Records of one stream for one partition, in log order.
 
-    *stream* is "readings", "truth", "events", "doors", "labels" or "runs": what the account books them under.
+    *stream* is "readings", "truth", "events", "doors", "labels" or "runs": what the account books them under; or
+    INJECTED, for those of a wrong client.
     *due_us* is the due time of the last record, for lateness; *dues_us* (records,) has that of each, where their stamps
     do not say it because they waited in the network.
     """
@@ -349,6 +371,9 @@ class PackedBatch:
     def __len__(self) -> int:
         return self.count
 
+
+INJECTED = "injected"
+"""The stream of what a wrong client sends: into the readings' topics, and booked by itself."""
 
 HEADER_BYTES = 61
 """Bytes of the header of a record batch, version 2."""

@@ -16,7 +16,8 @@ import numpy as np
 from fleet.data import Batch, Block, Cohort, Equipment, Label, Record, truth_of
 from fleet.encode.avro import frame
 from fleet.encode.digest import MachineDigest
-from fleet.encode.formats import READING_FORMATS, RUN_FORMATS, made
+from fleet.encode.formats import EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, ReadingFormat, made
+from fleet.encode.injected import Injecting
 from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, Layout
 from fleet.encode.moments import Moments, due_before, events_of, labels_of, picked
 from fleet.encode.order import Places, topics_for
@@ -117,6 +118,7 @@ class Encoder:
         if "labels" in streams:
             places = Places(streams["labels"].topic, partitions)
             self._moments["labels"] = labels_of(forms["labels"], places, record_time, numbers, run=run)
+        self._injecting = _injecting(streams, partitions, record_time, run, numbers)
         self._run_format = None
         if "runs" in streams:
             self._run_format = made(RUN_FORMATS, forms["runs"], stream="runs", ids=numbers)
@@ -134,7 +136,7 @@ class Encoder:
         }
         of = {stream: block if stream == "readings" else truth_of(block) for stream in self._readings}
         read = [(readings, of[stream], readings.prepare(of[stream])) for stream, readings in self._readings.items()]
-        return Prepared(block, read, self._moments, waiting)
+        return Prepared(block, read, self._moments, waiting, self._injecting)
 
     def close(self, labels: Sequence[Label], *, wall_ms: int = 0) -> Sequence[Batch]:
         """Encode the *labels* of what the end of the run has ended, in order of time, where labels are wanted."""
@@ -177,12 +179,34 @@ def _writer(
 ) -> Writer:
     """Choose how readings are written: packed where that is wanted and the schema allows it."""
     if plan.own is None and (batch_bytes is None or (plan.format, plan.layout) not in READING_FORMATS):
-        encoding = made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
-        return RecordWriter(encoding, record_time, headers)
+        return RecordWriter(_one_by_one(plan, ids), record_time, headers)
     program = _program(plan, ids)
     if batch_bytes is not None and packable(program):
         return PackWriter(Packer(program, headers, batch_bytes=batch_bytes), record_time)
     return RecordWriter(ProgramReadings(program), record_time, headers)
+
+
+def _one_by_one(plan: StreamPlan, ids: Mapping[str, int]) -> ReadingFormat:
+    """Give what writes readings one by one."""
+    if plan.own is None:
+        return made(READING_FORMATS, (plan.format, plan.layout), stream="readings", ids=ids)
+    return ProgramReadings(_program(plan, ids))
+
+
+def _injecting(
+    streams: Mapping[str, StreamPlan],
+    partitions: Mapping[str, int],
+    record_time: RecordTime,
+    run: str,
+    ids: Mapping[str, int],
+) -> Injecting | None:
+    """Make what writes the records of wrong clients, where there are readings that they may stand among."""
+    plan = streams.get("readings")
+    if plan is None:
+        return None
+    event = made(EVENT_FORMATS, (plan.format, "v1"), stream="events", ids={**schema_ids(), **ids})
+    headers = (("fleet-run", run.encode()),) if run else ()
+    return Injecting(plan.topic, partitions, _one_by_one(plan, ids), event, record_time, headers)
 
 
 class Prepared:
@@ -194,8 +218,10 @@ class Prepared:
         read: Sequence[tuple[Readings, Block, Scans]],
         moments: Mapping[str, Moments[Any]],
         waiting: dict[str, list[Any]],
+        injecting: Injecting | None = None,
     ) -> None:
         self.block = block
+        self._injecting, self._injected = injecting, [0] * len(block.injected)  # how many records of each were released
         self._read = read
         self._moments = moments
         self._waiting = waiting
@@ -214,12 +240,23 @@ class Prepared:
             due = due_before(waiting, stop_us)
             batches += self._moments[stream].release(waiting[:due], wall_ms)
             del waiting[:due]
-        return batches
+        return batches + self._inject(stop_us, wall_ms)
+
+    def _inject(self, stop_us: int, wall_ms: int) -> list[Batch]:
+        """Write what wrong clients send before *stop_us* and was not written yet."""
+        found: list[Batch] = []
+        for at, injection in enumerate(self.block.injected if self._injecting is not None else ()):
+            assert self._injecting is not None
+            stop = int(np.searchsorted(injection.due_us, stop_us))
+            found += self._injecting.batches(injection, self._injected[at], stop, wall_ms)
+            self._injected[at] = max(self._injected[at], stop)
+        return found
 
     def skip(self, stop_us: int) -> None:
         """Pass over what is due before *stop_us* and was not released yet: it never enters a log.
 
-        But for labels: what they say is true of what is not skipped. They wait for the next release.
+        But for labels: what they say is true of what is not skipped. They wait for the next release, and so does what
+        a wrong client sends, which knows nothing of our schedule.
         """
         for readings, _, scans in self._read:
             readings.skip(scans, _place(scans, stop_us))

@@ -116,9 +116,9 @@ class Labels:
         return [parts[-1]["machine"] for parts in self._parts.values() if parts[-1]["phase"] == "OPEN"]
 
     @property
-    def injected(self) -> int:
-        """How many records beside the plan they name, without second copies."""
-        return sum(parts[0]["injected"] for parts in self._parts.values())
+    def injected(self) -> dict[str, int]:
+        """How many records beside the plan each names, without second copies; of those that name any."""
+        return {name: parts[0]["injected"] for name, parts in self._parts.items() if parts[0]["injected"]}
 
     def spans(self) -> Iterator[tuple[str, str, str, SeqSpan]]:
         """Give (machine, effect, id, span) of every span of numbers that a label names."""

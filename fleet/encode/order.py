@@ -160,7 +160,12 @@ def merged(
     kinds = block.kinds
     of = [lookup(columns.cohort) for columns in kinds]
     due = _joined([columns.due_us for columns in kinds])
-    order = order_of(due)  # a machine's scans are never due at the same instant
+    scan = _joined([columns.scan_us for columns in kinds])
+    if np.array_equal(due, scan):
+        order = order_of(due)  # a machine's scans are never made at the same instant
+    else:  # but those that something held back may be due at the same one
+        made = order_of(scan)
+        order = made[order_of(due[made])]
 
     def sorted_column(parts: list[Ints]) -> Ints:
         column: Ints = _joined(parts)[order]
@@ -168,7 +173,7 @@ def merged(
 
     return Merged(
         due_us=due[order],
-        scan_us=sorted_column([columns.scan_us for columns in kinds]),
+        scan_us=scan[order],
         source=sorted_column([np.full(len(columns.due_us), k) for k, columns in enumerate(kinds)]),
         row=sorted_column([np.arange(len(columns.due_us)) for columns in kinds]),
         number=sorted_column([at.number[c.machine] for at, c in zip(of, kinds, strict=True)]),

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from fleet.faults.entry import Entry
 from fleet.faults.machine import MACHINE_FAULTS
-from fleet.faults.network import NETWORK_FAULTS
+from fleet.faults.network import NETWORK_FAULTS, NetworkFault
+from fleet.faults.producer import HOLDING_FAULTS, PRODUCER_FAULTS
 from fleet.faults.sensor import SENSOR_FAULTS
 
 MACHINE, SENSOR, NETWORK, PRODUCER = FAMILIES = ("machine", "sensor", "network", "producer")
@@ -24,4 +25,11 @@ CATALOGUE: Mapping[str, Listed] = {
     **{name: Listed(MACHINE, entry) for name, (_, entry, _) in MACHINE_FAULTS.items()},
     **{name: Listed(SENSOR, entry) for name, (_, entry) in SENSOR_FAULTS.items()},
     **{name: Listed(NETWORK, entry) for name, (_, entry) in NETWORK_FAULTS.items()},
+    **{name: Listed(PRODUCER, entry) for name, (_, entry) in PRODUCER_FAULTS.items()},
+    **{name: Listed(PRODUCER, entry) for name, (_, entry) in HOLDING_FAULTS.items()},
 }
+
+TRANSPORT_FAULTS: Mapping[str, NetworkFault] = {
+    name: function for table in (NETWORK_FAULTS, HOLDING_FAULTS) for name, (function, _) in table.items()
+}
+"""Those that change when scans leave and whether: of the network, and of the client that sends them."""

@@ -42,7 +42,7 @@ def packer(plan: ReplayPlan, topics: Mapping[str, TopicSeen]) -> Callable[[Piece
         columns, stamps = piece.columns, (piece.columns.stamp_ms + shift_ms).tolist()
         records = [
             Record(
-                columns.key(row),  # type: ignore[arg-type]  # null where it was
+                columns.key(row),
                 value(columns.value(row)),
                 stamps[row],
                 tuple(columns.header_pairs(row)),  # type: ignore[arg-type]

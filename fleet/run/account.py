@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from fleet.data import Delivery
+from fleet.data import INJECTED, Delivery
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class StreamAccount:
     acknowledged: int = 0
     failed: int = 0  # refused for good
     in_doubt: int = 0  # tried, no answer within the deadline
+    refused: int = 0  # of those that failed: what a wrong client sent
 
     @property
     def balanced(self) -> bool:
@@ -35,7 +36,7 @@ class StreamAccount:
 
     @property
     def lost(self) -> int:
-        """How many records cannot be said to have arrived."""
+        """How many records of ours cannot be said to have arrived."""
         return self.failed + self.in_doubt
 
 
@@ -57,6 +58,9 @@ class Account:
     def unwanted(self, stream: str, records: int) -> None:
         """Take *records* back for which there was no reader any more: the run ended before they were due."""
         account = self.of(stream)
+        if stream == INJECTED:
+            account.injected -= records
+            return
         account.scheduled -= records
         account.produced -= records
 
@@ -66,6 +70,7 @@ class Account:
             account, found = self.of(stream), delivery.get(stream, Delivery())
             account.acknowledged, account.failed = found.acknowledged, found.failed + self._refused[stream]
             account.in_doubt = found.in_doubt + found.pending
+            account.refused = account.failed if stream == INJECTED else 0
 
     @property
     def balanced(self) -> bool:
@@ -74,8 +79,8 @@ class Account:
 
     @property
     def lost(self) -> int:
-        """How many records of all streams cannot be said to have arrived."""
-        return sum(account.lost for account in self.streams.values())
+        """How many records cannot be said to have arrived, of all streams but a wrong client's."""
+        return sum(account.lost for stream, account in self.streams.items() if stream != INJECTED)
 
     def as_fields(self) -> dict[str, dict[str, int]]:
         """Give the numbers by stream and name, as the run's records and reports carry them."""

@@ -80,7 +80,9 @@ def _bytes_a_reading(plan: RunPlan) -> float:
     ]
     if not records:
         return 0.0
-    return sum(len(record.key) + len(record.value) + BATCH_OVERHEAD_BYTES for record in records) / len(records)
+    return sum(len(record.key or b"") + len(record.value or b"") + BATCH_OVERHEAD_BYTES for record in records) / len(
+        records
+    )
 
 
 def create_topics(scenario: Scenario, source: str, url: str, kafka_config: Path | None) -> list[str]:

@@ -6,6 +6,7 @@ import math
 import shlex
 from typing import Any
 
+from fleet.data import INJECTED
 from fleet.run.account import StreamAccount
 from fleet.run.execute import Result
 from fleet.run.plan import EMBEDDED, RunPlan
@@ -49,6 +50,8 @@ def _target_lines(target: Target, *, many: bool) -> list[str]:
     head = f"{shown(target)}: " if many else ""
     lines = []
     for stream, account in target.account.streams.items():
+        if stream == INJECTED and account.injected:
+            lines.append(f"{head}{_injected_line(account)}")
         if not account.scheduled or (stream == "runs" and not account.lost):
             continue
         parts = [f"{account.scheduled:,} scheduled"]
@@ -67,6 +70,14 @@ def _target_lines(target: Target, *, many: bool) -> list[str]:
         quantiles = ", ".join(f"p{q * 100:g} {_ms(latency.quantile_us(q))}" for q in (0.5, 0.99))
         lines.append(f"{head}acknowledged after: {quantiles}, max {_ms(latency.max_us)}")
     return lines
+
+
+def _injected_line(account: StreamAccount) -> str:
+    """Say what became of what a wrong client sent."""
+    parts = [f"{account.injected:,} sent by a wrong client", f"{account.acknowledged:,} acknowledged"]
+    parts += [f"{account.refused:,} refused"] * bool(account.refused)
+    parts += [f"{account.in_doubt:,} in doubt"] * bool(account.in_doubt)
+    return f"injected: {', '.join(parts)}"
 
 
 def _reasons(account: StreamAccount) -> str:

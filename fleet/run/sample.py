@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fleet.data import SECOND_US, RecordBatch
+from fleet.data import INJECTED, SECOND_US, RecordBatch
 from fleet.encode.encoder import Encoder
 from fleet.run.plan import RunPlan, target_plan
 from fleet.sim.blocks import Simulation
@@ -21,6 +21,8 @@ def print_sample(plan: RunPlan, count: int) -> None:
         prepared = encoder.prepare(simulation.advance(until_us))
         for batch in prepared.release(until_us):
             assert isinstance(batch, RecordBatch), "nothing is packed here"
+            if batch.stream == INJECTED:
+                continue  # beside the plan, and not to be shown as lines
             for record in batch.records[:left]:
-                sys.stdout.write(record.value.decode() + "\n")
+                sys.stdout.write((record.value or b"").decode() + "\n")
             left -= min(left, len(batch))

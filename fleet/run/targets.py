@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from fleet.broker.process import EmbeddedBroker
-from fleet.data import Batch, Block, Delivery, Ints, Label, Record, RecordBatch, TopicSeen
+from fleet.data import INJECTED, Batch, Block, Delivery, Ints, Label, Record, RecordBatch, TopicSeen
 from fleet.encode.encoder import READ, Encoder, StreamPlan, ids_of
 from fleet.encode.labels import records_of
 from fleet.encode.schemas import schema_text
@@ -71,6 +71,7 @@ class Due:
         self._copies = _Counts.of([(c.due_us, len(c.sensors)) for c in block.kinds if c.copy])
         withheld = [(columns.due_us, columns.withheld) for columns in planned if columns.withheld]
         self._by_policy = _Counts.of(withheld + [(silent.due_us, silent.scheduled) for silent in block.silent])
+        self._injected = _Counts([(injection.due_us, 1) for injection in block.injected])
         self._by_label = [(lost.label, _Counts([(lost.due_us, lost.readings)])) for lost in block.lost]
 
     def between(self, start_us: int, stop_us: int) -> dict[str, int]:
@@ -84,6 +85,10 @@ class Due:
     def copies(self, start_us: int, stop_us: int) -> int:
         """Count the second copies of readings that are due from *start_us* to *stop_us*: beside the plan."""
         return self._copies.between(start_us, stop_us)
+
+    def injected(self, start_us: int, stop_us: int) -> int:
+        """Count what wrong clients send from *start_us* to *stop_us*: beside the plan."""
+        return self._injected.between(start_us, stop_us)
 
     def by_policy(self, start_us: int, stop_us: int) -> int:
         """Count the readings scheduled from *start_us* to *stop_us* that report policies withhold."""
@@ -134,12 +139,14 @@ class _Counted:
         due = self._due.between(self._from_us, stop_us)
         due["readings"] += self._due.copies(self._from_us, stop_us)
         due["labels"] = self._due.between(self._labels_from_us, stop_us)["labels"]
+        injected = self._due.injected(self._labels_from_us, stop_us) if "readings" in self._streams else 0
         self._labels_from_us = max(self._labels_from_us, stop_us)
         self.skip(stop_us)
-        return [counted(stream, count) for stream, count in due.items() if count and stream in self._streams]
+        batches = [counted(stream, count) for stream, count in due.items() if count and stream in self._streams]
+        return [*batches, counted(INJECTED, injected)] if injected else batches
 
     def skip(self, stop_us: int) -> None:
-        """Pass over what is due before *stop_us*, but for labels."""
+        """Pass over what is due before *stop_us*, but for labels and what is injected."""
         self._from_us = max(self._from_us, stop_us)
 
 
@@ -182,15 +189,21 @@ class Target:
     async def send(self, batches: Sequence[Batch], *, copies: Mapping[str, int] | None = None) -> None:
         """Hand batches over and book them as produced, whatever comes between; by stream some are *copies*: injected.
 
+        What a wrong client sends is injected, all of it.
         What the sink does not take over has failed; for what nobody reads any longer the run ended before.
         """
         for batch in batches:
-            self.account.of(batch.stream).produced += len(batch)
+            account = self.account.of(batch.stream)
+            if batch.stream == INJECTED:
+                account.injected += len(batch)
+            else:
+                account.produced += len(batch)
         for stream, count in (copies or {}).items():
             self.account.of(stream).produced -= count
             self.account.of(stream).injected += count
         for at, batch in enumerate(batches):
             before = self._taken(batch.stream)
+            failed = self.sink.delivery.get(INJECTED, Delivery()).failed if batch.stream == INJECTED else 0
             try:
                 await self.sink.send(batch)
             except BaseException as error:
@@ -200,7 +213,8 @@ class Target:
                 for left in batches[at + 1 :]:
                     book(left.stream, len(left))
                 raise
-            self.handed_over[batch.topic, batch.partition] += len(batch)
+            refused = self.sink.delivery[INJECTED].failed if batch.stream == INJECTED else 0
+            self.handed_over[batch.topic, batch.partition] += len(batch) - (refused - failed)
         if self.reader is not None:
             await self.reader.room(self.handed_over)
 

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic_core import PydanticCustomError
 
 from fleet.data import SECOND_US, Bools, Ints, State
-from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, SENSOR
+from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, PRODUCER, SENSOR
 from fleet.faults.entry import SIZED, Entry, Parameter
 from fleet.faults.machine import roles_of
 from fleet.scenario.incident import TIMES_MAX, Incident
@@ -36,6 +36,7 @@ BASES = ("unit", "sigma", "span")
 AT_ONCE = (
     frozenset({"outage", "link_flapping", "gateway_restart"}),
     frozenset({"stuck", "saturation", "wrong_unit", "intermittent_contact"}),
+    frozenset({"silence", "burst"}),
 )
 """Faults of one hides the other the other: not two of them on the same place at the same time."""
 
@@ -195,7 +196,7 @@ def _shape(incident: Incident, entry: Entry) -> Iterator[tuple[str, str]]:
     family = CATALOGUE[incident.fault].family
     if incident.sensor is not None and family != SENSOR:
         yield "sensor", f"must be absent: '{incident.fault}' is a {family} fault"
-    if incident.over is not None and family == NETWORK:
+    if incident.over is not None and family in {NETWORK, PRODUCER}:
         yield "over", f"must be absent: '{incident.fault}' is there at once"
     if incident.noticed is not None and family != MACHINE:
         yield "noticed", f"must be absent: '{incident.fault}' is a {family} fault, which no repair of the machine ends"

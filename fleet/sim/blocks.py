@@ -126,7 +126,8 @@ class Simulation:
 
     def span_us(self) -> int:
         """Choose how long a block should be: BLOCK_READINGS, or TICKS_MIN base periods, if these fit the bytes."""
-        rate = max(sum(_rate(running.model) for running in self._running), 1e-3)
+        planned = sum(_rate(running.model) for running in self._running)
+        rate = max(planned + self._incidents.injection_rate, 1e-3)
         base_s = _usual_base_us(self._running) / SECOND_US
         fitting_s = BLOCK_BYTES_MAX / BYTES_A_READING / rate
         span_s = max(min(BLOCK_READINGS / rate, SPAN_MAX_S), min(TICKS_MIN * base_s, fitting_s))
@@ -168,7 +169,16 @@ class Simulation:
         sent, unsent, lost = self._incidents.passed(apart, absent, start_us, stop_us)
         labels += self._incidents.labels(stop_us)
         labels.sort(key=lambda label: (label.time_us, label.machine.id, label.id, not label.is_open))
-        return Block(start_us, stop_us, (*kinds, *sent), tuple(events), (*silent, *unsent), tuple(labels), tuple(lost))
+        return Block(
+            start_us,
+            stop_us,
+            (*kinds, *sent),
+            tuple(events),
+            (*silent, *unsent),
+            tuple(labels),
+            tuple(lost),
+            () if self._quiet else self._incidents.injected(start_us, stop_us),
+        )
 
     def ended(self, labels: Sequence[Label], stop_us: int) -> tuple[Label, ...]:
         """Give the *labels* of faults that still go on as they are closed by a run that ends at *stop_us*."""

@@ -1,4 +1,4 @@
-"""What gateways and the network do to scans: lose them, hold them back, send them twice, tell another time.
+"""What gateways and all behind them do to scans: lose them, hold them back, send them twice, tell another time.
 
 It comes after the sensors. A scan that is held back leaves in a later block: it waits here, at most as many as the
 gateway's buffer takes. What became of readings is noted by the case that did it, in their own numbers.
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fleet.data import SECOND_US, Bools, Ints, KindColumns, SilentScans
-from fleet.faults.catalogue import NETWORK
-from fleet.faults.network import NETWORK_FAULTS, NO_COPY, GatewayAt
+from fleet.faults.catalogue import TRANSPORT_FAULTS
+from fleet.faults.network import NO_COPY, GatewayAt
 from fleet.sim.cohorts import Model
 from fleet.sim.misread import Absent
 from fleet.sim.struck import Cases, Struck
@@ -132,7 +132,7 @@ class Gateways:
 
     def _idle(self, start_us: int, stop_us: int) -> bool:
         return not self._waiting and not any(
-            len(cases.during(start_us, stop_us)) for struck in self._struck for cases in struck.of(NETWORK).values()
+            len(cases.during(start_us, stop_us)) for struck in self._struck for cases in struck.transport.values()
         )
 
     def _note(self, key: CaseKey) -> Done:
@@ -204,7 +204,7 @@ class Gateways:
         before = [np.zeros(len(flow.held_by), np.int64) for flow in flows]
         cells: list[tuple[Ints, ...]] = []
         for place, flow in enumerate(flows):
-            for cases in self._struck[flow.cohort].of(NETWORK).values():
+            for cases in self._struck[flow.cohort].transport.values():
                 if "buffer" not in cases.set:
                     continue
                 for case, rows in _covered(cases, flow.columns, start_us, stop_us):
@@ -239,11 +239,11 @@ class Gateways:
         gone = np.zeros(len(held_by), np.int64)  # number of the case
         copies: list[tuple[Ints, Ints, int]] = []  # rows, when they leave again, and because of whom
         touched = False
-        for fault, cases in self._struck[flow.cohort].of(NETWORK).items():
+        for fault, cases in self._struck[flow.cohort].transport.items():
             for case, rows in _covered(cases, columns, start_us, stop_us):
                 touched = True
                 at = self._at(flow, cases, case, rows, before[rows])
-                function = NETWORK_FAULTS[fault][0]
+                function = TRANSPORT_FAULTS[fault]
                 told_us, leaves_us, present, again_us = function(
                     event_us[rows], due_us[rows], np.ones(len(rows), np.bool_), at
                 )
@@ -369,7 +369,7 @@ def _rates(models: Sequence[Model], struck: Sequence[Struck], line_of: Sequence[
     for model, cases_of, line in zip(models, struck, line_of, strict=True):
         base_s = model.cohort.base_period_us / SECOND_US
         rate = sum(1.0 / (sensor.multiple * base_s) for sensor in model.cohort.sensors)
-        for cases in cases_of.of(NETWORK).values():
+        for cases in cases_of.transport.values():
             first = np.flatnonzero(cases.ordinal == 0)
             for incident, at in zip(cases.incident[first].tolist(), line[cases.machine[first]].tolist(), strict=True):
                 found[incident, at] = found.get((incident, at), 0.0) + rate

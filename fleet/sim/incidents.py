@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fleet.data import SECOND_US, Bools, Ints, KindColumns, Label, LostScans, SilentScans, State
-from fleet.faults.catalogue import MACHINE, NETWORK
+from fleet.data import SECOND_US, Bools, Injection, Ints, KindColumns, Label, LostScans, SilentScans, State
+from fleet.faults.catalogue import MACHINE
 from fleet.faults.machine import MACHINE_FAULTS
 from fleet.scenario.roster import Roster
 from fleet.scenario.scripts import ENDLESS_US, Scripted
@@ -17,10 +17,11 @@ from fleet.sim.changes import Spans
 from fleet.sim.cohorts import Model
 from fleet.sim.effects import DAMAGE
 from fleet.sim.gateway import CaseKey, Gateways
-from fleet.sim.labelling import Scripts, Worn, case_id
+from fleet.sim.injecting import injection_rate, injections
+from fleet.sim.labelling import Scripts, Worn
 from fleet.sim.misread import Absent
 from fleet.sim.strikes import STRUCK_BY, Strike
-from fleet.sim.struck import Cases, Struck, struck
+from fleet.sim.struck import Cases, Struck, case_id, struck
 
 MAY_LOSE = frozenset({"dropout"})
 """Sensor faults that leave readings without a record."""
@@ -60,7 +61,7 @@ class Incidents:
     def apart(self, cohort: int, start_us: int, stop_us: int) -> Bools | None:
         """Say which machines of a cohort have scans in a block that may be lost or held back; None: none has."""
         struck = self.struck[cohort]
-        losing = (*struck.of(NETWORK).values(), *(each for _, each in struck.cases if each.fault in MAY_LOSE))
+        losing = (*struck.transport.values(), *(each for _, each in struck.cases if each.fault in MAY_LOSE))
         machines = [cases.machine[cases.during(start_us, stop_us)] for cases in losing]
         which = np.concatenate([self._gateways.waiting(cohort), *machines])
         if not len(which):
@@ -80,6 +81,15 @@ class Incidents:
         out = self._gateways.passed(kinds, absent, start_us, stop_us)
         lost = [LostScans(self._id(loss.case), *_in_order(loss.due_us, loss.readings)) for loss in out.losses]
         return out.kinds, out.silent, lost
+
+    def injected(self, start_us: int, stop_us: int) -> tuple[Injection, ...]:
+        """Give what wrong clients send beside the plan from *start_us* to *stop_us*."""
+        return tuple(injections(self._scripted, self.models, self.struck, start_us, stop_us))
+
+    @property
+    def injection_rate(self) -> float:
+        """How many records a second wrong clients send at most."""
+        return injection_rate(self._scripted)
 
     def _id(self, key: CaseKey) -> str:
         cohort, fault, case = key
@@ -152,7 +162,7 @@ class Incidents:
 
 def _marked(model: Model, of: Struck) -> Model:
     """Say of a cohort's machines that readings may be missing in their logs, or out of order, where they may."""
-    loses = bool(of.of(NETWORK)) or any(cases.fault in MAY_LOSE for _, cases in of.cases)
+    loses = bool(of.transport) or any(cases.fault in MAY_LOSE for _, cases in of.cases)
     return replace(model, cohort=replace(model.cohort, gaps=True)) if loses else model
 
 

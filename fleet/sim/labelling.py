@@ -8,28 +8,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fleet.data import Bools, Ints, Knot, Label, SeqSpan, State
-from fleet.faults.catalogue import MACHINE, NETWORK
+from fleet.faults.catalogue import MACHINE, TRANSPORT_FAULTS
 from fleet.scenario.scripts import Scripted
 from fleet.sim import changes as row
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import PPM, Spans, of_mode
 from fleet.sim.cohorts import Model
 from fleet.sim.gateway import CaseKey, Done, Gateways, Numbers
+from fleet.sim.injecting import injected
 from fleet.sim.strikes import Strike
-from fleet.sim.struck import ANY_SENSOR, Cases, Struck
+from fleet.sim.struck import ANY_SENSOR, Cases, Struck, case_id
 
 NOTHING = Done()
-
-
-def case_id(scripted: Sequence[Scripted], model: Model, cases: Cases, case: int) -> str:
-    """Name a case: its incident, its machine, its sensor, and which occurrence it is where there are several."""
-    each = scripted[int(cases.incident[case])]
-    parts = [each.id, model.cohort.machines[int(cases.machine[case])].id]
-    if cases.sensor[case] != ANY_SENSOR:
-        parts.append(model.cohort.sensors[int(cases.sensor[case])].name)
-    if each.times > 1:
-        parts.append(str(int(cases.ordinal[case]) + 1))
-    return "/".join(parts)
 
 
 @dataclass(slots=True)
@@ -106,7 +96,7 @@ class Scripts:
         ended_us, failed_us = int(cases.stop_us[case]), None
         if strike is not None and strike.failed_us < NEVER_US:
             ended_us, failed_us = max(strike.ended_us, strike.failed_us), strike.failed_us
-        if family == NETWORK and ended_us < stop_us:
+        if cases.fault in TRANSPORT_FAULTS and ended_us < stop_us:
             if self._gateways.held(key):
                 return None
             ended_us = max(ended_us, done.last_us)
@@ -116,6 +106,7 @@ class Scripts:
         del self._key_of[label.id]
         self._gateways.done.pop(key, None)
         there_until_us = int(cases.stop_us[case])
+        label = replace(label, injected=injected(cases, case, there_until_us))
         return _with(label, done, ended_us, failed_us, there_until_us if there_until_us > label.onset_us else ended_us)
 
     def ended(self, label: Label, stop_us: int) -> Label:
@@ -132,7 +123,8 @@ class Scripts:
             reordered=_left(found.reordered, stop_us),
         )
         failed_us = None if strike is None or strike.failed_us >= stop_us else strike.failed_us
-        return replace(_with(label, done, stop_us, failed_us, min(int(cases.stop_us[case]), stop_us)), time_us=stop_us)
+        closed = _with(label, done, stop_us, failed_us, min(int(cases.stop_us[case]), stop_us))
+        return replace(closed, time_us=stop_us, injected=injected(cases, case, stop_us))
 
 
 def _left(numbers: Sequence[Numbers], stop_us: int) -> list[Numbers]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fleet.data import Bools, Floats, Ints, Words
-from fleet.faults.catalogue import MACHINE, SENSOR
+from fleet.faults.catalogue import MACHINE, NETWORK, PRODUCER, SENSOR, TRANSPORT_FAULTS
 from fleet.scenario.scripts import ENDLESS_US, Scripted, Size, chosen_by
 from fleet.sim.address import keys, mix, normals, uniforms, word_of
 from fleet.sim.calendar import NEVER_US
@@ -67,6 +67,17 @@ class Cases:
         return uniform, normal
 
 
+def case_id(scripted: Sequence[Scripted], model: Model, cases: Cases, case: int) -> str:
+    """Name a case: its incident, its machine, its sensor, and which occurrence it is where there are several."""
+    each = scripted[int(cases.incident[case])]
+    parts = [each.id, model.cohort.machines[int(cases.machine[case])].id]
+    if cases.sensor[case] != ANY_SENSOR:
+        parts.append(model.cohort.sensors[int(cases.sensor[case])].name)
+    if each.times > 1:
+        parts.append(str(int(cases.ordinal[case]) + 1))
+    return "/".join(parts)
+
+
 @dataclass(slots=True)
 class Struck:
     """All scripted faults of a cohort, by family and fault."""
@@ -86,6 +97,12 @@ class Struck:
     def of(self, family: str) -> Mapping[str, Cases]:
         """Give the cases of each fault of a *family*."""
         return self.by_family.get(family, {})
+
+    @property
+    def transport(self) -> dict[str, Cases]:
+        """The cases of each fault that changes when scans leave and whether: of networks, then of the client behind."""
+        behind = {fault: cases for fault, cases in self.of(PRODUCER).items() if fault in TRANSPORT_FAULTS}
+        return {**self.of(NETWORK), **behind}
 
     @property
     def cases(self) -> list[tuple[str, Cases]]:

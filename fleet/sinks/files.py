@@ -129,7 +129,7 @@ class FileSink:
             raise RunError(self._broken)
 
     def _lines(self, batch: RecordBatch) -> int:
-        return self._append(batch.stream, [record.value + b"\n" for record in batch.records])
+        return self._append(batch.stream, [(record.value or b"") + b"\n" for record in batch.records])
 
     def _container(self, batch: RecordBatch) -> int:
         blocks = [batch.records[at : at + BLOCK_RECORDS] for at in range(0, len(batch.records), BLOCK_RECORDS)]
@@ -176,5 +176,5 @@ def container_head(meta: Mapping[str, str], sync: bytes) -> bytes:
 
 def container_block(records: Sequence[Record], sync: bytes) -> bytes:
     """Give one block of a container with *records*, whose frames it does not need."""
-    body = b"".join(record.value[FRAME_BYTES:] for record in records)
+    body = b"".join((record.value or b"")[FRAME_BYTES:] for record in records)
     return long_bytes(len(records)) + long_bytes(len(body)) + body + sync

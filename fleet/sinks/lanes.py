@@ -10,27 +10,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from fleet.data import Batch, TopicSeen
+from fleet.data import INJECTED, Batch, RecordBatch, TopicSeen
 from fleet.sinks.connect import reach
 from fleet.sinks.connection import Connection
 from fleet.sinks.kafka import KafkaSink
 from fleet.sinks.producer import start_producer, stop_producer
 from fleet.sinks.settings import ProducerSettings
 from fleet.sinks.sink import Books
+from fleet.sinks.wrong_client import WrongClient
 
 STOP_TIMEOUT_S = 1.0  # for one that has sent nothing
 
 
 class Lanes:
-    """A Kafka sink of several; made by `start_lanes`."""
+    """A Kafka sink of several; made by `start_lanes`. What is injected goes by a client of its own."""
 
-    def __init__(self, lanes: Sequence[KafkaSink], books: Books) -> None:
+    def __init__(
+        self, lanes: Sequence[KafkaSink], books: Books, connection: Connection, topics: Mapping[str, TopicSeen]
+    ) -> None:
         self.delivery, self.latency, self.notices = books.delivery, books.latency, books.notices
         self._lanes = lanes
+        self._beside = connection, topics, books
+        self._wrong: WrongClient | None = None
         self._lane_of: dict[tuple[str, int], KafkaSink] = {}
 
     async def send(self, batch: Batch) -> None:
         """Take over a *batch*; RunError when there is no room within the deadline, or no hope."""
+        if batch.stream == INJECTED and isinstance(batch, RecordBatch):
+            self._wrong = self._wrong or WrongClient(*self._beside)
+            await self._wrong.send(batch)
+            return
         place = batch.topic, batch.partition
         lane = self._lane_of.get(place)
         if lane is None:
@@ -39,7 +48,10 @@ class Lanes:
 
     async def close(self, *, timeout_s: float) -> None:
         """Drain all lanes for at most *timeout_s*."""
-        await asyncio.gather(*(lane.close(timeout_s=timeout_s) for lane in self._lanes))
+        closing = [lane.close(timeout_s=timeout_s) for lane in self._lanes]
+        if self._wrong is not None:
+            closing.append(self._wrong.close(timeout_s=timeout_s))
+        await asyncio.gather(*closing)
 
 
 async def start_lanes(
@@ -65,4 +77,4 @@ async def start_lanes(
         raise
     books = Books()
     sinks = [KafkaSink(connection, one, topics, settings, deadline_s=deadline_s, books=books) for one in started]
-    return Lanes(sinks, books)
+    return Lanes(sinks, books, connection, topics)

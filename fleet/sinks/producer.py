@@ -43,6 +43,15 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
         ),  # of single sends only: whole batches are not looked at
         linger_ms=0,  # a batch of ours is whole when it comes
     )
+    await started(producer, connection)
+    _let_it_die(producer)
+    _look_up_quickly(producer)
+    write_unjoined(producer)
+    return producer
+
+
+async def started(producer: Any, connection: Connection) -> None:
+    """Start *producer*, or stop it again; RequestError when it cannot be started within `START_TIMEOUT_S`."""
     starting = asyncio.create_task(producer.start())
     try:
         done, _ = await asyncio.wait({starting}, timeout=START_TIMEOUT_S)
@@ -52,10 +61,7 @@ async def start_producer(connection: Connection, settings: ProducerSettings) -> 
         raise
     error = starting.exception() if done else None
     if done and error is None:
-        _let_it_die(producer)
-        _look_up_quickly(producer)
-        write_unjoined(producer)
-        return producer
+        return
     await _given_up(producer, starting)
     if error is None:
         raise RequestError(
@@ -144,7 +150,7 @@ def build_batch(producer: Any, part: Part) -> Any:
 
 def record_bytes(record: Record) -> int:
     """Give an upper bound of what *record* takes in a batch."""
-    size = RECORD_HEAD_BYTES + len(record.key) + len(record.value)
+    size = RECORD_HEAD_BYTES + len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
         size += HEADER_HEAD_BYTES + 4 * len(name) + len(value)
     return size

@@ -8,13 +8,13 @@ import select
 from collections.abc import Callable
 from time import monotonic_ns
 
-from fleet.data import Batch, Delivery, RecordBatch
+from fleet.data import INJECTED, Batch, Delivery, RecordBatch
 from fleet.errors import RunError
 from fleet.sinks.files import reason
 from fleet.sinks.sink import Latency, SinkClosed, delivery_of
 
 PIECE_BYTES = select.PIPE_BUF  # so much never blocks once a pipe is said to be writable
-NOT_SHOWN = frozenset({"runs"})  # what is about the run itself is no data
+NOT_SHOWN = frozenset({"runs", INJECTED})  # what is about the run itself is no data, nor are broken records lines
 
 
 class StdoutSink:
@@ -47,7 +47,7 @@ class StdoutSink:
             row.acknowledged += len(batch)
             return
         began_ns = monotonic_ns()
-        lines = [record.value + b"\n" for record in batch.records]
+        lines = [(record.value or b"") + b"\n" for record in batch.records]
         data, at = b"".join(lines), 0
         try:
             while at < len(data):

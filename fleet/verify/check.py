@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from fleet.data import INJECTED
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
 from fleet.encode.labels import Labels
@@ -211,6 +214,8 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
         checkers.append(checker)
         if stream != "readings" and not file.exists():
             continue  # the sink opens it with its first record
+        if stream == "readings":
+            checker.injected.update(_injected_beside(path))
         try:
             for rows in in_turns(_rows(file, decoder, checker)):
                 checker.take(0, rows)
@@ -221,6 +226,19 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
             checker.torn(0, str(error))
     digests = {(path.name, 0): sum(digests_of(asked.run.topics).values()) & MASK} if asked.run.ended else {}
     return judge(asked.run, checkers, findings, labels=asked.labels, expected=asked.expected, digests=digests)
+
+
+def _injected_beside(path: Path) -> Counter[str]:
+    """Count what is described as injected in the file beside the readings' at *path*, by label."""
+    from fleet.sinks.reader import read_lines
+
+    file, found = side_file(path, INJECTED), Counter[str]()
+    for line in read_lines(file) if file.exists() else ():
+        try:
+            found[str(json.loads(line)["label"])] += 1
+        except (ValueError, TypeError, KeyError):
+            found[f"{file.name}: a line that names no label"] += 1
+    return found
 
 
 def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:

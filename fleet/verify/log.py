@@ -18,6 +18,7 @@ from fleet.data import Bools, Ints
 from fleet.encode.columns import RecordColumns
 from fleet.encode.decode import Decoder, UndecodableError, stream_of
 from fleet.encode.digest import MachineDigest
+from fleet.encode.injected import HEADER
 from fleet.encode.labels import Labels
 from fleet.encode.layouts import Layout
 from fleet.encode.partition import partition_of
@@ -58,6 +59,7 @@ class LogChecker:
     among its records are added to *labels*, which are those of all topics of the run; *named* is what these name, where
     they were read before.
 
+    What a wrong client sent (see `fleet.encode.injected`) is set aside before anything else, and counted as *injected*.
     Out comes *found* (records by stream and partition), *tainted* (partitions that something was found in), *digests*;
     and after `finish`, by stream, how many numbers came twice (*duplicates*) or are absent (*missing*) without a label
     that says so, the first of them as *missing_lines*, in which partitions (*lacking*), and how many a label names:
@@ -93,6 +95,7 @@ class LogChecker:
         self.lacking: dict[str, set[int]] = {}
         self.trimmed_records: Counter[int] = Counter()  # by partition
         self.foreign = 0  # records of other runs, by their header
+        self.injected: Counter[str] = Counter()  # records that a wrong client sent, by the label their header names
         self.unnumbered: set[str] = set()  # streams whose layout has no numbers
         # Truth looks as readings do: only its topic says what it is.
         self._said = {LIKE.get(stream, stream): stream for stream in streams}
@@ -120,8 +123,8 @@ class LogChecker:
         """Check *records*, the next ones of *partition*."""
         for offset, count, why in records.damaged:
             self._damaged(partition, offset, count, why)
-        if self._run_id and records.headers.any():
-            records = records.chosen(~self._foreign(records))
+        if records.headers.any():
+            records = records.chosen(~self._set_aside(records))
         entries, left = self._entering.of_columns(records, partition)
         ours = [part for part in entries if part.stream in self._streams]
         others = [part.place for part in entries if part.stream not in self._streams]
@@ -158,14 +161,18 @@ class LogChecker:
 
     # ------------------------------------------------------------ one record
 
-    def _foreign(self, records: RecordColumns) -> Bools:
-        """Say which records have the header of another run."""
-        foreign = np.zeros(len(records), np.bool_)
+    def _set_aside(self, records: RecordColumns) -> Bools:
+        """Say which records have the header of another run, or of a wrong client, and count them."""
+        aside = np.zeros(len(records), np.bool_)
         for row in np.flatnonzero(records.headers).tolist():
             pairs = records.header_pairs(row)
-            foreign[row] = any(name == RUN_HEADER and value != self._run_id for name, value in pairs)
-        self.foreign += int(foreign.sum())
-        return foreign
+            foreign = bool(self._run_id) and any(name == RUN_HEADER and value != self._run_id for name, value in pairs)
+            label = next((value for name, value in pairs if name == HEADER), None)
+            self.foreign += foreign
+            if label is not None and not foreign:
+                self.injected[label.decode(errors="replace")] += 1
+            aside[row] = foreign or label is not None
+        return aside
 
     def _decoded(self, records: RecordColumns, place: int, partition: int) -> Row | None:
         key, value, offset = records.key(place), records.value(place) or b"", int(records.offset[place])

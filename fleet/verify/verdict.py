@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleet.data import INJECTED
 from fleet.encode.digest import MachineDigest
 from fleet.encode.labels import Labels
 from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
@@ -187,6 +188,7 @@ class _Judging:
         for name in labels.unfinished:
             self.findings.add(Finding.LABEL, f"labels: not all parts of {name} are there")
         self._settle_labels(labels, self.named)
+        self._settle_injected(labels.injected)
 
     def is_exact(self, stream: str) -> bool:
         """Whether all of a *stream* was read and arrived, so that what labels name of it must be as they name it."""
@@ -199,10 +201,9 @@ class _Judging:
         row = self.run.account.get("readings", {})
         if not self.is_exact("readings"):
             return
-        # Records that producer faults inject are counted by their labels, and name no numbers.
         pairs = (
             ("by_label", named.total(LOST), "lost"),
-            ("injected", named.total(DOUBLED) + labels.injected, "beside the plan"),
+            ("injected", named.total(DOUBLED), "beside the plan"),
         )
         for column, said, what in pairs:
             booked = row.get(column, 0)
@@ -225,6 +226,28 @@ class _Judging:
         """Count the readings that are as labels name them."""
         return sum(getattr(checker, kind)["readings"] for checker in self.checkers)
 
+    def _settle_injected(self, named: Mapping[str, int]) -> None:
+        """Hold what wrong clients sent against what labels have *named* and the account has: by label, exactly."""
+        found: Counter[str] = sum((checker.injected for checker in self.checkers), Counter())
+        for name, count in found.items():
+            if count > named.get(name, 0):
+                text = f"injected: {count:,} records are of {name}, which names {named.get(name, 0):,}"
+                self.findings.add(Finding.EXTRA, text, count=count - named.get(name, 0))
+        row = self.run.account.get(INJECTED)
+        said, absent = sum(named.values()), sum(max(count - found[name], 0) for name, count in named.items())
+        if row is not None:
+            booked = row.get("injected", 0) + row.get("produced", 0)  # a replay has them as its own
+            if booked != said:
+                text = f"injected: labels name {said:,}, the account has {booked:,}"
+                self.findings.add(Finding.LABEL, text, count=abs(said - booked))
+            least = row.get("failed", 0)
+            if not least <= absent <= least + row.get("in_doubt", 0):
+                text = f"injected: of {said:,} that labels name {absent:,} are not there, and {least:,} were refused"
+                self.findings.add(Finding.LABEL, text, count=abs(absent - least))
+        if said:
+            refused = f", and {absent:,} that were refused" * bool(absent)
+            self.notes.append(f"{found.total():,} records of wrong clients are set aside, as labels name them{refused}")
+
     # ------------------------------------------------------------ the account
 
     def settle(self) -> None:
@@ -234,6 +257,8 @@ class _Judging:
         lost: Counter[str] = sum((checker.lost for checker in self.checkers), Counter())
         missing = unnamed + lost
         for stream in dict.fromkeys((*account, *self.found)):
+            if stream == INJECTED:
+                continue  # held against the labels
             row = account.get(stream, {})
             if self.whole:
                 self._settle_stream(stream, row)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from fleet.api import load
-from fleet.data import SECOND_US, Block, Label, Quality
+from fleet.data import SECOND_US, Block, Injection, Label, Quality
 from fleet.scenario.load import kinds_for
 from fleet.scenario.roster import Roster, expand
 from fleet.sim.blocks import Simulation
@@ -68,7 +69,7 @@ def golden(name: str) -> dict[str, object]:
         "machines": f"{machines(roster, part)} of {len(roster.machines)}",
         "readings": sum(block.readings for block in blocks),
         "events": sum(len(block.events) for block in blocks),
-        "digests": {"readings": digest_of_readings(blocks), "events": digest_of_events(blocks)},
+        "digests": {"readings": digest_of_readings(blocks), "events": digest_of_events(blocks), **injected(blocks)},
         "kinds": digests_by_kind(blocks),
         **({"labels": [said_of(label, start_us) for label in labels]} if scenario.incidents else {}),
         "first": first_readings(blocks[0], start_us),
@@ -92,6 +93,7 @@ def said_of(label: Label, start_us: int) -> str:
     counts = {
         what: sum(span.count for span in getattr(label, what)) for what in ("lost", "doubled", "late", "reordered")
     }
+    counts["injected"] = label.injected
     words += [f"{what} {count}" for what, count in counts.items() if count]
     return ", ".join(words)
 
@@ -116,6 +118,26 @@ def digests_by_kind(blocks: Sequence[Block]) -> dict[str, str]:
     """Digest the readings of each kind by itself: a change shows where it is."""
     names = sorted({columns.kind for block in blocks for columns in block.kinds})
     return {name: digest_of_readings([_only(block, name) for block in blocks]) for name in names}
+
+
+def injected(blocks: Sequence[Block]) -> dict[str, str]:
+    """Digest what wrong clients send, fault by fault, where there are any."""
+    parts: dict[str, list[Injection]] = {}
+    for block in blocks:
+        for each in block.injected:
+            parts.setdefault(each.label, []).append(each)
+    digest = blake2b(digest_size=8)
+    for label, each_part in sorted(parts.items()):
+        digest.update(f"{label} {each_part[0].fault} {each_part[0].cohort.machines[0].id}".encode())
+        for name, form in (
+            ("number", "<i8"),
+            ("due_us", "<i8"),
+            ("sensor", "<i8"),
+            ("value", "<f8"),
+            ("chance", "<f8"),
+        ):
+            digest.update(np.concatenate([getattr(part, name) for part in each_part]).astype(form).tobytes())
+    return {"injected": digest.hexdigest()} if parts else {}
 
 
 def _only(block: Block, kind: str) -> Block:
