@@ -10,6 +10,7 @@ from fleet.errors import RequestError
 from fleet.faults.catalogue import CATALOGUE, FAMILIES, MACHINE, Listed
 from fleet.faults.entry import SIZED, Parameter
 from fleet.faults.machine import MACHINE_FAULTS, roles_of
+from fleet.faults.producer import PRODUCER_FAULTS
 from fleet.scenario.kinds import kind_named, shipped_kinds
 from fleet.scenario.wording import unknown
 from fleet.sim.laws import LAW_INPUTS
@@ -62,6 +63,8 @@ def example(name: str) -> str:
         fitting = kinds_with(name) if roles_of(name) else {}
         if fitting and "pump" not in fitting:
             words[1] = f"kind: {next(iter(fitting))}"
+    if name in PRODUCER_FAULTS:
+        words[1] = "machine: filling-pump-001"
     if each.entry.grows:
         words.append(f"over: {each.entry.grows}")
     words += [f"{key}: {parameter.default}" for key, parameter in each.entry.parameters.items()]
