@@ -19,7 +19,7 @@ ABOUT = {
     "machine": "they change the truth, and everything coupled to it follows",
     "sensor": "they change what is reported, and never the truth",
     "network": "they change when and whether readings arrive, and never what they say",
-    "producer": "what a wrong client does to records, beside the plan",
+    "producer": "a wrong client sends records beside the plan, or ours sends its own late",
 }
 
 
