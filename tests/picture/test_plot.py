@@ -72,7 +72,7 @@ def test_every_scenario_makes_a_page(name: str, tmp_path: Path) -> None:
     said = " ".join(page.words)
     for number, incident in enumerate(scenario.incidents):  # each is listed, and a machine that it struck is shown
         assert incident.id or f"incident-{number + 1}" in said
-        assert incident.fault.replace("_", " ") in said
+        assert incident.fault.replace("_", " ") in said.lower()
     for words in (scenario.name, "Availability", "execute", "Share of the time in each state", "fleet run"):
         assert words in said
     for kind in with_readings:
