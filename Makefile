@@ -55,6 +55,7 @@ clean:  ## what can be made again, .venv included
 
 kafka-jars: $(STAMP)
 	@$(BIN)/python -m tests.services.jars
+	@$(BIN)/python -m tests.services.apicurio
 
 # Debian only, as root: the system packages that the whole suite needs and that are missing.
 apt:

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.services.kafka import Kafka, KafkaCluster, existing
 from tests.services.process import ServiceUnavailable
+from tests.services.registry import Apicurio
 
 # How long an example takes depends on who else uses the machine: a test fails for what is wrong, not for what is slow.
 settings.register_profile("fleet", deadline=None, print_blob=True)
@@ -51,6 +52,25 @@ def run_cluster(request: pytest.FixtureRequest, cluster: KafkaCluster) -> Iterat
         cluster.close()
 
 
+@pytest.fixture(scope="session")
+def registry(request: pytest.FixtureRequest) -> Iterator[Apicurio]:
+    """Return one real schema registry."""
+    failed_before = request.session.testsfailed
+    apicurio = Apicurio()
+    try:
+        apicurio.start()
+    except ServiceUnavailable as unavailable:
+        apicurio.close()
+        skip_or_fail(str(unavailable))
+    try:
+        yield apicurio
+    finally:
+        if request.session.testsfailed > failed_before:
+            apicurio.keep_logs = True
+            _kept_logs.append(str(apicurio.logs))
+        apicurio.close()
+
+
 def skip_or_fail(reason: str) -> None:
     """Skip the test for want of a service, loudly; where CI is set nothing may be missing."""
     if os.environ.get("CI"):
@@ -62,6 +82,6 @@ def skip_or_fail(reason: str) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the very end where a failed test's logs are and what was not tested for want of a service."""
     for logs in _kept_logs:
-        terminalreporter.write_line(f"Kafka's logs: {logs}")
+        terminalreporter.write_line(f"a service's logs: {logs}")
     for reason in _missing:
         terminalreporter.write_line(f"NOT TESTED, a service could not start: {reason}", red=True, bold=True)

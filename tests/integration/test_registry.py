@@ -1,0 +1,119 @@
+"""The registry's client against a real registry."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from fleet.contract.access import Access
+from fleet.contract.registry import Registry, RegistryGoneError, RegistryRefusedError
+from fleet.encode.schemas import schema_text
+from tests.services.registry import Apicurio
+
+V1, V2 = schema_text("machine-sensor.v1.avsc"), schema_text("machine-sensor.v2.avsc")
+
+
+@pytest.fixture
+async def client(registry: Apicurio) -> AsyncIterator[Registry]:
+    async with Registry(Access((registry.url,))) as made:
+        yield made
+
+
+def subject() -> str:
+    return f"test-{uuid.uuid4().hex[:8]}-value"
+
+
+def same(one: str, other: str) -> bool:
+    return bool(json.loads(one) == json.loads(other))
+
+
+async def test_what_is_registered_is_found_by_id_subject_version_and_text(client: Registry) -> None:
+    name = subject()
+
+    first, second = await client.register(name, V1), await client.register(name, V2)
+
+    assert first != second
+    assert same(await client.by_id(first), V1)
+    assert name in await client.subjects()
+    assert await client.versions(name) == [1, 2]
+    assert (await client.version(name, 1)).id == first
+    latest, found = await client.version(name), await client.find(name, V1)
+    assert (latest.version, latest.id) == (2, second)
+    assert found is not None
+    assert (found.version, found.id) == (1, first)
+
+
+async def test_the_same_schema_has_the_same_id_again_under_any_subject(client: Registry, registry: Apicurio) -> None:
+    name, other = subject(), subject()
+
+    number = await client.register(name, V1)
+    async with Registry(Access((registry.url,))) as later:
+        again, beside = await later.register(name, V1), await later.register(other, V1)
+
+    assert again == beside == number
+    assert await client.versions(name) == [1]
+
+
+async def test_an_incompatible_schema_is_judged_so_and_refused_with_409(client: Registry) -> None:
+    name = subject()
+    await client.register(name, V1)
+    await client.set_level("FORWARD", name)
+
+    judged = await client.judge(name, V2)
+    with pytest.raises(RegistryRefusedError, match="refuses a schema that is not compatible") as refused:
+        await client.register(name, V2)
+
+    assert await client.level(name) == "FORWARD"
+    assert not judged.compatible
+    assert refused.value.status == 409
+    assert await client.versions(name) == [1]
+
+
+async def test_a_compatible_schema_is_judged_so_and_so_is_the_first_of_a_subject(client: Registry) -> None:
+    name = subject()
+    fresh = await client.judge(name, V1)
+    await client.register(name, V1)
+    await client.set_level("BACKWARD", name)
+
+    assert fresh.compatible
+    assert (await client.judge(name, V2)).compatible
+    assert (await client.judge(name, V2, 1)).compatible
+
+
+async def test_the_registrys_own_level_can_be_read_and_a_subject_without_one_has_none(client: Registry) -> None:
+    assert await client.level() == "NONE"
+    assert await client.level(subject()) is None
+
+
+@pytest.mark.parametrize(
+    ("ask", "code"),
+    [
+        (lambda client: client.by_id(999_999), 40403),
+        (lambda client: client.versions("nobody-value"), 40401),
+        (lambda client: client.version("nobody-value"), 40401),
+        (lambda client: client.register(subject(), '{"type": "nonsense"}'), 42201),
+    ],
+)
+async def test_what_it_does_not_know_or_take_is_one_line_with_its_code(client: Registry, ask: Any, code: int) -> None:
+    with pytest.raises(RegistryRefusedError) as refused:
+        await ask(client)
+
+    assert refused.value.code == code
+    assert "\n" not in str(refused.value)
+
+
+async def test_a_schema_that_is_not_registered_is_not_found(client: Registry) -> None:
+    assert await client.find(subject(), V1) is None
+
+
+async def test_the_registrys_other_api_is_told_with_the_path_that_is_missing(registry: Apicurio) -> None:
+    async def no_pause(_: float) -> None:
+        """Wait for nothing."""
+
+    async with Registry(Access((registry.url.removesuffix("/apis/ccompat/v7"),)), sleep=no_pause) as client:
+        with pytest.raises((RegistryGoneError, RegistryRefusedError), match="/apis/ccompat/v7"):
+            await client.subjects()
