@@ -12,6 +12,8 @@ from fleet.encode.encoder import Encoder
 from fleet.run.clock import RealClock
 from fleet.run.plan import RunPlan, RunRequest, make_plan, target_plan
 from fleet.scenario.model import Scenario
+from fleet.scenario.roster import Roster
+from fleet.scenario.scripts import Scripted, coupled
 from fleet.scenario.times import moment, span_text
 from fleet.sim.blocks import Simulation
 
@@ -42,6 +44,7 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
         f"  readings  {rate:,.1f}/s, {rate * _bytes_a_reading(plan) / 1e6:,.3f} MB/s at speed 1",
         f"  islands   {len(islands):,}, the largest of {_counted(max(islands.values()), 'machine')}",
     ]
+    lines += _incidents(roster)
     target = target_plan("kafka://localhost:9092", plan.request, roster)
     for topic in target.topics:
         streams = [stream for stream, names in target.stream_topics.items() if topic.name in names]
@@ -56,6 +59,35 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _incidents(roster: Roster) -> list[str]:
+    """Say of each incident what it is, whom it may strike and when, and what it makes one island of."""
+    lines = []
+    for each in roster.script.scripted:
+        machines = [roster.machines[place].id for place in each.machines.tolist()]
+        whom = machines[0] if len(machines) == 1 else f"{len(machines):,} machines"
+        whom = f"{100 * each.share:g} % of {whom}" if each.share < 1.0 else whom
+        islands = len(coupled([each], roster.script.scripted, roster.line))
+        joined = (
+            "" if not islands else ", which makes an island" if islands == 1 else f", which makes {islands:,} islands"
+        )
+        lines.append(f"  incident  {each.id}: {each.fault} on {whom}, {_when(each, roster)}{joined}")
+    return lines
+
+
+def _when(each: Scripted, roster: Roster) -> str:
+    """Say when an incident sets in."""
+    at = span_text(each.at_us) if each.at_us else "0s"
+    if each.when is not None:
+        machine, state = each.when
+        return f"when {roster.machines[machine].id} is {state.name.lower()}, from {at} on"
+    if each.after >= 0:
+        return f"{at} after {roster.script.scripted[each.after].id}"
+    if each.within_us:
+        return f"{each.times:,} times at random within {span_text(each.within_us)}"
+    again = f", {each.times:,} times every {span_text(each.every_us)}" if each.every_us else ""
+    return f"at {at}{again}"
 
 
 def _plan(scenario: Scenario, source: str) -> RunPlan:

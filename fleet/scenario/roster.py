@@ -138,7 +138,7 @@ def expand(scenario: Scenario, kinds: Mapping[str, Kind]) -> Roster:
         crews=tuple(growing.crews),
     )
     script = script_of(roster)
-    joined = [[roster.island[each]] for each in coupled(script.scripted)]
+    joined = [[roster.island[each]] for each in coupled(script.scripted, script.scripted, roster.line)]
     return replace(roster, script=script, island=_islands(roster.island, joined) if joined else roster.island)
 
 

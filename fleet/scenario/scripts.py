@@ -379,14 +379,14 @@ def first_us(scripted: Sequence[Scripted], place: int) -> int | None:
     return at
 
 
-def coupled(scripted: Sequence[Scripted]) -> list[Ints]:
-    """Give the sets of machines (indices into the roster) that incidents couple: none of them without the others.
+def coupled(some: Sequence[Scripted], scripted: Sequence[Scripted], line: Ints) -> list[Ints]:
+    """Give the sets of machines (indices into the roster) that *some* of all *scripted* incidents couple; *line* is each one's.
 
     Those are the targets of what waits for another machine's state, with that machine, and the machines whose
     readings compete for the buffer of one gateway.
     """
     found = []
-    for each in scripted:
+    for each in some:
         place, watched = each.place, list[int]()
         while place >= 0:
             if (when := scripted[place].when) is not None:
@@ -394,8 +394,11 @@ def coupled(scripted: Sequence[Scripted]) -> list[Ints]:
             place = scripted[place].after
         if len(each.machines) == 0:
             continue
-        if watched or (each.family == NETWORK and "buffer" in each.set):
+        if watched:
             found.append(np.append(each.machines, np.array(watched, np.int64)))
+        elif each.family == NETWORK and "buffer" in each.set:
+            gateway = line[each.machines]
+            found += [each.machines[gateway == at] for at in np.unique(gateway).tolist()]
     return found
 
 

@@ -248,3 +248,17 @@ def test_labels_of_wear_do_not_depend_on_where_blocks_are_cut() -> None:
 
     assert runs[0].labels == runs[1].labels
     assert any(label.failure_us is not None for label in runs[0].labels)
+
+
+def test_an_outage_couples_the_machines_of_each_gateway_and_no_others(tmp_path: Path) -> None:
+    text = """\
+fleet: 1
+name: gateways
+seed: 7
+duration: 1 h
+lines: [{name: filling, count: 3, machines: [{kind: pump, count: 2}]}]
+incidents: [{at: 1 min, fault: outage}]
+"""
+    roster = roster_of(text, tmp_path)
+
+    assert roster.island.tolist() == [0, 0, 1, 1, 2, 2]
