@@ -380,7 +380,7 @@ def first_us(scripted: Sequence[Scripted], place: int) -> int | None:
 
 
 def coupled(some: Sequence[Scripted], scripted: Sequence[Scripted], line: Ints) -> list[Ints]:
-    """Give the sets of machines (indices into the roster) that *some* of all *scripted* incidents couple; *line* is each one's.
+    """Give the sets of machines (indices into the roster, with their *line*) that *some* of all incidents couple.
 
     Those are the targets of what waits for another machine's state, with that machine, and the machines whose
     readings compete for the buffer of one gateway.
