@@ -160,10 +160,11 @@ class Key(NamedTuple):
     row: int
 
 
-def keys_of(us: Floats, look: Look, *, doors: bool) -> list[Key]:
-    """Place the colours of the states that have time in *us* (states,), and of *doors*, in rows of the width."""
+def keys_of(us: Floats, look: Look, *, doors: bool, more: Sequence[tuple[str, str]] = ()) -> list[Key]:
+    """Place the colours of the states that have time in *us* (states,), of *doors* and *more*, in rows of the width."""
     entries = [(state.name.lower(), colour) for state, colour in STATES.items() if us[state] > 0]
     entries += [("door open", DOOR_OPEN), ("door closed", DOOR_CLOSED)] if doors else []
+    entries += more
     placed: list[Key] = []
     x, at = look.left, 0
     for name, colour in entries:

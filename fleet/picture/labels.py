@@ -6,11 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fleet.data import Block, Label, SeqSpan
-from fleet.faults.catalogue import MACHINE, NETWORK, SENSOR
+from fleet.faults.catalogue import MACHINE, SENSOR, TRANSPORT_FAULTS
 from fleet.sim.blocks import Simulation
 
 LABELS_MAX = 2000
 """Bound on what is kept of one machine; the rest is only counted."""
+
+CLOCKS = frozenset({"clock_skew", "clock_jump"})
+"""Faults that change what a clock says."""
+
+ONCE = frozenset({"loss", "gateway_restart", "duplicate"})
+"""Faults that lose readings or double them, and hold none back."""
 
 
 @dataclass(slots=True)
@@ -52,7 +58,7 @@ def of_sensor(labels: Iterable[Label], sensor: str) -> list[Label]:
 
 def of_network(labels: Iterable[Label]) -> list[Label]:
     """Give those that concern when and whether readings arrive."""
-    return [label for label in labels if label.family == NETWORK]
+    return [label for label in labels if label.fault in TRANSPORT_FAULTS]
 
 
 def count_of(spans: Sequence[SeqSpan]) -> int:

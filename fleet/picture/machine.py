@@ -53,18 +53,26 @@ def draw_machine(told: Told, span: Span, look: Look) -> Figure:
     return draw_panels(told, list(_panels(told, look)), span, look)
 
 
-def draw_panels(told: Told, panels: Sequence[Panel], span: Span, look: Look) -> Figure:
-    """Draw the states of *told* and below them *panels*, over the faults of the whole machine."""
+def draw_panels(
+    told: Told,
+    panels: Sequence[Panel],
+    span: Span,
+    look: Look,
+    *,
+    title: str = "",
+    more: Sequence[tuple[str, str]] = (),
+) -> Figure:
+    """Draw the states of *told* and below them *panels*, over the faults of the whole machine; *more* are colours."""
     lived = told.lived
     us = merged(lived.us[None], look.merge)[0]
     extent = (days(span.start_us), days(span.stop_us), 0.0, 1.0)
-    keys = keys_of(np.zeros(len(State)) if lived.is_door else us.sum(axis=0), look, doors=lived.is_door)
+    keys = keys_of(np.zeros(len(State)) if lived.is_door else us.sum(axis=0), look, doors=lived.is_door, more=more)
     faults = of_all_panels(told.labels)
     names = lanes_of(faults, extent, look)
     said = SAID * (1 + max(name.lane for name in names)) if names else 0.0
     below = said + sum(TITLE + panel.height for panel in panels)
     sheet = Sheet(look, headline_height(look) + STRIP + below + BOTTOM + rows_of(keys))
-    sheet.headline(lived.machine.id, f"{date_words(span.start_us, span.stop_us)}, UTC")
+    sheet.headline(title or lived.machine.id, f"{date_words(span.start_us, span.stop_us)}, UTC")
     last = sheet.axes(STRIP)
     last.imshow(strip(us, 24, is_door=lived.is_door), extent=extent, aspect="auto", interpolation="nearest")
     last.set_yticks([])

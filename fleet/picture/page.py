@@ -71,13 +71,18 @@ def write_page(
     subject: Subject,
     fleet: tuple[Picture, States] | None,
     machines: Sequence[tuple[Picture, Told]],
+    *,
+    after: Mapping[str, str] | None = None,
 ) -> str:
-    """Write the page of *subject*: the *fleet*'s heat map, then each of the *machines*."""
-    return "".join(_page(subject, fleet, machines))
+    """Write the page of *subject*: the *fleet*'s heat map, then each of the *machines*; *after* its picture more."""
+    return "".join(_page(subject, fleet, machines, after or {}))
 
 
 def _page(
-    subject: Subject, fleet: tuple[Picture, States] | None, machines: Sequence[tuple[Picture, Told]]
+    subject: Subject,
+    fleet: tuple[Picture, States] | None,
+    machines: Sequence[tuple[Picture, Told]],
+    after: Mapping[str, str],
 ) -> Iterator[str]:
     title = escape(subject.title)
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -91,7 +96,7 @@ def _page(
     if fleet is not None:
         yield from _fleet(subject, *fleet)
     for number, (picture, told) in enumerate(machines):
-        yield from _machine(number, picture, told, subject.span.stop_us)
+        yield from _machine(number, picture, told, subject.span.stop_us, after.get(told.lived.machine.id, ""))
     yield "</main>\n<footer>\n<h2>How this was made</h2>\n"
     yield f"<p>{DEFINITIONS}</p>\n<p>{_READING}</p>\n<dl>"
     for what, command in subject.commands:
@@ -185,11 +190,12 @@ def _ending(each: Lived, figures: Figures) -> list[str]:
 # ---- one machine
 
 
-def _machine(number: int, picture: Picture, told: Told, stop_us: int) -> Iterator[str]:
+def _machine(number: int, picture: Picture, told: Told, stop_us: int, more: str) -> Iterator[str]:
     lived = told.lived
     yield f'<section id="m{number}">\n<h2>{_name(told)}</h2>\n'
     yield f'<p class="soft">{escape(lived.kind.kind)}, line {escape(lived.machine.line)}. {said_of(lived)}</p>\n'
     yield f"{picture.wide}\n{picture.narrow}\n"
+    yield more
     if told.labels:
         yield table_of_faults(told.labels, told.left_out, stop_us)
     if told.readings is not None:

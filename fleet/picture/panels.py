@@ -11,7 +11,7 @@ from fleet.data import Floats, Ints, Label
 from fleet.picture.arrivals import CLOCK, DELAY, Arrivals
 from fleet.picture.axes import days
 from fleet.picture.envelope import Envelope
-from fleet.picture.labels import of_network
+from fleet.picture.labels import CLOCKS, ONCE, of_network
 from fleet.picture.palette import BAND, LINE, RULE, SCRIPT, SOFT, WEAR, Tone
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ STEPS_MIN = 14
 
 GAP_COLUMNS = 2.5
 """A line is broken where nothing was read for so many times the usual distance of two readings."""
-
-CLOCKS = frozenset({"clock_skew", "clock_jump"})
-"""Faults that change what a clock says."""
-
-ONCE = frozenset({"loss", "gateway_restart", "duplicate"})
-"""Faults that lose readings or double them, and hold none back."""
 
 STEP_S = 0.001
 """Times are told to a millisecond."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,14 @@ from fleet.errors import RequestError
 from fleet.picture import library
 from fleet.picture.axes import NARROW, WIDE, Look
 from fleet.picture.choose import (
+    SHOWN_MAX,
     islands_shown,
     places_of,
     representatives,
     see_that_it_is_little,
     see_that_readings_are_few,
 )
+from fleet.picture.compare import Changed
 from fleet.picture.figures import shares_of_all
 from fleet.picture.fleet_map import draw_fleet
 from fleet.picture.machine import draw_machine
@@ -27,6 +30,7 @@ from fleet.picture.page import Picture, Subject, said_of, write_page
 from fleet.picture.palette import STATES
 from fleet.picture.story import Lived, Progress, Span, Told, states_of, tell
 from fleet.picture.svg import compact, for_page
+from fleet.picture.twin import as_table, differences, draw_twin
 from fleet.picture.words import percent
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
@@ -62,6 +66,7 @@ class PlotRequest:
     machines: tuple[str, ...] = ()
     out: Path | None = None
     settings: tuple[str, ...] = ()
+    twin: bool = False  # beside its healthy twin
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Plotted:
 
     file: Path
     said: tuple[str, ...]
+    rows: Sequence[Changed] = ()  # what incidents changed, where the twin was asked for
 
 
 def plot_scenario(request: PlotRequest, progress: Progress) -> Plotted:
@@ -83,12 +89,16 @@ def plot_scenario(request: PlotRequest, progress: Progress) -> Plotted:
     roster = expand(request.scenario, kinds_for(request.scenario, laws=LAW_INPUTS))
     named = places_of(roster, request.machines)
     span = span_of(request.scenario)
-    if form == ".html":
+    rows: Sequence[Changed] = ()
+    if request.twin:
+        content, shown, rows = _beside(request, roster, span, named, form, progress)
+    elif form == ".html":
         content, shown = _page(request, roster, span, named, progress)
     else:
         content, shown = _picture(request, roster, span, named, form, progress)
     write(file, content)
-    return Plotted(file, (*shown, *(f"{what}: {command}" for what, command in _commands(request, span, file))))
+    said = (*shown, *(f"{what}: {command}" for what, command in _commands(request, span, file)))
+    return Plotted(file, said, rows)
 
 
 def span_of(scenario: Scenario) -> Span:
@@ -166,6 +176,44 @@ def _picture(
     with library.our_settings():
         content = written(draw_fleet(lived, span, WIDE, scenario.name), form)
     return content, [f"{what}; {_shown(roster, lived, islands)}", "one machine: --machine ID; all: --out page.html"]
+
+
+def _beside(
+    request: PlotRequest, roster: Roster, span: Span, named: Sequence[int], form: str, progress: Progress
+) -> tuple[bytes, list[str], Sequence[Changed]]:
+    """Make the page or the picture of what differs from the twin: of the machines that were *named*, or all."""
+    found = differences(roster, span, named, _part(progress, 0.0, 0.6))
+    place_of = {machine.id: place for place, machine in enumerate(roster.machines)}
+    shown = [place_of[name] for name in found.machines[: SHOWN_MAX if form == ".html" else 1]]
+    told = _tell(roster, shown, span, _part(progress, 0.6, 0.9)) if shown else []
+    scenario, what = request.scenario, [_what(request.scenario, roster, span)]
+    if found.left_out:
+        what.append(f"{found.left_out:,} more machines may be changed and are not compared; name some: --machine ID")
+    if not told:
+        raise RequestError(f"--twin: nothing differs on {', '.join(request.machines) or 'any machine'} in this span")
+
+    def draw(each: Told, look: Look) -> Figure:
+        return draw_twin(each, found.beside[each.lived.machine.id], found.rows, span, look)
+
+    with library.our_settings():
+        if form != ".html":
+            return written(draw(told[0], WIDE), form), [*what, f"drawn: {told[0].lived.machine.id}"], found.rows
+        pictures = []
+        for number, each in enumerate(told):
+            label = f"{each.lived.machine.id} and its healthy twin over time"
+            pictures.append((in_page(partial(draw, each), f"m{number}", label), each))
+            progress(0.9 + 0.1 * (number + 1) / len(told))
+    subject = Subject(
+        title=f"{scenario.name}: what the incidents changed",
+        about=scenario.about.strip(),
+        span=span,
+        machines=len(roster.machines),
+        lines=len(roster.lines),
+        shown="",
+        commands=_commands(request, span, request.out),
+    )
+    tables = {name: as_table([row for row in found.rows if row.machine == name]) for name in found.machines}
+    return write_page(subject, None, pictures, after=tables).encode(), what, found.rows
 
 
 def written(figure: Figure, form: str) -> bytes:
@@ -253,6 +301,7 @@ def _words(request: PlotRequest, span: Span, file: Path | None, verb: str) -> It
     yield from ("fleet", verb, request.source)
     if verb == "plot":
         yield from (word for name in request.machines for word in ("--machine", name))
+        yield from ["--twin"] * request.twin
     yield from (word for setting in request.settings for word in ("--set", setting))
     yield from ("--seed", str(span.seed), "--start", moment(span.start_us))
     yield from ("--for", span_text(span.stop_us - span.start_us))

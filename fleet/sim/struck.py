@@ -12,6 +12,7 @@ import numpy as np
 
 from fleet.data import Bools, Floats, Ints, Words
 from fleet.faults.catalogue import MACHINE, NETWORK, PRODUCER, SENSOR, TRANSPORT_FAULTS
+from fleet.scenario.kind import Sensor
 from fleet.scenario.scripts import ENDLESS_US, Scripted, Size, chosen_by
 from fleet.sim.address import keys, mix, normals, uniforms, word_of
 from fleet.sim.calendar import NEVER_US
@@ -203,11 +204,15 @@ def _size(size: Size, sensor: int, model: Model) -> float:
 
 
 def sigma_of(model: Model, sensor: int) -> float:
-    """Give the noise of a sensor, 1 sigma in its unit: white, 1/f, its share of the usual reading, and its step."""
-    of = model.kind.sensors[model.cohort.sensors[sensor].name]
-    usual = sum(of.normal or of.span) / 2.0
-    share = of.noise_share * abs(usual)
-    return float(np.sqrt(of.noise**2 + of.flicker**2 + share**2 + of.resolution**2 / 12.0))
+    """Give the noise of a sensor of *model*, 1 sigma in its unit."""
+    return noise_of(model.kind.sensors[model.cohort.sensors[sensor].name])
+
+
+def noise_of(sensor: Sensor) -> float:
+    """Give the noise of *sensor*, 1 sigma in its unit: white, 1/f, its share of the usual reading, and its step."""
+    usual = sum(sensor.normal or sensor.span) / 2.0
+    share = sensor.noise_share * abs(usual)
+    return float(np.sqrt(sensor.noise**2 + sensor.flicker**2 + share**2 + sensor.resolution**2 / 12.0))
 
 
 def _columns(fault: str, rows: Sequence[_Row]) -> Cases:
