@@ -16,7 +16,7 @@ from typing import Any
 import fastavro
 
 from fleet.data import Equipment, Event, Ints, KindColumns, Quality
-from fleet.encode.layouts import Layout
+from fleet.encode.layouts import SECOND_NAME, Layout
 from fleet.encode.schemas import schema_text
 
 MAGIC = b"\0"
@@ -67,17 +67,21 @@ class AvroReadings:
         assert layout.fields[:3] == CONSTANT_FIELDS
         self._frame = frame(schema_id)
         self._numbered = layout.numbered
+        self._renamed = SECOND_NAME in layout.fields
+        assert not self._renamed or layout.fields[-1] == SECOND_NAME
         whole = parsed(schema_text(layout.schema))
-        self._rest = parsed(json.dumps({**whole, "name": "Rest", "fields": whole["fields"][3:]}))
+        changing = whole["fields"][3 : -1 if self._renamed else None]
+        self._rest = parsed(json.dumps({**whole, "name": "Rest", "fields": changing}))
 
     def values(self, columns: KindColumns, rows: Ints) -> list[bytes]:
         """Encode the scans *rows* of *columns*: one body a reading, scan after scan, sensor after sensor."""
         rests = self._rests(columns, rows)
         machines, known = columns.machine[rows].tolist(), columns.cohort.machines
         heads = {index: self._frame + text_bytes(known[index].id) for index in set(machines)}
+        tails = {index: text_bytes(known[index].id) if self._renamed else b"" for index in heads}
         kinds = [columns.cohort.sensors[index] for index in columns.sensors]
         names = [text_bytes(sensor.name) + text_bytes(sensor.units) for sensor in kinds]
-        return [heads[m] + name + rest for m, rest_of_scan in zip(machines, rests, strict=True)
+        return [heads[m] + name + rest + tails[m] for m, rest_of_scan in zip(machines, rests, strict=True)
                 for name, rest in zip(names, rest_of_scan, strict=True)]  # fmt: skip
 
     def _rests(self, columns: KindColumns, rows: Ints) -> list[list[bytes]]:

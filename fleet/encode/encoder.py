@@ -18,7 +18,7 @@ from fleet.encode.avro import frame
 from fleet.encode.digest import MachineDigest
 from fleet.encode.formats import EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, ReadingFormat, made
 from fleet.encode.injected import Injecting
-from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, Layout
+from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, SECOND_NAME, Layout
 from fleet.encode.moments import Moments, due_before, events_of, labels_of, picked
 from fleet.encode.order import Places, topics_for
 from fleet.encode.own import own_program, slow_notices
@@ -165,11 +165,15 @@ def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program:
     """Give what a reading's value consists of."""
     layout = plan.layout_of("readings")
     if plan.format == "json":
-        return own_program(layout, form="json") if layout.own else json_program(numbered=layout.numbered)
+        return (
+            own_program(layout, form="json")
+            if layout.own
+            else json_program(numbered=layout.numbered, renamed=SECOND_NAME in layout.fields)
+        )
     if layout.own:
         walked = own_program(layout, form="avro")
     else:
-        walked = walk(read_avsc(schema_text(layout.schema)), layout.names)
+        walked = walk(read_avsc(schema_text(layout.schema)), layout.filled)
     head = Fixed(frame(ids[layout.schema]))
     return joined((head, *walked))
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from fleet.data import Event, Ints, KindColumns
 from fleet.encode.avro import AvroReadings, avro_event, avro_fields
 from fleet.encode.json import JsonReadings, json_door, json_event, json_label, json_run
-from fleet.encode.layouts import EVENTS_V1, EVENTS_V2, LABELS_V1, READINGS_V1, READINGS_V2, RUNS_V1
+from fleet.encode.layouts import EVENTS_V1, EVENTS_V2, LABELS_V1, READINGS_V1, READINGS_V2, READINGS_V3, RUNS_V1
 from fleet.errors import RequestError
 
 SchemaIds = Mapping[str, int]
@@ -33,8 +33,10 @@ Made = TypeVar("Made")
 READING_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], ReadingFormat]] = {
     ("avro", "v1"): lambda ids: AvroReadings(READINGS_V1, ids[READINGS_V1.schema]),
     ("avro", "v2"): lambda ids: AvroReadings(READINGS_V2, ids[READINGS_V2.schema]),
+    ("avro", "v3"): lambda ids: AvroReadings(READINGS_V3, ids[READINGS_V3.schema]),
     ("json", "v1"): lambda _: JsonReadings(READINGS_V1),
     ("json", "v2"): lambda _: JsonReadings(READINGS_V2),
+    ("json", "v3"): lambda _: JsonReadings(READINGS_V3),
 }
 EVENT_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
     ("avro", "v1"): lambda ids: avro_event(EVENTS_V1, ids[EVENTS_V1.schema]),

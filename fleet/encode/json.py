@@ -17,11 +17,11 @@ import numpy as np
 
 from fleet.data import Event, Ints, KindColumns, Quality
 from fleet.encode.avro import event_fields
-from fleet.encode.layouts import LABEL_INSTANTS, LABELS_V1, RUNS_V1, TELLING_LABELS, TIMESTAMPS, Layout
+from fleet.encode.layouts import LABEL_INSTANTS, LABELS_V1, RUNS_V1, SECOND_NAME, TELLING_LABELS, TIMESTAMPS, Layout
 from fleet.encode.schemas import schema_text
 
 EPOCH = datetime(1970, 1, 1)
-QUALITY_TEXTS = tuple(f',"quality":"{quality.name}"}}' for quality in Quality)
+QUALITY_TEXTS = tuple(f',"quality":"{quality.name}"' for quality in Quality)
 
 
 def instants(times_us: Ints) -> list[str]:
@@ -52,6 +52,7 @@ class JsonReadings:
 
     def __init__(self, layout: Layout) -> None:
         self._numbered = layout.numbered
+        self._renamed = SECOND_NAME in layout.fields
 
     def values(self, columns: KindColumns, rows: Ints) -> list[bytes]:
         """Encode the scans *rows* of *columns*: one text a reading, scan after scan, sensor after sensor."""
@@ -62,12 +63,13 @@ class JsonReadings:
             f',"units":{json.dumps(sensor.units, ensure_ascii=False)},"value":'
             for sensor in sensors
         ]
-        quoted = {
-            index: '{"machine":' + json.dumps(machines[index].id, ensure_ascii=False)
-            for index in set(columns.machine[rows].tolist())
+        names = {
+            index: json.dumps(machines[index].id, ensure_ascii=False) for index in set(columns.machine[rows].tolist())
         }
+        quoted = {index: f'{{"machine":{name}' for index, name in names.items()}
+        last = {index: f',"{SECOND_NAME}":{name}}}' if self._renamed else "}" for index, name in names.items()}
         return [
-            f"{quoted[machine]}{head}{value}{end}".encode()
+            f"{quoted[machine]}{head}{value}{end}{last[machine]}".encode()
             for machine, scan, ends in zip(
                 columns.machine[rows].tolist(),
                 columns.value[rows].tolist(),
@@ -78,9 +80,9 @@ class JsonReadings:
         ]
 
     def _ends(self, columns: KindColumns, rows: Ints) -> list[list[str]]:
-        """Write what follows the value, for each scan of *rows*."""
+        """Write what follows the value, for each scan of *rows*, up to what the machine ends it with."""
         if not self._numbered:
-            return [["}"] * len(columns.sensors)] * len(rows)
+            return [[""] * len(columns.sensors)] * len(rows)
         times, seqs = instants(columns.event_us[rows]), columns.seq[rows].tolist()
         within = columns.within.tolist()
         return [

@@ -12,7 +12,8 @@ class Layout:
     """The fields of one stream's records, in order, and the Avro schema file (empty: JSON only).
 
     In a layout of a user's own *text* is the schema's and *sources* says what fills each field (``machine``,
-    ``=text``, nothing for its default); in one of ours each is filled by its namesake. *unit* is the logical type of
+    ``=text``, nothing for its default); in one of ours each is filled by its namesake
+    where *sources* are silent. *unit* is the logical type of
     instants; values are rounded to 32-bit floats where it is *narrow*, or to *scale* decimal digits.
     """
 
@@ -33,9 +34,12 @@ class Layout:
     @property
     def names(self) -> dict[str, str]:
         """What of a reading a record says, and the field that says it: the first one, where several do."""
-        if not self.own:
-            return {name: name for name in self.fields}
-        return {source: name for name, source in reversed(self.sources)}
+        return {source: name for name, source in reversed(self.filled.items())}
+
+    @property
+    def filled(self) -> dict[str, str]:
+        """What fills each field."""
+        return dict(self.sources) if self.sources else {name: name for name in self.fields}
 
     def carries(self, source: str) -> bool:
         """Whether a record says *source*: ``timestamp``, ``seq``, ``quality`` ..."""
@@ -54,6 +58,16 @@ class Layout:
 
 READINGS_V1 = Layout("v1", ("machine", "sensor", "units", "value"), "machine-sensor.v1.avsc", narrow=True)
 READINGS_V2 = Layout("v2", (*READINGS_V1.fields, "timestamp", "seq", "quality"), "machine-sensor.v2.avsc")
+SECOND_NAME = "machine_id"
+"""What the machine's id is called as well, as the last field of the layouts that have both names."""
+
+READINGS_V3 = Layout(
+    "v3",
+    (*READINGS_V2.fields, SECOND_NAME),
+    "machine-sensor.v3.avsc",
+    sources=(*((name, name) for name in READINGS_V2.fields), (SECOND_NAME, "machine")),
+)
+"""The machine's id under two names, so that readers of either find it."""
 EVENTS_V1 = Layout(
     "v1",
     ("machine", "line", "type", "state", "cause", "parts", "timestamp", "seq"),
@@ -86,8 +100,10 @@ TELLING_LABELS = frozenset(LABELS_V1.fields)
 LAYOUTS: dict[tuple[str, str], Layout] = {
     ("readings", "v1"): READINGS_V1,
     ("readings", "v2"): READINGS_V2,
+    ("readings", "v3"): READINGS_V3,
     ("truth", "v1"): READINGS_V1,
     ("truth", "v2"): READINGS_V2,
+    ("truth", "v3"): READINGS_V3,
     ("events", "v1"): EVENTS_V1,
     ("events", "v2"): EVENTS_V2,
     ("doors", "v1"): DOORS_V1,

@@ -148,14 +148,21 @@ def most_bytes(part: Part, sensor: Sensor) -> int:
     return 3 if isinstance(part, MachineText) else MOST_BYTES[type(part)]
 
 
-def json_program(*, numbered: bool) -> Program:
-    """Give the program of a reading as JSON text; *numbered* with time stamp, number and quality."""
+def json_program(*, numbered: bool, renamed: bool = False) -> Program:
+    """Give the program of a reading as JSON text; *numbered* with time stamp, number and quality.
+
+    *renamed*: with the machine's id under its second name as well.
+    """
     head = (Fixed(b'{"machine":"'), MachineText("machine", framed=False), Fixed(b'"'), SensorJson(), Decimal())
     if not numbered:
         return (*head, Fixed(b"}"))
-    good, uncertain, bad = (f',"quality":"{quality}"}}'.encode() for quality in QUALITIES)
+    end = "" if renamed else "}"
+    good, uncertain, bad = (f',"quality":"{quality}"{end}'.encode() for quality in QUALITIES)
     stamp = (Fixed(b',"timestamp":"'), Instant(), Fixed(b'Z","seq":'))
-    return (*head, *stamp, Digits(), SymbolText((good, uncertain, bad)))
+    whole = (*head, *stamp, Digits(), SymbolText((good, uncertain, bad)))
+    if not renamed:
+        return whole
+    return (*whole, Fixed(b',"machine_id":"'), MachineText("machine", framed=False), Fixed(b'"}'))
 
 
 def joined(parts: Sequence[Part]) -> Program:

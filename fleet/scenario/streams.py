@@ -42,6 +42,7 @@ Retention = Annotated[
 Format = Annotated[str, BeforeValidator(one_of("avro", "json")), choice_schema("avro", "json")]
 DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
 Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
+ReadingsLayout = Annotated[str, BeforeValidator(one_of("v1", "v2", "v3")), choice_schema("v1", "v2", "v3")]
 Source = Annotated[str, BeforeValidator(_source), WithJsonSchema({"type": "string", "examples": ["machine", "=north"]})]
 SchemaFile = Annotated[str, BeforeValidator(_schema_file), WithJsonSchema({"type": "string", "examples": ["my.avsc"]})]
 
@@ -53,8 +54,8 @@ class ReadingsTopic(Model):
     """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
     format: Format = "avro"
     """How records are written."""
-    layout: Layout = "v2"
-    """Which fields a record has; v1 is machine, sensor, value, units."""
+    layout: ReadingsLayout = "v2"
+    """Which fields a record has; v1 is machine, sensor, value, units; v3 has machine_id beside machine."""
     avsc: SchemaFile | None = Field(default=None, alias="schema")
     """An Avro schema beside the scenario that says which fields a record has, in place of a layout of ours."""
     fields: dict[str, Source] = Field(default_factory=dict, examples=[{"device": "machine", "site": "=north"}])
@@ -68,8 +69,8 @@ class TruthTopic(Model):
     """A topic name; may be a template with {site}, {area}, {line}, {kind}."""
     format: Format = "avro"
     """How records are written."""
-    layout: Layout = "v2"
-    """Which fields a record has; v1 is machine, sensor, value, units."""
+    layout: ReadingsLayout = "v2"
+    """Which fields a record has; v1 is machine, sensor, value, units; v3 has machine_id beside machine."""
 
 
 class EventsTopic(Model):

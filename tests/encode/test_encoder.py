@@ -184,7 +184,7 @@ def test_a_runs_record_takes_the_schemas_defaults() -> None:
 
 
 @pytest.mark.parametrize("text", ["avro", "json"])
-@pytest.mark.parametrize("layout", ["v1", "v2"])
+@pytest.mark.parametrize("layout", ["v1", "v2", "v3"])
 def test_the_digest_of_what_is_sent_is_that_of_what_is_read_back(layout: str, text: str) -> None:
     sending = encoder(layout, text)
     batches: list[RecordBatch] = []

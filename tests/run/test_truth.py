@@ -94,7 +94,7 @@ def test_readings_do_not_change_when_their_truth_is_written() -> None:
     assert not fields_of(without, "truth")
 
 
-@pytest.mark.parametrize("layout", ["v1", "v2"])
+@pytest.mark.parametrize("layout", ["v1", "v2", "v3"])
 def test_truth_is_proven_like_readings_and_one_record_less_is_found(layout: str) -> None:
     of = truthful(f"records.truth.layout={layout}")
     result, sink = ran(of)

@@ -11,7 +11,7 @@ from fleet.verify.findings import Finding
 from tests.verify.logs import EVENTS, PARTITIONS, READINGS, START_US, Log, Past, Place, past, quickstart
 
 PUMP = "filling-pump-002"
-FORMATS = [("v2", "avro"), ("v2", "json"), ("v1", "avro"), ("v1", "json")]
+FORMATS = [("v2", "avro"), ("v2", "json"), ("v1", "avro"), ("v1", "json"), ("v3", "avro"), ("v3", "json")]
 
 
 def rows_of(log: Log, machine: str) -> list[int]:
