@@ -13,8 +13,10 @@ import pytest
 from confluent_kafka import Producer
 
 from fleet.broker.process import EmbeddedBroker
+from fleet.scenario.load import scenario_names
 from tests.cli.commands import fleet
 from tests.score.detectors import DETECTORS, alerts_of, written
+from tests.score.update import BEGIN, END, HEADS, PAGE
 
 SCENARIO = Path(__file__).with_name("pumps.yaml")
 WORN = "worn-pump"
@@ -129,6 +131,16 @@ def test_labels_in_a_container_of_their_own_are_read(ran: Ran, alerts: dict[str,
 
     assert (again.code, ended.code) == (0, 0), again.err + ended.err
     assert json.loads(ended.out)["all"]["recall"] == 1
+
+
+def test_the_table_of_scores_is_of_scenarios_that_there_are_and_both_detectors() -> None:
+    table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in table.splitlines() if line.startswith("| ")]
+
+    assert rows[0] == list(HEADS[:2])
+    assert {name for name, _ in rows[1:]} <= set(scenario_names())
+    assert [detector for _, detector in rows[1:]] == [*DETECTORS] * (len(rows) // 2)
 
 
 def in_order(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
