@@ -91,17 +91,14 @@ class WrongClient:
         )
         try:
             await started(producer, self._connection)
-        except FleetError as error:
-            self._dead = True
-            self._say(f"{error}; what a wrong client was to send counts as refused")
-            self._forsake()
-            return
-        try:
             while (item := await self._queue.get()) is not None:
                 await self._hand_over(producer, *item)
             if self._on_way:
                 await asyncio.wait(self._on_way)
+        except FleetError as error:
+            self._say(f"{error}; what a wrong client was to send counts as refused")
         finally:
+            self._dead = True
             for future in [*self._on_way]:  # an answer that comes now comes too late
                 self._settle(self._on_way.pop(future), "in_doubt")
             self._forsake()
@@ -116,6 +113,9 @@ class WrongClient:
         except kafka_errors.KafkaError as error:  # too large, or no room for as long as a request may take
             self._refused(size, topic, error)
             return
+        except asyncio.CancelledError:
+            self._settle(size, "failed")
+            raise
         self._on_way[future] = size
         future.add_done_callback(partial(self._answered, topic))
 
