@@ -7,8 +7,9 @@ from typing import cast
 
 import numpy as np
 
-from fleet.data import Batch, Record, RecordBatch, TopicSeen
+from fleet.data import INJECTED, Batch, Record, RecordBatch, TopicSeen
 from fleet.encode.decode import Decoder, UndecodableError
+from fleet.encode.injected import HEADER, described
 from fleet.encode.json import text_of
 from fleet.encode.repack import repacked
 from fleet.errors import RequestError, RunError
@@ -26,6 +27,8 @@ def packer(plan: ReplayPlan, topics: Mapping[str, TopicSeen]) -> Callable[[Piece
         limit = batch_bytes(plan.request.producer.batch_bytes, list(topics.values()))
 
         def packed(piece: Piece, shift_ms: int) -> list[Batch]:
+            if piece.stream == INJECTED:  # a wrong client's again, whose refusals are not ours
+                return [_batch(plan, piece, _records(piece, shift_ms, _as_it_is))]
             waited = not np.array_equal(piece.due_us // 1000, piece.columns.stamp_ms)
             return [*repacked(
                 piece.columns, stream=piece.stream, topic=plan.names[piece.topic], partition=piece.partition,
@@ -38,20 +41,34 @@ def packer(plan: ReplayPlan, topics: Mapping[str, TopicSeen]) -> Callable[[Piece
     values = _values(plan)
 
     def one_by_one(piece: Piece, shift_ms: int) -> list[Batch]:
-        value = values.get(piece.stream, _as_it_is)
-        columns, stamps = piece.columns, (piece.columns.stamp_ms + shift_ms).tolist()
-        records = [
-            Record(
-                columns.key(row),
-                value(columns.value(row)),
-                stamps[row],
-                tuple(columns.header_pairs(row)),  # type: ignore[arg-type]
-            )
-            for row in range(len(columns))
-        ]
-        return [RecordBatch(piece.stream, plan.names[piece.topic], piece.partition, records, int(piece.due_us[-1]))]
+        if piece.stream == INJECTED and not plan.kind.keeps_stamps:
+            records = [
+                described(record, dict(record.headers).get(HEADER, b"").decode(), piece.topic, piece.partition)
+                for record in _records(piece, shift_ms, _as_it_is)
+            ]
+        else:
+            records = _records(piece, shift_ms, values.get(piece.stream, _as_it_is))
+        return [_batch(plan, piece, records)]
 
     return one_by_one
+
+
+def _records(piece: Piece, shift_ms: int, value: Value) -> list[Record]:
+    """Give the records of *piece*, their values changed by *value*."""
+    columns, stamps = piece.columns, (piece.columns.stamp_ms + shift_ms).tolist()
+    return [
+        Record(
+            columns.key(row),
+            value(columns.value(row)),
+            stamps[row],
+            tuple(columns.header_pairs(row)),  # type: ignore[arg-type]
+        )
+        for row in range(len(columns))
+    ]
+
+
+def _batch(plan: ReplayPlan, piece: Piece, records: Sequence[Record]) -> RecordBatch:
+    return RecordBatch(piece.stream, plan.names[piece.topic], piece.partition, records, int(piece.due_us[-1]))
 
 
 def _counted(piece: Piece, _: int) -> list[Batch]:

@@ -195,7 +195,7 @@ class ReadAlong:
         run = assemble(self._seen.records)[0]
         stamped = self._stamped and run.record_time == "scan"
         if self._labels is None:
-            self._labels = Labels(run.id)
+            self._labels = Labels(run.header_id)
         topic.checker = Asked(run, stamped, self._labels).checker(said, self._findings)
         topic.gathered = Gathered(topic.checker)
         spans: dict[int, tuple[int, int | None]] = {p: (start, None) for p, start in enumerate(topic.start)}

@@ -114,7 +114,7 @@ def prepare(run: Run, scenario: Scenario | None, *, stamped: bool | None = None)
             topic.settings.get("message.timestamp.type") == "LogAppendTime" for topic in run.topics.values()
         )
     if scenario is None:
-        return Asked(run, stamped, Labels(run.id))
+        return Asked(run, stamped, Labels(run.header_id))
     roster = roster_of(scenario)
     ran = run.first["scenario"]
     if scenario.name != ran and scenario_digest(roster) != run.first["scenario_digest"]:
@@ -123,7 +123,7 @@ def prepare(run: Run, scenario: Scenario | None, *, stamped: bool | None = None)
             "or none to prove the log by itself"
         )
     expected = regenerate(run, scenario, roster, stamped=stamped) if run.ended else None
-    return Asked(run, stamped, Labels(run.id), roster, expected)
+    return Asked(run, stamped, Labels(run.header_id), roster, expected)
 
 
 def _ignore(_done: int, _total: int) -> None:

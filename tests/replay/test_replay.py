@@ -19,6 +19,7 @@ from fleet.replay.player import WAIT_MAX_S, WINDOW_S, Player
 from fleet.replay.recordings import RecordingSource
 from fleet.sinks.memory import NullSink
 from fleet.sinks.recording import RecordingMeta, RecordingWriter
+from tests.cli.commands import fleet
 from tests.replay.recordings import by_machine, by_place, plain, recorded, remembered, replayed
 from tests.run.sinks import FakeClock
 
@@ -77,6 +78,18 @@ def test_every_machine_has_the_same_log_again(tmp_path: Path) -> None:
     sent = recorded(tmp_path / "run.avro", "all-kinds")
 
     assert by_machine(remembered(replayed(tmp_path / "run.avro"))) == sent
+
+
+def test_what_wrong_clients_sent_is_sent_again_and_the_proof_holds_it_against_the_labels(tmp_path: Path) -> None:
+    path = tmp_path / "run.avro"
+    sent = recorded(path, "poison-records", length_s=400)
+
+    ended = fleet("replay", str(path), "--speed", "max", "--exit")
+
+    assert by_machine(remembered(replayed(path))) == sent
+    assert ended.code == 0, ended.err
+    assert "100 records of wrong clients are set aside, as labels name them" in ended.err
+    assert ended.lines[-2] == "proven"
 
 
 @pytest.mark.parametrize("speed", [0.1, 1, 100])
