@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from fleet.cli import run_options as of
@@ -22,7 +24,7 @@ from fleet.errors import RequestError
 
 SETTLED = frozenset({
     "scenario", "seed", "start", "length", "speed", "settings", "to", "format_", "topic", "kafka_config", "record_time",
-    "run_header", "sample", "labels", "as_json", "exit_",
+    "run_header", "sample", "registry", "labels", "as_json", "exit_",
 })  # fmt: skip
 """Options that the command which repeats a run has as the plan settled them, or that change no record of it."""
 
@@ -51,6 +53,7 @@ def run(
     linger: of.Linger = None,
     window: of.Window = None,
     set_producer: of.SetProducer = None,
+    registry: of.Registry = None,
     labels: of.Labels = None,
     twin: WithoutIncidents = False,
     as_json: of.Json = False,
@@ -58,6 +61,7 @@ def run(
 ) -> None:
     """Run a scenario: send what its factory says, then say what became of every record."""
     with loading():
+        from fleet.contract.access import access
         from fleet.run.clock import RealClock
         from fleet.run.plan import RunRequest, make_plan
         from fleet.run.sample import print_sample
@@ -86,6 +90,7 @@ def run(
             options=set_producer or (),
         ),
         window_s=_window_s(window, linger),
+        registry=access(registry, os.environ) if sample is None else None,
         labels=labels if sample is None else None,
         repeated=said(context, but=SETTLED),
     )

@@ -56,6 +56,14 @@ SetProducer = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="An option of aiokafka's producer. May be repeated."),
 ]
+Registry = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL[,URL]|optional",
+        help="The schema registry that gives ids; with optional among them a run goes on without it. Default "
+        "FLEET_REGISTRY, else the ids of schemas/ids.json. Secrets: FLEET_REGISTRY_USERNAME, _PASSWORD, _TOKEN.",
+    ),
+]
 Labels = Annotated[
     str | None,
     typer.Option(metavar="SINK", help="file:PATH.jsonl or file:PATH.avro that has the labels, and nothing else."),

@@ -1,4 +1,4 @@
-"""A record of a run, as ``factory.runs`` has it, outside of the run itself."""
+"""Records of runs, as ``factory.runs`` has them, outside of the run itself: one written, others read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.data import Record
+from fleet.encode.avro import MAGIC, frame
+from fleet.encode.decode import FRAME_BYTES, Decoder
 from fleet.encode.formats import RUN_FORMATS, made
+from fleet.encode.layouts import RUNS_V1
 from fleet.encode.schemas import schema_ids
+
+
+def run_fields(decoder: Decoder, value: bytes | None) -> dict[str, Any]:
+    """Decode a *value* of ``factory.runs``, whatever id a registry gave its schema; UndecodableError says why not.
+
+    Which ids the other records have is said here: so this one must be known without any.
+    """
+    if value is not None and value[:1] == MAGIC and len(value) > FRAME_BYTES:
+        value = frame(schema_ids()[RUNS_V1.schema]) + value[FRAME_BYTES:]
+    return decoder.decode(value)
 
 
 def run_record(fields: Mapping[str, Any]) -> Record:

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from fleet.data import TopicPlan
 from fleet.encode.decode import Decoder, UndecodableError
+from fleet.encode.runs import run_fields
 from fleet.errors import RequestError
 from fleet.replay.pieces import Load, Piece, columns_of, pieces
 from fleet.scenario.times import moment
@@ -79,7 +80,7 @@ class RecordingSource:
                 columns = columns_of([part])
                 for row in range(len(columns)):
                     try:
-                        said.append(decoder.decode(columns.value(row)))
+                        said.append(run_fields(decoder, columns.value(row)))
                     except UndecodableError:
                         continue  # of a fleet that is newer: then the run is not known
         runs = assemble(said)

@@ -15,6 +15,7 @@ from fleet.broker.process import EmbeddedBroker
 from fleet.errors import FleetError, RunError
 from fleet.run import records
 from fleet.run.clock import Clock
+from fleet.run.ids import settle_ids
 from fleet.run.pipeline import Pipeline, Progress
 from fleet.run.plan import EMBEDDED, RunPlan
 from fleet.run.targets import Target, open_target, tell_all
@@ -170,9 +171,10 @@ async def execute(
         opened = await unless(stopper.soft, _open(plan, clock, broker))
         if opened is None:
             raise Interrupted("interrupted before the first record")
-        simulation, targets = opened
+        simulation, targets, notices = opened
         pipeline = Pipeline(plan, simulation, targets, clock, stopper.soft)
         encoders = [target.encoder for target in targets if target.encoder is not None]
+        pipeline.progress.notices += notices
         pipeline.progress.notices += dict.fromkeys(notice for encoder in encoders for notice in encoder.notices)
         running = Running(plan, targets, pipeline.progress, clock.now_s())
         watch(running)
@@ -188,22 +190,31 @@ async def execute(
     return result
 
 
-async def _open(plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None) -> tuple[Simulation, list[Target]]:
-    """Set up the plant in a thread while the sinks are being opened; what is open is closed if one cannot be."""
+async def _open(
+    plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None
+) -> tuple[Simulation, list[Target], Sequence[str]]:
+    """Set up the plant in a thread while the sinks are being opened; what is open is closed if one cannot be.
+
+    Gives also what a person should know of it.
+    """
     making = asyncio.create_task(asyncio.to_thread(_simulate, plan))
     opened: dict[int, Target] = {}
     try:
+        # First, because it may say no: nothing is made or overwritten then. It is not asked again.
+        ids = await settle_ids(plan)
         if broker is not None:
             own = next(target for target in plan.targets if target.url == EMBEDDED)
             await asyncio.to_thread(broker.start, {topic.name: topic.partitions for topic in own.topics})
         # A broker may refuse; a file that is opened has lost what was in it.
         for at in sorted(range(len(plan.targets)), key=lambda at: plan.targets[at].kind.name != "kafka"):
-            opened[at] = await open_target(plan, plan.targets[at], broker=broker, wall_us=clock.wall_us())
+            opened[at] = await open_target(
+                plan, plan.targets[at], broker=broker, wall_us=clock.wall_us(), given_ids=ids.given
+            )
         simulation = await making
         for target in opened.values():
             if target.encoder is not None:
                 target.encoder.check(simulation.cohorts)
-        return simulation, [opened[at] for at in sorted(opened)]
+        return simulation, [opened[at] for at in sorted(opened)], ids.notices
     except BaseException:
         for target in opened.values():
             await target.sink.close(timeout_s=0.0)

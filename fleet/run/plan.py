@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
+from fleet.contract.access import Access
 from fleet.data import SECOND_US, TopicPlan
 from fleet.encode.encoder import StreamPlan, topics_of
 from fleet.encode.layouts import Layout
@@ -70,6 +71,7 @@ class RunRequest:
     stop_timeout_s: float = 30.0
     producer: ProducerSettings = field(default_factory=ProducerSettings)
     window_s: float | None = None
+    registry: Access | None = None  # where ids of schemas come from; None: our own
     labels: str | None = None  # a file that has the labels and nothing else
     repeated: tuple[str, ...] = ()  # further options, for the command that repeats the run
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fleet.encode.digest import fold
-from fleet.encode.encoder import ids_of
 from fleet.encode.own import said_of
 from fleet.run.names import written_names
 from fleet.run.plan import RunPlan, record_time
@@ -31,7 +30,7 @@ def started(plan: RunPlan, target: Target, *, wall_us: int) -> dict[str, Any]:
         "start": plan.start_us,
         "fleet_version": version("thingum-fleet"),
         "numpy_version": np.__version__,
-        "schema_ids": ids_of(target.plan.streams),
+        "schema_ids": dict(target.ids),
         "topics": _topics(plan, target),
         "simulated": plan.start_us,
         "entry": json.dumps({"record_time": record_time(plan, target.plan), **_machines(plan), **_own(target)}),

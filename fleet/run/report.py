@@ -115,6 +115,7 @@ def repeat_command(plan: RunPlan, length_us: int | None = None) -> str:
         words += [] if target == EMBEDDED else ["--to", target]
     for option, value in (("--format", request.format), ("--topic", request.topic)):
         words += [option, value] if value else []
+    words += ["--registry", request.registry.text] if request.registry else []
     words += ["--labels", request.labels] if request.labels else []
     words += ["--kafka-config", str(request.kafka_config)] if request.kafka_config else []
     words += ["--record-time", "wall"] if request.record_time == "wall" else []

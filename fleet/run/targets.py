@@ -180,6 +180,7 @@ class Target:
     writer: Writer
     encoder: Encoder | None
     topics: Mapping[str, TopicSeen]
+    ids: Mapping[str, int] = field(default_factory=dict)  # of its schemas, by file
     connection: Connection | None = None
     account: Account = field(default_factory=Account)
     broken: bool = False  # nothing more goes there
@@ -268,8 +269,19 @@ def worse(one: FleetError | None, other: FleetError) -> FleetError:
     return other if one is None or (isinstance(one, SinkClosed) and not isinstance(other, SinkClosed)) else one
 
 
-async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBroker | None, wall_us: int) -> Target:
-    """Open the sink of *target*, its topics made and checked first; RequestError where it cannot be."""
+async def open_target(
+    plan: RunPlan,
+    target: TargetPlan,
+    *,
+    broker: EmbeddedBroker | None,
+    wall_us: int,
+    given_ids: Mapping[str, int] | None = None,
+) -> Target:
+    """Open the sink of *target*, its topics made and checked first; RequestError where it cannot be.
+
+    Where a registry has *given_ids*, schemas have those and no others: our own could be the same numbers.
+    """
+    ids = ids_of(target.streams) if given_ids is None else given_ids
     connection: Connection | None = None
     topics: Mapping[str, TopicSeen] = {}
     if target.url == EMBEDDED:
@@ -290,17 +302,17 @@ async def open_target(plan: RunPlan, target: TargetPlan, *, broker: EmbeddedBrok
         topics=topics,
         producer=plan.request.producer,
         readings_per_s=plan.roster.readings_per_second * plan.request.speed,
-        schemas=_schemas(target.streams),
+        schemas=_schemas(target.streams, ids),
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
-    encoder = _encoder(plan, target, topics)
-    return Target(target, sink, encoder or Counter(target.streams), encoder, topics, connection)
+    encoder = _encoder(plan, target, topics, ids)
+    return Target(target, sink, encoder or Counter(target.streams), encoder, topics, ids, connection)
 
 
-def _schemas(streams: Mapping[str, StreamPlan]) -> dict[int, str]:
+def _schemas(streams: Mapping[str, StreamPlan], ids: Mapping[str, int]) -> dict[int, str]:
     """Give the texts of all schemas by the ids that records have them by."""
     own = {plan.own.schema: plan.own.text for plan in streams.values() if plan.own is not None}
-    return {number: own.get(name) or schema_text(name) for name, number in ids_of(streams).items()}
+    return {number: own.get(name) or schema_text(name) for name, number in ids.items()}
 
 
 def connection_for(url: str, plan: RunPlan) -> Connection:
@@ -327,7 +339,9 @@ async def _prepare(plan: RunPlan, target: TargetPlan, connection: Connection, wa
     )
 
 
-def _encoder(plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen]) -> Encoder | None:
+def _encoder(
+    plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen], ids: Mapping[str, int]
+) -> Encoder | None:
     """Make the encoder of *target*; packed batches fit into the smallest of its topics."""
     if not target.kind.encodes:
         return None
@@ -344,4 +358,5 @@ def _encoder(plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen])
         record_time=record_time(plan, target),
         headers=(("fleet-run", plan.run_id.encode()),) if plan.request.run_header else (),
         batch_bytes=packed_bytes,
+        ids=ids,
     )

@@ -12,6 +12,7 @@ from fleet.encode.decode import Decoder, UndecodableError, stream_of
 from fleet.encode.digest import MASK
 from fleet.encode.layouts import Layout
 from fleet.encode.own import said_layout
+from fleet.encode.runs import run_fields
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
@@ -280,7 +281,7 @@ def decoded(values: Iterable[bytes | None]) -> list[Fields]:
     found: list[Fields] = []
     for value in values:
         try:
-            fields = decoder.decode(value)
+            fields = run_fields(decoder, value)
         except UndecodableError:
             continue
         if stream_of(fields) == "runs":
