@@ -32,6 +32,7 @@ ASKED = {
     "linger": "--linger 30ms",
     "window": "--window 40ms",
     "twin": "--without-incidents",
+    "registry": "--registry http://localhost:8081",  # not asked: with JSON alone nothing has an id
     "labels": "--labels file:labels.jsonl",
     "set_producer": "--set-producer retry_backoff_ms=50 --set-producer connections_max_idle_ms=1000",
 }
