@@ -237,7 +237,7 @@ class Gateways:
         columns, held_by = flow.columns, flow.held_by
         event_us, due_us = columns.event_us.copy(), columns.due_us.copy()
         gone = np.zeros(len(held_by), np.int64)  # number of the case
-        copies: list[tuple[Ints, Ints, int]] = []  # rows, when they leave again, and because of whom
+        copies: list[tuple[Ints, Ints, int]] = []  # rows, how much later they leave again, and because of whom
         touched = False
         for fault, cases in self._struck[flow.cohort].transport.items():
             for case, rows in _covered(cases, columns, start_us, stop_us):
@@ -255,13 +255,13 @@ class Gateways:
                 gone[lost] = number[~present & (gone[rows] == 0)]
                 for doubled in np.unique(number[again_us > NO_COPY]).tolist():
                     mine = (number == doubled) & (again_us > NO_COPY)
-                    copies.append((rows[mine], leaves_us[mine] + again_us[mine], doubled))
+                    copies.append((rows[mine], again_us[mine], doubled))
         if not touched:
             yield flow
             return
         columns = replace(columns, event_us=event_us, due_us=due_us)
-        for again, leaves_us, case_number in copies:
-            yield from self._copies(flow.cohort, columns, again, leaves_us, case_number, gone)
+        for again, later_us, case_number in copies:  # after the one itself, whatever else holds that back
+            yield from self._copies(flow.cohort, columns, again, due_us[again] + later_us, case_number, gone)
         if not gone.any():
             yield _Flow(flow.cohort, columns, held_by)
             return

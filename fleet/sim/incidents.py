@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from fleet.faults.catalogue import MACHINE
 from fleet.faults.machine import MACHINE_FAULTS
 from fleet.scenario.roster import Roster
 from fleet.scenario.scripts import ENDLESS_US, Scripted
+from fleet.sim.address import word_of
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import Spans
 from fleet.sim.cohorts import Model
@@ -34,7 +36,9 @@ class Incidents:
         self._scripted = scripted = roster.script.scripted
         self.struck = [struck(scripted, model, start_us=start_us) for model in built]
         self.models = [_marked(model, of) for model, of in zip(built, self.struck, strict=True)]
+        self._cases = {(cohort, cases.fault): cases for cohort, of in enumerate(self.struck) for _, cases in of.cases}
         self._strikes = self._struck_by_plant(start_us)
+        self._unlearned = dict(self._strikes)
         lines = [roster.line[model.members] for model in built]
         self._gateways = Gateways(self.models, self.struck, lines)
         self._scripts = Scripts(scripted, self.models, self.struck, self._strikes, self._gateways)
@@ -47,16 +51,20 @@ class Incidents:
 
     def learn(self) -> None:
         """Take over from the plant when things set in, and that machines stand still."""
-        for (cohort, fault, case), strike in self._strikes.items():
+        told: list[CaseKey] = []
+        for key, strike in self._unlearned.items():
             if strike.onset_us == NEVER_US:
                 continue
-            for family in (family for family, cases in self.struck[cohort].cases if cases.fault == fault):
-                cases = self.struck[cohort].by_family[family][fault]
-                if cases.onset_us[case] == NEVER_US:
-                    endless = strike.lasts_us == ENDLESS_US
-                    cases.onset_us[case] = strike.onset_us
-                    cases.stop_us[case] = ENDLESS_US if endless else strike.onset_us + strike.lasts_us
-                cases.stop_us[case] = min(int(cases.stop_us[case]), strike.failed_us)
+            cases, case = self._cases[key[:2]], key[2]
+            if cases.onset_us[case] == NEVER_US:
+                endless = strike.lasts_us == ENDLESS_US
+                cases.onset_us[case] = strike.onset_us
+                cases.stop_us[case] = ENDLESS_US if endless else strike.onset_us + strike.lasts_us
+            cases.stop_us[case] = min(int(cases.stop_us[case]), strike.failed_us)
+            if strike.stops_us == NEVER_US or strike.failed_us < NEVER_US:
+                told.append(key)
+        for key in told:
+            del self._unlearned[key]
 
     def apart(self, cohort: int, start_us: int, stop_us: int) -> Bools | None:
         """Say which machines of a cohort have scans in a block that may be lost or held back; None: none has."""
@@ -92,9 +100,7 @@ class Incidents:
         return injection_rate(self._scripted)
 
     def _id(self, key: CaseKey) -> str:
-        cohort, fault, case = key
-        cases = next(cases for _, cases in self.struck[cohort].cases if cases.fault == fault)
-        return case_id(self._scripted, self.models[cohort], cases, case)
+        return case_id(self._scripted, self.models[key[0]], self._cases[key[:2]], key[2])
 
     def worn(self, cohort: int, spans: Spans, start_us: int, stop_us: int) -> list[Label]:
         """Give the labels of what wear brings to the machines of a cohort within a block."""
@@ -122,37 +128,33 @@ class Incidents:
         """Make the strikes: of faults and operators that stop a machine, and of all that waits for a state."""
         members = np.sort(np.concatenate([model.members for model in self.models] or [np.zeros(0, np.int64)]))
         found: dict[CaseKey, Strike] = {}
-        first_of: dict[int, Strike] = {}
         ordered = [
-            (int(cases.incident[case]), cohort, cases, case)
+            (int(cases.incident[case]), cohort, case, cases)
             for cohort, of in enumerate(self.struck)
             for _, cases in of.cases
             for case in range(len(cases.machine))
             if self._needs(cases, case)
         ]
-        for incident, cohort, cases, case in sorted(
-            ordered, key=lambda each: (_depth(self._scripted, each[0]), each[0])
-        ):
+        for incident, cohort, case, cases in sorted(ordered, key=itemgetter(0, 1, 2)):
             each, model = self._scripted[incident], self.models[cohort]
             place = int(np.searchsorted(members, model.members[cases.machine[case]]))
             waits = int(cases.onset_us[case]) == NEVER_US
             stops_us, state, repaired = _stop(each)
-            strike = Strike(
+            root = _root(self._scripted, each) if waits else each
+            found[cohort, cases.fault, case] = Strike(
                 place=place,
-                number=len(found),
+                word=word_of(f"incident.{each.id}"),
+                ordinal=int(cases.ordinal[case]),
                 cause=STRUCK_BY.index(each.fault) if each.family == MACHINE else -1,
-                begins_us=start_us + each.at_us if waits else int(cases.onset_us[case]),
-                when=None if each.when is None else (int(np.searchsorted(members, each.when[0])), each.when[1]),
-                follows=first_of.get(each.after) if waits and each.when is None else None,
-                later_us=each.at_us,
+                begins_us=start_us + root.at_us if waits else int(cases.onset_us[case]),
+                when=None if root.when is None else (int(np.searchsorted(members, root.when[0])), root.when[1]),
+                later_us=_after_root_us(self._scripted, each) if waits else 0,
                 stops_us=stops_us,
                 state=state,
                 repaired=repaired,
                 lasts_us=each.lasts_us,
                 mode=_mode(model, each.fault),
             )
-            first_of.setdefault(incident, strike)
-            found[cohort, cases.fault, case] = strike
         return found
 
     def _needs(self, cases: Cases, case: int) -> bool:
@@ -171,12 +173,24 @@ def _in_order(due_us: Ints, readings: Ints) -> tuple[Ints, Ints]:
     return due_us[order], readings[order]
 
 
-def _depth(scripted: Sequence[Scripted], place: int) -> int:
-    """Count the incidents that one follows, one after the other."""
-    depth = 0
-    while (place := scripted[place].after) >= 0:
-        depth += 1
-    return depth
+def _root(scripted: Sequence[Scripted], each: Scripted) -> Scripted:
+    """Give the incident that *each* follows in the end, itself where it follows none.
+
+    Its onset is the same on all its machines, also where a share of them draws none: so those that follow it wait for
+    what it waits for, and for no other machine.
+    """
+    while each.after >= 0:
+        each = scripted[each.after]
+    return each
+
+
+def _after_root_us(scripted: Sequence[Scripted], each: Scripted) -> int:
+    """Say how long after the onset of the incident that it follows in the end *each* sets in."""
+    later_us = 0
+    while each.after >= 0:
+        later_us += each.at_us
+        each = scripted[each.after]
+    return later_us
 
 
 def _stop(each: Scripted) -> tuple[int, State, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,9 @@ from fleet.sim.strikes import Strike
 from fleet.sim.struck import ANY_SENSOR, Cases, Struck, case_id
 
 NOTHING = Done()
+
+BLOCKS_AHEAD = 4
+"""A run that is interrupted ends in one of the last so many blocks: others were made ahead."""
 
 
 @dataclass(slots=True)
@@ -54,10 +58,12 @@ class Scripts:
             for family, cases in of.cases
         }
         self._key_of: dict[str, tuple[CaseKey, str]] = {}  # of open labels, by their ids
+        self._lately: deque[list[tuple[str, CaseKey]]] = deque()  # what was closed in each of the last blocks
 
     def between(self, stop_us: int) -> list[Label]:
         """Give the labels of what sets in or ends before *stop_us* and was not told yet."""
         found: list[Label] = []
+        self._forget()
         for (cohort, family, fault), kept in self._kept.items():
             cases = self._struck[cohort].by_family[family][fault]
             opens = np.flatnonzero(~kept.opened & (cases.onset_us < stop_us))
@@ -70,6 +76,14 @@ class Scripts:
                     kept.closed[case] = True
                     found.append(label)
         return found
+
+    def _forget(self) -> None:
+        """Forget what was closed some blocks ago; a run may yet end within the last ones, see *ended*."""
+        self._lately.append([])
+        while len(self._lately) > BLOCKS_AHEAD:
+            for label, key in self._lately.popleft():
+                del self._key_of[label]
+                self._gateways.done.pop(key, None)
 
     def _opened(self, cohort: int, family: str, cases: Cases, case: int) -> Label:
         model, each = self._models[cohort], self._scripted[int(cases.incident[case])]
@@ -93,6 +107,8 @@ class Scripts:
         """Give the label of a fault that has ended before *stop_us*; None where it has not."""
         key: CaseKey = (cohort, cases.fault, case)
         done, strike = self._gateways.done.get(key, NOTHING), self._strikes.get(key)
+        if strike is not None and strike.will_stop:
+            return None
         ended_us, failed_us = int(cases.stop_us[case]), None
         if strike is not None and strike.failed_us < NEVER_US:
             ended_us, failed_us = max(strike.ended_us, strike.failed_us), strike.failed_us
@@ -103,8 +119,7 @@ class Scripts:
         if ended_us >= stop_us:
             return None
         label = self._opened(cohort, family, cases, case)
-        del self._key_of[label.id]
-        self._gateways.done.pop(key, None)
+        self._lately[-1].append((label.id, key))
         there_until_us = int(cases.stop_us[case])
         label = replace(label, injected=injected(cases, case, there_until_us))
         return _with(label, done, ended_us, failed_us, there_until_us if there_until_us > label.onset_us else ended_us)

@@ -61,7 +61,7 @@ class Machine:
         self._stop_left_us = met.stop_left_us
         self._changing, self._repaired = -1, False
         self._job: _Job | None = None
-        self._struck: Strike | None = None  # by what it will be stopped as soon as it runs
+        self._struck: tuple[Strike, ...] = ()  # by what it will be stopped as soon as it runs
         self._watchers: list[tuple[State, simpy.Event]] = []
         self._orders = Orders(cells, rules, draws, around.lots, set_us=met.set_us, next_scrap=met.next_scrap)
         self.counts = self._orders.counts
@@ -93,7 +93,7 @@ class Machine:
                 except simpy.Interrupt:  # poked: to decide anew
                     continue
                 self._wake_us = 0
-                if self._decide_us() > env.now:  # a neighbour put it off meanwhile
+                if self._decide_us() > env.now:  # a neighbour put it off meanwhile, or a fault in this very instant
                     continue
             self._wake_us = 0
             self._act()
@@ -185,8 +185,8 @@ class Machine:
             self._heat(min(hot_us, until))
         elif self.neighbours.ready_us(now, self._cause) > now:
             self._change(State.SUSPENDED, self.neighbours.cause_at(now))
-        elif self._struck is not None:
-            self._stop_for(self._struck)
+        elif (strike := self._next_strike(now)) is not None:
+            self._stop_for(strike)
         else:
             self._execute(now)
 
@@ -359,7 +359,7 @@ class Machine:
             takes_us = self._upkeep.repair_us(job.mode)
         else:
             assert job.strike is not None, "work that renews nothing follows a strike"
-            factor = self._draws.lognormal(STRIKE_REPAIR, job.strike.number, REPAIR_SIGMA)
+            factor = self._draws.lognormal(STRIKE_REPAIR ^ job.strike.word, job.strike.ordinal, REPAIR_SIGMA)
             takes_us = to_second(REPAIR_US * factor)
         return self._env.timeout(takes_us)
 
@@ -375,27 +375,32 @@ class Machine:
 
     def be_struck(self, strike: Strike) -> None:
         """Be stopped by a scripted fault: at once while it runs, else as soon as it would."""
-        self._struck = strike
-        if self._state == State.EXECUTE:
+        if self._state != State.EXECUTE:
+            self._struck = (*self._struck, strike)
+        elif strike.passes_us > self._env.now:
             self._leave_execute(inside=1)
             self._stop_for(strike)
             if self._wake_us > self._env.now:
                 self._wake_us = 0
                 self._process.interrupt()
 
+    def _next_strike(self, now: int) -> Strike | None:
+        """Take the first of what waits to stop the machine and has not passed meanwhile."""
+        while self._struck:
+            strike, *later = self._struck
+            self._struck = tuple(later)
+            if strike.passes_us > now:
+                return strike
+        return None
+
     def _stop_for(self, strike: Strike) -> None:
-        """Stand still for *strike*, unless it has passed meanwhile."""
-        now = int(self._env.now)
-        self._struck = None
-        if strike.holds_until_us <= now:
-            self._go_on()
-            return
-        strike.failed_us = now
+        """Stand still for *strike*: until it has passed, or for its repair."""
+        strike.failed_us = int(self._env.now)
         self._change(strike.state, len(row.CAUSES) + len(self._rules.modes) + strike.cause)
         if strike.repaired:
-            self._job = _Job(strike.mode, planned=False, strike=strike)
+            self._job, self._until_us = _Job(strike.mode, planned=False, strike=strike), NEVER_US
         else:
-            self._until_us = strike.ended_us = strike.holds_until_us
+            self._until_us = strike.ended_us = strike.passes_us
 
     def entering(self, state: State) -> simpy.Event:
         """Give an event that happens as soon as the machine is in *state*."""

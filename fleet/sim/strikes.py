@@ -7,7 +7,7 @@ machines do, and where the fault or an operator stops the machine.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import simpy
@@ -31,12 +31,12 @@ class Strike:
     """One fault on one machine. What the plant finds out is in *onset_us*, *failed_us* and *ended_us*."""
 
     place: int  # of the machine in the plant's order
-    number: int  # among the strikes of its machine: what its repair is drawn by
+    word: int  # of its incident: what its repair is drawn by
+    ordinal: int  # which occurrence of the incident it is
     cause: int  # index into STRUCK_BY
     begins_us: int  # not before this; its onset, where it waits for nothing
     when: tuple[int, State] | None  # the machine (by place) and the state it waits for
-    follows: Strike | None
-    later_us: int  # after the onset of what it follows
+    later_us: int  # from then to its onset: of what follows an incident that waits
     stops_us: int  # from its onset until it stops the machine; NEVER_US: it does not
     state: State  # in which the machine then is
     repaired: bool  # by a crew; else it goes on when *lasts_us* are over
@@ -45,12 +45,18 @@ class Strike:
     onset_us: int = NEVER_US
     failed_us: int = NEVER_US
     ended_us: int = NEVER_US
-    waiting: list[simpy.Event] = field(default_factory=list)  # of those that follow it
 
     @property
-    def holds_until_us(self) -> int:
-        """Until when the machine stands still for it; NEVER_US where a repair says so."""
-        return NEVER_US if self.repaired else self.onset_us + self.lasts_us
+    def passes_us(self) -> int:
+        """When it is over by itself, also where the machine did not run meanwhile; NEVER_US where a repair ends it."""
+        broken = self.repaired and self.stops_us >= self.lasts_us
+        return NEVER_US if broken or self.lasts_us >= NEVER_US else self.onset_us + self.lasts_us
+
+    @property
+    def will_stop(self) -> bool:
+        """Whether it has set in and is not over before its machine was stopped and repaired, which is yet to come."""
+        begun = self.onset_us < NEVER_US and self.stops_us < NEVER_US
+        return begun and self.passes_us == NEVER_US and self.failed_us == NEVER_US
 
 
 def bring_about(env: simpy.Environment, strike: Strike, machine: Machine, watched: Machine | None) -> simpy.Process:
@@ -61,22 +67,13 @@ def bring_about(env: simpy.Environment, strike: Strike, machine: Machine, watche
 def _unfold(
     env: simpy.Environment, strike: Strike, machine: Machine, watched: Machine | None
 ) -> Generator[simpy.Event, object, None]:
-    if strike.follows is not None:
-        if strike.follows.onset_us == NEVER_US:
-            event = env.event()
-            strike.follows.waiting.append(event)
-            yield event
-        due_us = strike.follows.onset_us + strike.later_us
-    else:
-        due_us = strike.begins_us
-    if due_us > env.now:
-        yield env.timeout(due_us - env.now)
+    if strike.begins_us > env.now:
+        yield env.timeout(strike.begins_us - env.now)
     if watched is not None and strike.when is not None:
         yield watched.entering(strike.when[1])
+    if strike.later_us:
+        yield env.timeout(strike.later_us)
     strike.onset_us = int(env.now)
-    for event in strike.waiting:
-        event.succeed()
-    strike.waiting.clear()
     if strike.stops_us < NEVER_US:
         if strike.stops_us:
             yield env.timeout(strike.stops_us)

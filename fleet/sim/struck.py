@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fleet.data import Bools, Floats, Ints, Words
-from fleet.faults.catalogue import MACHINE, NETWORK, PRODUCER, SENSOR, TRANSPORT_FAULTS
+from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, PRODUCER, SENSOR, TRANSPORT_FAULTS
 from fleet.scenario.kind import Sensor
 from fleet.scenario.scripts import ENDLESS_US, Scripted, Size, chosen_by
 from fleet.sim.address import keys, mix, normals, uniforms, word_of
@@ -20,6 +20,8 @@ from fleet.sim.cohorts import Model
 from fleet.sim.nodes import FADED
 
 ANY_SENSOR = -1
+
+_ORDER = {fault: place for place, fault in enumerate(CATALOGUE)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,23 +132,23 @@ def struck(scripted: Sequence[Scripted], model: Model, *, start_us: int) -> Stru
     rows: dict[tuple[str, str], list[_Row]] = {}
     for each in scripted:
         here = np.flatnonzero(np.isin(model.members, each.machines))
-        if len(here):
+        if each.share < 1.0:
             here = here[_drawn(each, model.words[here])]
+        if not len(here):
+            continue
         for row in _rows(scripted, each, model, here, start_us=start_us):
             rows.setdefault((each.family, each.fault), []).append(row)
     slowest_us = max((float(node.tau_us.max()) for node in model.nodes if node.slow), default=0.0)
     found = Struck(tail_us=round(2 * FADED * slowest_us) if rows else 0)
-    for (family, fault), listed in rows.items():
+    # Where several are on one machine they act in the catalogue's order, whatever else a scenario has.
+    for (family, fault), listed in sorted(rows.items(), key=lambda each: _ORDER[each[0][1]]):
         found.by_family.setdefault(family, {})[fault] = _columns(fault, listed)
     return found
 
 
 def _drawn(each: Scripted, words: Words) -> Bools:
-    """Say which of the machines with *words* an incident strikes, of all that it might: at least one of them."""
-    if each.share >= 1.0:
-        return np.ones(len(words), np.bool_)
-    lot = uniforms(keys(words, f"incident.{each.id}.share"), np.zeros(1, np.int64))
-    chosen: Bools = (lot < each.share) | (lot == lot.min())
+    """Say which of the machines with *words* an incident strikes: each is drawn for itself, whoever else there is."""
+    chosen: Bools = uniforms(keys(words, f"incident.{each.id}.share"), np.zeros(1, np.int64)) < each.share
     return chosen
 
 

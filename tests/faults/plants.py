@@ -72,9 +72,11 @@ def twin(roster: Roster) -> Roster:
     return expanded(roster.scenario.model_copy(update={"incidents": ()}))
 
 
-def simulated(roster: Roster, *, seconds: int, cuts: Sequence[int] = (600,), seed: int = 7) -> Run:
+def simulated(
+    roster: Roster, *, seconds: int, cuts: Sequence[int] = (600,), seed: int = 7, islands: tuple[int, int] = (0, 1)
+) -> Run:
     """Simulate *seconds* in blocks of *cuts* seconds, taken in turn, and close what is still going on."""
-    simulation = Simulation(roster, seed=seed, start_us=START_US)
+    simulation = Simulation(roster, seed=seed, start_us=START_US, islands=islands)
     run, stop_us, number = Run(), START_US + seconds * SECOND_US, 0
     open_labels: dict[str, Label] = {}
     while simulation.now_us < stop_us:
@@ -106,8 +108,23 @@ def simulated(roster: Roster, *, seconds: int, cuts: Sequence[int] = (600,), see
                 )
                 run.readings += map(Reading._make, cells)
     run.labels += simulation.ended(list(open_labels.values()), stop_us)
+    return _in_order(run)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Put together what several workers made."""
+    whole = Run(lost=sum(run.lost for run in runs))
+    for run in runs:
+        whole.readings += run.readings
+        whole.labels += run.labels
+        whole.events += run.events
+    return _in_order(whole)
+
+
+def _in_order(run: Run) -> Run:
     run.readings.sort()
     run.labels.sort(key=lambda label: (label.time_us, label.machine.id, label.id, not label.is_open))
+    run.events.sort(key=lambda event: (event.time_us, event.machine.id, event.seq))
     return run
 
 
