@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleet.data import SECOND_US, Bytes, Floats, Ints
+from fleet.data import SECOND_US, Bools, Bytes, Floats, Ints
 from fleet.faults.catalogue import SENSOR
 from fleet.faults.sensor import SENSOR_FAULTS, FaultAt
 from fleet.sim.cohorts import Model, RateGroup
@@ -33,6 +33,7 @@ class Tile:
     first: Ints  # (machines,)
     shift: Ints  # (machines,): the stagger, modulo the multiple
     time_us: Ints
+    due: Bools  # (machines, ordinals): which are in the block; of all others not everything is known
     value: Floats  # (sensors, machines, ordinals)
     quality: Bytes
 
@@ -62,7 +63,7 @@ def _places(group: RateGroup, sensor: Ints) -> Ints:
 def _apply(cases: Cases, which: Ints, model: Model, tile: Tile) -> Absent | None:
     local = cases.machine[which] - tile.machines.start
     time_us = tile.time_us[local]
-    covered = (time_us >= cases.onset_us[which, None]) & (time_us < cases.stop_us[which, None])
+    covered = (time_us >= cases.onset_us[which, None]) & (time_us < cases.stop_us[which, None]) & tile.due[local]
     row, at = np.nonzero(covered)
     if not len(row):
         return None

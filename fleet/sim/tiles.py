@@ -173,7 +173,7 @@ def _grid(model: Model, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut,
         own = begin[:, None] + np.arange(0, count, multiple)
         place = np.minimum(own, count - 1)
         time_us = np.take_along_axis(time_us, place, axis=1)
-        if group.policy is not None:
+        if group.policy is not None or cut.struck.of(SENSOR):
             due = np.take_along_axis(due, place, axis=1) & (own == place)
     over = [at_instants(model, force, time_us[force.where], cut.struck) for force in ticks.in_force]
     seen = np.empty((len(group.sensors), *time_us.shape))
@@ -186,7 +186,7 @@ def _grid(model: Model, air: AirOver, group: RateGroup, ticks: _Ticks, cut: Cut,
     value = np.empty_like(seen) if cut.truth else seen
     quality = report(group.chain, ticks.machines, seen, ambient, first, time_us, out=value)
     if cut.struck.of(SENSOR):
-        tile = Tile(group, ticks.machines, first, shift, time_us, value, quality)
+        tile = Tile(group, ticks.machines, first, shift, time_us, due, value, quality)
         cut.absent.extend(misread(cut.struck, model, tile, cut.start_us, cut.stop_us))
     told = None
     if group.policy is not None:

@@ -262,3 +262,21 @@ incidents: [{at: 1 min, fault: outage}]
     roster = roster_of(text, tmp_path)
 
     assert roster.island.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_sensor_is_stuck_at_the_same_reading_wherever_blocks_are_cut(tmp_path: Path) -> None:
+    """Also where a block ends between the onset and the next reading, before which the machine changes its state."""
+    text = """\
+fleet: 1
+name: stuck
+seed: 7
+start: 2026-03-02T06:00:00Z
+duration: 20 min
+lines: [{name: cells, machines: [{kind: cnc-spindle, count: 8}]}]
+incidents: [{at: 10 s, every: 61 s, repeat: 15, fault: stuck, for: 50 s}]
+"""
+    cells = roster_of(text, tmp_path)
+
+    whole, parts = (simulated(cells, seconds=960, cuts=cuts) for cuts in ((960,), (1, 2, 1, 3)))
+
+    assert parts.readings == whole.readings
