@@ -42,8 +42,8 @@ nodes:
   motor: {drive: load, gain: warmth, tau: 40 s, tau_at_rest: 70 s, lag: 4 s}
 signals:
   current: {law: motor_current, load: load, on: turning, rated: rated, idle_share: 0.3}
-  vibration: {law: vibration, speed: turning, load: load, healthy: 1, exponent: 1.2, damage: damage.belt, growth: 3}
-  temperature: {law: warmed, air: ambient, rise: motor, damage: damage.belt, wear_rise: 5, on: turning}
+  vibration: {law: vibration, speed: turning, load: load, healthy: 1 mm/s, exponent: 1.2, damage: damage.belt, growth: 3}
+  temperature: {law: warmed, air: ambient, rise: motor, damage: damage.belt, wear_rise: 5 K, on: turning}
 sensors:
   current:
     {signal: current, units: A, period: 1 s, span: [0, 18], noise: 0.05, noise_share: 0.5 %, flicker: 0.02,
@@ -51,7 +51,7 @@ sensors:
   temperature:
     {signal: temperature, units: degC, period: 3 s, span: [-20, 150], tau: 5 s, noise: 0.05, resolution: 0.0625}
   vibration: {signal: vibration, units: mm/s, period: 1 s, span: [0, 25], tau: 1 s, noise_share: 2 %, resolution: 0.01}
-  speed: {signal: current, units: "%", period: 2 s, span: [0, 100], noise: 1, temperature: 0.1, resolution: 1}
+  speed: {signal: current, units: A, period: 2 s, span: [0, 100], noise: 1, temperature: 0.1, resolution: 1}
 """
 
 
