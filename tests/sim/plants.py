@@ -42,7 +42,8 @@ nodes:
   motor: {drive: load, gain: warmth, tau: 40 s, tau_at_rest: 70 s, lag: 4 s}
 signals:
   current: {law: motor_current, load: load, on: turning, rated: rated, idle_share: 0.3}
-  vibration: {law: vibration, speed: turning, load: load, healthy: 1 mm/s, exponent: 1.2, damage: damage.belt, growth: 3}
+  vibration:
+    {law: vibration, speed: turning, load: load, healthy: 1 mm/s, exponent: 1.2, damage: damage.belt, growth: 3}
   temperature: {law: warmed, air: ambient, rise: motor, damage: damage.belt, wear_rise: 5 K, on: turning}
 sensors:
   current:
