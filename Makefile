@@ -43,7 +43,7 @@ bench: $(STAMP)  ## speed and memory beside the peers
 docs: $(STAMP)  ## the command line's page, from its own help
 	@$(BIN)/typer fleet.cli.app utils docs --name fleet --output docs/commands.md >/dev/null
 
-pictures: $(STAMP)  ## docs/plant.md and its pictures, from the simulation
+pictures: $(STAMP)  ## docs/plant.md, faults.md, scenario-library.md and their pictures
 	@$(BIN)/python -m tests.picture.docs
 
 scores: $(STAMP)  ## docs/score.md: what the example detectors score on every scenario

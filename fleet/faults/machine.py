@@ -78,7 +78,7 @@ def fouled_filter(severity: Floats, age_s: Floats, at: Mapping[str, Floats]) -> 
     """Clog a filter: its resistance grows by a factor, and what is cooled through it gets warmer."""
     return {
         "resistance": Change(times=1.0 + at["resistance"] * severity),
-        "suction": Change(times=1.0 - 0.5 * severity),
+        "suction": Change(times=1.0 - at["suction"] * severity),
         "warmth": Change(times=1.0 + 0.25 * severity),
     }
 
@@ -210,7 +210,10 @@ MACHINE_FAULTS: Mapping[str, tuple[MachineFault, Entry, Stop | None]] = {
             "A filter fouls.",
             "flow and suction fall, temperatures rise, until it is cleaned",
             "",
-            {"resistance": Parameter("ratio", "150 %", "growth of the resistance", 0.0, 50.0)},
+            {
+                "resistance": Parameter("ratio", "30 %", "growth of the resistance", 0.0, 50.0),
+                "suction": Parameter("ratio", "80 %", "loss of pressure behind it", 0.0, 1.0),
+            },
             "4h",
         ),
         None,

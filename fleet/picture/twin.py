@@ -196,19 +196,26 @@ def _sigma(row: Changed, value: float) -> str:
 
 
 def draw_twin(
-    told: Told, beside: Beside, rows: Sequence[Changed], span: Span, look: Look, *, most: int = SENSORS_MAX
+    told: Told,
+    beside: Beside,
+    rows: Sequence[Changed],
+    span: Span,
+    look: Look,
+    *,
+    most: int = SENSORS_MAX,
+    title: str = "",
 ) -> Figure:
     """Draw the readings of *told* over those of its twin, and the differences below them."""
     panels = [*_panels(told, beside, rows, look, most), *of_the_network(told, look)]
     colours = [("as it is", LINE.day), ("without incidents", TWIN.day)]
-    title = f"{told.lived.machine.id} and its healthy twin"
+    title = title or f"{told.lived.machine.id} and its healthy twin"
     return draw_panels(told, panels, span, look, title=title, more=colours if panels else ())
 
 
 def _panels(told: Told, beside: Beside, rows: Sequence[Changed], look: Look, most: int) -> Iterator[Panel]:
     assert told.readings is not None, "what differs has sensors"
     run, twin, off = (each.merged(look.merge) for each in (told.readings, beside.twin, beside.difference))
-    chosen = sensors_shown(rows, told.lived.machine.id, most)
+    chosen = sensors_shown(told, beside, rows, most)
     for number, (name, sensor) in enumerate(told.lived.kind.sensors.items()):
         if name not in chosen:
             continue
@@ -239,17 +246,31 @@ def draw_difference(axes: Axes, off: Envelope, number: int, step: float) -> None
     axes.axhline(0, color=SOFT.day, linewidth=0.5)
 
 
-def sensors_shown(rows: Sequence[Changed], machine: str, most: int) -> dict[str, bool]:
-    """Choose the sensors of *machine* that differ most, and say whether their values do.
+def sensors_shown(told: Told, beside: Beside, rows: Sequence[Changed], most: int) -> dict[str, bool]:
+    """Choose the sensors of a machine that show its faults most, and say whether their values differ.
 
-    Of sensors of which readings only went missing or came late one is enough.
+    Once a fault has stopped the machine all of them differ: what counts is how they did until then. Of sensors of which
+    readings only went missing or came late one is enough.
     """
-    mine = [row for row in rows if row.machine == machine]
-    weight: dict[str, float] = {}
+    mine = [row for row in rows if row.machine == told.lived.machine.id]
+    spans = _spans(told, beside.difference)
+    number_of = {name: number for number, name in enumerate(told.lived.kind.sensors)}
+    off = np.maximum(np.abs(beside.difference.low), np.abs(beside.difference.high))
+    off = np.where(beside.difference.count > 0, off, 0.0)
+    weight: dict[str, tuple[float, ...]] = {}
     for row in mine:
-        weight[row.sensor] = weight.get(row.sensor, 0.0) + row.total / row.sigma
-    changed = sorted((name for name in weight if weight[name] > 0), key=lambda name: -weight[name])[:most]
+        if row.changed:
+            here = off[number_of[row.sensor]]
+            weight[row.sensor] = tuple(float(here[columns].sum()) / row.sigma for columns in spans)
+    changed = sorted(weight, key=lambda name: weight[name], reverse=True)[:most]
     gone = [row.sensor for row in mine if (row.withheld or row.added) and row.sensor not in changed]
     if changed or gone:
         return {**dict.fromkeys(gone[:most], False), **dict.fromkeys(changed, True)}
     return {row.sensor: False for row in mine[:1]}
+
+
+def _spans(told: Told, of: Envelope) -> list[slice]:
+    """Give the columns before the one in which the machine first stopped for a fault, those with that one, and all."""
+    stops = [label.failure_us for label in told.labels if label.incident and label.failure_us is not None]
+    column = (min(stops, default=of.stop_us) - of.start_us) * of.columns // (of.stop_us - of.start_us)
+    return [slice(0, column), slice(0, column + 1), slice(None)]

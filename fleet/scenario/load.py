@@ -128,7 +128,7 @@ def find(source: str | FilePath) -> tuple[Document, str]:
     path = FilePath(source)
     name = str(source)
     looks_like_path = isinstance(source, FilePath) or name.endswith(SUFFIXES) or "/" in name or "\\" in name
-    shipped = _shipped()
+    shipped = shipped_scenarios()
     if not looks_like_path and not _is_file(path):
         if name in shipped:
             file = shipped[name]
@@ -141,10 +141,10 @@ def find(source: str | FilePath) -> tuple[Document, str]:
 
 def scenario_names() -> list[str]:
     """Return the names of the scenarios that come with fleet."""
-    return sorted(_shipped())
+    return sorted(shipped_scenarios())
 
 
-def _shipped() -> dict[str, Traversable]:
+def shipped_scenarios() -> dict[str, Traversable]:
     """Return our scenarios: beside the package in the tree, inside it when installed."""
     tree = FilePath(__file__).parents[2]
     folders: list[Traversable] = [importlib.resources.files("fleet") / "scenarios"]
