@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -32,9 +32,13 @@ from fleet.sinks.connection import Connection
 from fleet.sinks.properties import connection
 
 if TYPE_CHECKING:
+    from fleet.contract.command import Answer as SchemaAnswer
     from fleet.score.command import Answer, ScoreRequest
     from fleet.verify.tail import TailOptions
 
+
+REAL_SCENARIO, REAL_RECORDS = "quickstart", 200
+"""Whose first records are resolved when it is judged who reads what."""
 
 MANY_MACHINES = 50_000
 """From here on it takes seconds until the first reading, and a person should know why."""
@@ -203,6 +207,53 @@ def scored(request: ScoreRequest, url: str | None, kafka_config: Path | None) ->
 
     source = None if url is None else _source(url, kafka_config)
     return asyncio.run(carry_out(replace(request, source=source)))
+
+
+def schemas_told(
+    action: str,
+    names: tuple[str, ...],
+    *,
+    level: str | None,
+    against: tuple[str, ...],
+    subject: str | None,
+    registry: str | None,
+    environment: Mapping[str, str],
+    as_json: bool,
+) -> SchemaAnswer:
+    """Do what ``fleet schema`` was asked for, with the schemas that are published with fleet and records of a run."""
+    from fleet.contract.access import access
+    from fleet.contract.command import SchemaRequest, carry_out
+    from fleet.contract.versions import Shelf
+    from fleet.encode.schemas import schema_ids, schema_text
+
+    request = SchemaRequest(
+        action=action,
+        names=names,
+        level=level,
+        against=against,
+        subject=subject,
+        access=access(registry, environment),
+        as_json=as_json,
+        real=_real_records,
+    )
+    return asyncio.run(carry_out(request, Shelf({file: schema_text(file) for file in schema_ids()}, schema_ids())))
+
+
+def _real_records() -> dict[str, list[dict[str, Any]]]:
+    """Give the first records of the quickstart, by the full name of their type."""
+    from fleet.api import load
+    from fleet.encode.decode import Decoder, stream_of
+    from fleet.run.plan import RunRequest, make_plan
+    from fleet.run.sample import sample
+
+    request = RunRequest(scenario=load(REAL_SCENARIO), source=REAL_SCENARIO, targets=("stdout:",), speed=1.0)
+    names = {"readings": "thingum.factory.MachineSensor", "events": "thingum.factory.MachineEvent"}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
+    decoder = Decoder()
+    for value in sample(make_plan(request, wall_us=0), REAL_RECORDS):
+        fields = decoder.decode(value)
+        found[names[stream_of(fields)]].append(fields)
+    return found
 
 
 def _source(url: str, kafka_config: Path | None) -> Connection | Path:

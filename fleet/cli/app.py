@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from fleet.cli import broker, check, faults, fit, init, kinds, plot, record, replay, run, scenarios, score, tail, verify
+from fleet.cli import (
+    broker,
+    check,
+    faults,
+    fit,
+    init,
+    kinds,
+    plot,
+    record,
+    replay,
+    run,
+    scenarios,
+    schema,
+    score,
+    tail,
+    verify,
+)
 
 COMMANDS = {
     "run": run.COMMAND,
@@ -19,6 +35,7 @@ COMMANDS = {
     "replay": replay.COMMAND,
     "verify": verify.COMMAND,
     "score": score.COMMAND,
+    "schema": schema.COMMAND,
     "broker": broker.COMMAND,
     "scenarios": scenarios.COMMAND,
     "kinds": kinds.COMMAND,

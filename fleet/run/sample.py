@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from fleet.data import INJECTED, SECOND_US, RecordBatch
 from fleet.encode.encoder import Encoder
@@ -12,6 +13,12 @@ from fleet.sim.blocks import Simulation
 
 def print_sample(plan: RunPlan, count: int) -> None:
     """Print the first *count* records of *plan* to standard output, as JSON, in log order; send nothing."""
+    for value in sample(plan, count):
+        sys.stdout.write(value.decode() + "\n")
+
+
+def sample(plan: RunPlan, count: int) -> Iterator[bytes]:
+    """Give the values of the first *count* records of *plan*, as JSON, in log order; send nothing."""
     target = target_plan("stdout:", plan.request, plan.roster)
     encoder = Encoder(target.streams, {topic.name: 1 for topic in target.topics}, record_time="none")
     simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us)
@@ -24,5 +31,5 @@ def print_sample(plan: RunPlan, count: int) -> None:
             if batch.stream == INJECTED:
                 continue  # beside the plan, and not to be shown as lines
             for record in batch.records[:left]:
-                sys.stdout.write((record.value or b"").decode() + "\n")
+                yield record.value or b""
             left -= min(left, len(batch))

@@ -18,7 +18,18 @@ import pytest
 from fleet.broker.process import EmbeddedBroker
 from tests.cli.commands import FLEET, Live, environment, fleet
 
-HEAVY = ("aiokafka", "numpy", "simpy", "pydantic", "fastavro", "confluent_kafka", "asyncio", "matplotlib")
+HEAVY = (
+    "aiokafka",
+    "numpy",
+    "simpy",
+    "pydantic",
+    "fastavro",
+    "confluent_kafka",
+    "asyncio",
+    "matplotlib",
+    "httpx",
+    "avro",
+)
 
 
 @cache
@@ -47,7 +58,9 @@ def test_help_names_every_command() -> None:
     assert {"run", "check", "init", "tail", "verify", "broker", "plot", "fit", "scenarios", "kinds"} <= set(commands())
 
 
-@pytest.mark.parametrize("command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds", "faults"])
+@pytest.mark.parametrize(
+    "command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds", "faults", "schema"]
+)
 def test_the_example_that_ends_the_help_runs(command: str, port: int, tmp_path: Path) -> None:
     words = [word.replace("localhost:9092", f"127.0.0.1:{port}") for word in example(command)]
 
@@ -103,6 +116,7 @@ def test_every_commands_example_is_tried_here() -> None:
         "plot",
         "fit",
         "score",
+        "schema",
         "scenarios",
         "kinds",
     }

@@ -12,6 +12,7 @@ import pytest
 from fleet.contract.access import Access
 from fleet.contract.registry import Registry, RegistryGoneError, RegistryRefusedError
 from fleet.encode.schemas import schema_text
+from tests.cli.commands import fleet
 from tests.services.registry import Apicurio
 
 V1, V2 = schema_text("machine-sensor.v1.avsc"), schema_text("machine-sensor.v2.avsc")
@@ -117,3 +118,46 @@ async def test_the_registrys_other_api_is_told_with_the_path_that_is_missing(reg
     async with Registry(Access((registry.url.removesuffix("/apis/ccompat/v7"),)), sleep=no_pause) as client:
         with pytest.raises((RegistryGoneError, RegistryRefusedError), match="/apis/ccompat/v7"):
             await client.subjects()
+
+
+# ---------------------------------------------------------------- fleet schema
+
+
+def test_versions_are_registered_shown_and_listed(registry: Apicurio) -> None:
+    name, at = subject(), ("--registry", registry.url)
+    versions = [f"machine-sensor.{version}" for version in ("v1", "v2", "v3")]
+
+    told = fleet("schema", "register", *versions, "--subject", name, "--level", "BACKWARD", "--json", *at)
+    rows = json.loads(told.out)
+    shown = fleet("schema", "show", str(rows[1]["id"]), *at)
+    listed = fleet("schema", "list", *at)
+
+    assert told.code == 0, told.err
+    assert [row["version"] for row in rows] == [1, 2, 3]
+    assert same(shown.out, V2)
+    assert f"{name:44} 1, 2, 3, BACKWARD" in listed.out
+
+
+def test_an_incompatible_version_is_refused_by_us_with_the_field_and_by_the_registry_with_409(
+    registry: Apicurio,
+) -> None:
+    name, at = subject(), ("--registry", registry.url)
+    fleet("schema", "register", "machine-sensor.v1", "--subject", name, "--level", "FULL", *at)
+
+    checked = fleet("schema", "check", "machine-sensor.v2", "--subject", name, "--level", "FULL", *at)
+    refused = fleet("schema", "register", "machine-sensor.v2", "--subject", name, *at)
+
+    assert (checked.code, refused.code) == (1, 1)
+    assert "the registry: incompatible" in checked.out
+    assert "HTTP 409" in refused.out
+    for said in (checked.out, refused.out):
+        assert "value: the writer writes double, which is no float to the reader (Apache Avro)" in said
+
+
+def test_an_id_that_no_registry_has_is_one_line_and_exit_code_2(registry: Apicurio) -> None:
+    unknown = fleet("schema", "show", "999999", "--registry", registry.url)
+    too_large = fleet("schema", "show", str(1 << 31), "--registry", registry.url)
+
+    assert (unknown.code, too_large.code) == (2, 2)
+    assert "id 999999: has no such thing (HTTP 404" in unknown.err
+    assert "ids must be 0 to 2147483647" in too_large.err

@@ -1,0 +1,107 @@
+"""Records of a schema: made up so that every branch and symbol occurs, and real ones fitted to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fleet.contract.registry import parsed_schema
+
+PRIMITIVES: Mapping[str, Any] = {
+    "null": None, "boolean": True, "int": 7, "long": 1 << 40, "float": 1.5, "double": 0.1, "bytes": b"\x00\xff",
+    "string": "press-1",
+}  # fmt: skip
+RECORDS_MAX = 1000
+DEPTH_MAX = 8
+"""A type that holds itself is made up no deeper."""
+
+
+def plain(text: str) -> Any:
+    """Parse a schema without its logical types: instants are numbers then, and compared as such."""
+    return parsed_schema(json.dumps(json.loads(text, object_hook=_without_logical_type)))
+
+
+def _without_logical_type(node: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in node.items() if name != "logicalType"}
+
+
+def made_up(text: str) -> list[Any]:
+    """Make up records of the schema *text*: each symbol of its enums and each branch of its unions in one of them."""
+    schema = json.loads(text, object_hook=_without_logical_type)
+    made = _Making(schema)
+    records = [made.datum(schema, 0)]
+    while len(records) < min(made.turns, RECORDS_MAX):  # more turns may be found in what was not looked at before
+        records.append(made.datum(schema, len(records)))
+    return records
+
+
+class _Making:
+    """Makes values of types; *turns* is how many it takes until everything has occurred."""
+
+    def __init__(self, schema: Any) -> None:
+        self.turns = 1
+        self._named: dict[str, Any] = {}
+        self._note(schema, "")
+
+    def datum(self, node: Any, turn: int, depth: int = 0) -> Any:
+        """Make a value of the type *node*: of what may be one of several, the one whose *turn* it is."""
+        if isinstance(node, list):
+            self.turns = max(self.turns, len(node))
+            branch = node[turn % len(node)]
+            if depth > DEPTH_MAX and "null" in node:
+                return None
+            return self.datum(branch, turn, depth + 1)
+        if isinstance(node, str):
+            return PRIMITIVES[node] if node in PRIMITIVES else self.datum(self._named[node], turn, depth + 1)
+        kind = node["type"]
+        if kind in {"record", "error"}:
+            return {field["name"]: self.datum(field["type"], turn, depth + 1) for field in node["fields"]}
+        if kind == "enum":
+            self.turns = max(self.turns, len(node["symbols"]))
+            return node["symbols"][turn % len(node["symbols"])]
+        if kind == "fixed":
+            return bytes(node["size"])
+        if kind == "array":
+            return [] if depth > DEPTH_MAX else [self.datum(node["items"], turn, depth + 1)]
+        if kind == "map":
+            return {} if depth > DEPTH_MAX else {"key": self.datum(node["values"], turn, depth + 1)}
+        return self.datum(kind, turn, depth + 1)
+
+    def _note(self, node: Any, space: str) -> None:
+        """Remember the types that have names."""
+        if isinstance(node, list):
+            for each in node:
+                self._note(each, space)
+        if not isinstance(node, dict):
+            return
+        if isinstance(node.get("name"), str) and node.get("type") in {"record", "error", "enum", "fixed"}:
+            given = node.get("namespace", space)
+            name = node["name"]
+            space = name.rpartition(".")[0] or given
+            for each in (name, f"{space}.{name}", name.rpartition(".")[2]):
+                self._named.setdefault(each.lstrip("."), node)
+        for field in node.get("fields", ()):
+            self._note(field.get("type"), space)
+        for key in ("type", "items", "values"):
+            self._note(node.get(key), space)
+
+
+def fitted(text: str, real: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Give *real* records as a writer of the schema *text* would write them; what they do not say is made up."""
+    import fastavro
+
+    schema = json.loads(text)
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        return []
+    rest = made_up(text)
+    parsed = plain(text)
+    found = []
+    for turn, record in enumerate(real):
+        datum = dict(rest[turn % len(rest)])
+        for name in datum.keys() & record.keys():
+            tried = {**datum, name: record[name]}
+            if fastavro.validate(tried, parsed, raise_errors=False):
+                datum = tried
+        found.append(datum)
+    return found

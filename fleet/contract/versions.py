@@ -1,0 +1,111 @@
+"""Schemas by name: those that are published with fleet, and files of a user's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fleet.contract.registry import parsed_schema
+from fleet.errors import RequestError
+
+PUBLISHED = re.compile(r"(.+)\.(v(\d+)(-\w+)?)\.avsc")
+TOPICS = {
+    "machine-sensor": "factory.readings",
+    "machine-event": "factory.events",
+    "fault-label": "factory.labels",
+    "run-record": "factory.runs",
+}
+"""The topic that has the records of a schema where nothing else is said."""
+
+SCHEMA_BYTES_MAX = 1 << 20
+
+
+class Schema(NamedTuple):
+    """A schema: *family* is what its versions have in common, *number* their order; 0 for a file of a user's own."""
+
+    name: str  # as in machine-sensor.v2, or the file's
+    family: str
+    number: int
+    branch: str  # as in -rename: beside the line of versions
+    text: str
+    id: int | None = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Give what the text says; it was seen to be a schema."""
+        found: Any = json.loads(self.text)
+        return found if isinstance(found, dict) else {"type": found}
+
+    @property
+    def record(self) -> str:
+        """Give the full name of the type."""
+        said = self.said
+        return ".".join(part for part in (said.get("namespace", ""), said.get("name", "")) if part)
+
+
+class Shelf:
+    """All *published* texts by file, with the ids they have where there is no registry."""
+
+    def __init__(self, published: Mapping[str, str], ids: Mapping[str, int]) -> None:
+        found = []
+        for file, text in published.items():
+            parts = PUBLISHED.fullmatch(file)
+            assert parts is not None, "published files are named as their neighbours"
+            name = file.removesuffix(".avsc")
+            found.append(Schema(name, parts[1], int(parts[3]), parts[4] or "", text, ids.get(file)))
+        self.all = sorted(found, key=lambda each: (each.family, each.number, each.branch))
+
+    def named(self, name: str) -> Schema:
+        """Give the schema *name*: one of ours (the latest version where it says none), its id, or a file.
+
+        RequestError where there is none.
+        """
+        asked = name.removesuffix(".avsc")
+        for each in self.all:
+            if asked == each.name or name == str(each.id):
+                return each
+        line = self.line(asked)
+        if line:
+            return line[-1]
+        if Path(name).suffix == ".avsc":
+            return self._file(Path(name))
+        names = [each.name for each in self.all]
+        close = get_close_matches(asked, names, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise RequestError(f"no schema {name!r}: must be {', '.join(names)}, an id of them, or a file .avsc{meant}")
+
+    def line(self, family: str) -> list[Schema]:
+        """Give the versions of a *family* that follow one another, the oldest first; branches are not among them."""
+        return [each for each in self.all if each.family == family and not each.branch]
+
+    def before(self, schema: Schema) -> list[Schema]:
+        """Give the versions that *schema* comes after, the latest first: of its family, or that have its record."""
+        family = schema.family or next((each.family for each in self.all if each.record == schema.record), "")
+        number = schema.number or len(self.all) + 1
+        return [each for each in reversed(self.line(family)) if each.number < number]
+
+    def _file(self, path: Path) -> Schema:
+        try:
+            data = path.read_bytes()
+            text = data.decode()
+        except OSError as error:
+            raise RequestError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise RequestError(f"{path}: must be UTF-8 text") from error
+        if len(data) > SCHEMA_BYTES_MAX:
+            raise RequestError(f"{path}: must be at most {SCHEMA_BYTES_MAX} bytes, got {len(data)}")
+        try:
+            parsed_schema(text)
+        except ValueError as error:
+            raise RequestError(f"{path}: must be an Avro schema: {' '.join(str(error).split())}") from error
+        return Schema(str(path), "", 0, "", text)
+
+
+def topic_of(schema: Schema, shelf: Shelf) -> str | None:
+    """Give the topic that has records of *schema*; None where it is none of ours."""
+    found: Sequence[Schema] = [schema, *shelf.before(schema)]
+    return next((TOPICS[each.family] for each in found if each.family in TOPICS), None)
