@@ -25,7 +25,7 @@ def replay(
         typer.Option(
             "--to",
             metavar="SINK",
-            help="kafka://HOST:PORT, file:PATH.avro, file:PATH.jsonl, stdout:, null: or record:PATH. "
+            help="kafka://HOST:PORT, file:PATH.avro, .jsonl or .parquet, stdout:, null: or record:PATH. "
             f"Without it: the broker in {BOOTSTRAP_VARIABLE}, else an embedded one.",
         ),
     ] = None,

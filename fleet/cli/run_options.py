@@ -15,7 +15,7 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="SINK",
-        help="kafka://HOST:PORT, file:PATH.avro, file:PATH.jsonl, stdout: or null:. May be repeated. "
+        help="kafka://HOST:PORT, file:PATH.avro, .jsonl or .parquet, stdout: or null:. May be repeated. "
         f"Without it: the broker in {BOOTSTRAP_VARIABLE}, else an embedded one.",
     ),
 ]

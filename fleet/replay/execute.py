@@ -145,7 +145,7 @@ async def _open(plan: ReplayPlan, broker: EmbeddedBroker | None, run: Run | None
         connection = connection_of(url, config, os.environ).connection
         seen = await _prepared(plan, topics, connection)
     schema = ""
-    if plan.kind.name == "file .avro":
+    if plan.kind.typed:
         schema = container_schema(plan, plan.source.read(plan.source.loads()[0]))
     span_s = max(1e-3, (plan.source.last_us - plan.source.first_us) / 1e6)
     setup = SinkSetup(

@@ -242,7 +242,7 @@ def _labels_target(request: RunRequest, roster: Roster) -> list[TargetPlan]:
     if request.labels is None:
         return []
     kind = sink_kind(request.labels)
-    if not kind.name.startswith("file"):
+    if not kind.alone:
         raise RequestError(f"--labels: must be file:PATH.jsonl or file:PATH.avro, got {request.labels!r}")
     plan = StreamPlan(LabelsTopic().topic, kind.readings[0], "v1")
     names = {"labels": _names("labels", plan, roster)}

@@ -1,5 +1,7 @@
 """Files: an Avro object container for readings (or labels alone), JSON lines for everything else.
 
+Parquet has a module of its own, and its side files from here.
+
 What is in a file is whole: when the disk is full in the middle of a batch, the file is cut back to the last
 whole record, that much counts as acknowledged, the rest as failed, and the run ends.
 """
@@ -32,10 +34,7 @@ class WholeFile:
         self._path = path
         self._write = write
         self._size = 0
-        try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-        except OSError as error:
-            raise RequestError(f"file: cannot write {str(path)!r}: {reason(error)}") from error
+        self._descriptor = opened_for_writing(path)
 
     def append(self, pieces: list[bytes]) -> int:
         """Write *pieces* in one go; give how many are in the file whole. Fewer than all: it is full."""
@@ -74,6 +73,14 @@ class WholeFile:
     problem = ""
 
 
+def opened_for_writing(path: Path) -> int:
+    """Open the file at *path*, empty, and give its descriptor; RequestError where it cannot be written."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+    except OSError as error:
+        raise RequestError(f"file: cannot write {str(path)!r}: {reason(error)}") from error
+
+
 def reason(error: OSError) -> str:
     """Say what an *error* of the system means, in lower case as in the middle of a sentence."""
     text = error.strerror or str(error) or type(error).__name__
@@ -83,10 +90,12 @@ def reason(error: OSError) -> str:
 class FileSink:
     """Writes readings to one file and each other stream to a side file, ``PATH.events.jsonl``.
 
-    *main* is the stream of that one file, where it is not the readings.
+    *main* is the stream of that one file, where it is not the readings; with None there are the side files alone.
     """
 
-    def __init__(self, path: Path, *, schema: str | None, main: str = "readings", write: Write = os.write) -> None:
+    def __init__(
+        self, path: Path, *, schema: str | None, main: str | None = "readings", write: Write = os.write
+    ) -> None:
         """Open *path*: a container of *schema*, or JSON lines where that is None."""
         self.delivery: dict[str, Delivery] = {}
         self.latency = Latency()
@@ -97,8 +106,9 @@ class FileSink:
         self._broken = ""
         self._sync = b"" if schema is None else blake2b(schema.encode(), digest_size=16).digest()
         self._main = main
-        self._open(main, path)
-        if schema is not None:
+        if main is not None:
+            self._open(main, path)
+        if main is not None and schema is not None:
             self._append(main, [container_header(schema, self._sync)])
 
     def _open(self, stream: str, path: Path) -> None:

@@ -14,6 +14,7 @@ from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.sinks.files import FileSink
 from fleet.sinks.memory import MemorySink, NullSink
+from fleet.sinks.parquet import ParquetSink
 from fleet.sinks.recording import open_recording_sink
 from fleet.sinks.settings import ProducerSettings, lanes
 from fleet.sinks.sink import Sink
@@ -55,6 +56,8 @@ class SinkKind(NamedTuple):
     packs: bool = False  # whether it takes packed batches
     keeps_stamps: bool = False  # whether keys, partitions and the records' own stamps are kept
     spreads: bool = False  # whether records go to as many partitions as their topic is planned with
+    alone: bool = False  # whether it may have the labels and nothing else
+    typed: bool = False  # whether all readings in it are of one Avro schema
 
 
 async def _kafka(_: str, setup: SinkSetup) -> Sink:
@@ -79,10 +82,19 @@ async def _lines(rest: str, setup: SinkSetup) -> Sink:
     return _overwriting(Path(rest), None, setup.main)
 
 
-def _overwriting(path: Path, schema: str | None, main: str) -> FileSink:
+async def _parquet(rest: str, setup: SinkSetup) -> Sink:
+    assert setup.schema, "columns are those of a schema"
+    return _noticing(Path(rest), lambda path: ParquetSink(path, schema=setup.schema))
+
+
+def _overwriting(path: Path, schema: str | None, main: str) -> Sink:
+    return _noticing(path, lambda path: FileSink(path, schema=schema, main=main))
+
+
+def _noticing(path: Path, make: Callable[[Path], Sink]) -> Sink:
     """Open a file's sink, and say so if there was one already."""
     was_there = path.is_file()
-    sink = FileSink(path, schema=schema, main=main)
+    sink = make(path)
     if was_there:
         sink.notices.append(f"{path}: was there already, and was overwritten")
     return sink
@@ -113,8 +125,9 @@ TEXT = ("json",)
 
 SINKS: dict[str, SinkKind] = {
     "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, packs=True, keeps_stamps=True, spreads=True),
-    "file:PATH.avro": SinkKind("file .avro", _container, ("avro",), TEXT),
-    "file:PATH.jsonl": SinkKind("file .jsonl", _lines, TEXT, TEXT),
+    "file:PATH.avro": SinkKind("file .avro", _container, ("avro",), TEXT, alone=True, typed=True),
+    "file:PATH.jsonl": SinkKind("file .jsonl", _lines, TEXT, TEXT, alone=True),
+    "file:PATH.parquet": SinkKind("file .parquet", _parquet, TEXT, TEXT, typed=True),
     "stdout:": SinkKind("stdout", _stdout, TEXT, TEXT),
     "record:PATH": SinkKind("recording", _recording, BOTH, BOTH, packs=True, keeps_stamps=True, spreads=True),
     "null:": SinkKind("null", _null, BOTH, BOTH, encodes=False),

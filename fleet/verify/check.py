@@ -15,7 +15,7 @@ from fleet.data import INJECTED
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
 from fleet.encode.labels import Labels
-from fleet.errors import RequestError
+from fleet.errors import RequestError, RunError
 from fleet.run.plan import scenario_digest
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
@@ -30,7 +30,7 @@ from fleet.verify.regenerate import Expected, regenerate, roster_of
 from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
 from fleet.verify.verdict import Place, Verdict, judge
 
-CONTAINER = ".avro"
+CONTAINER, PARQUET = ".avro", ".parquet"
 
 Item = TypeVar("Item")
 
@@ -244,11 +244,19 @@ def _injected_beside(path: Path) -> Counter[str]:
 def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:
     """Decode a *file*; its records have numbers from 1, and neither stamps nor keys."""
     from fleet.encode.container import read_container
+    from fleet.sinks.arrow import read_rows
     from fleet.sinks.reader import read_lines
 
     if file.suffix == CONTAINER:
         for number, fields in enumerate(read_container(file, decoder.own), 1):
             yield Row(number, 0, None, b"", decoder.ours(fields, None))
+        return
+    if file.suffix == PARQUET:
+        try:
+            for number, fields in enumerate(read_rows(file), 1):
+                yield Row(number, 0, None, b"", decoder.ours(fields, None))
+        except RunError as error:
+            raise UndecodableError(str(error)) from None
         return
     for number, line in enumerate(read_lines(file), 1):
         try:

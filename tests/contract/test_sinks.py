@@ -18,6 +18,7 @@ from fleet.encode.container import read_container
 from fleet.encode.decode import Decoder
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.schemas import schema_text
+from fleet.sinks.arrow import read_rows
 from fleet.sinks.connection import Connection
 from fleet.sinks.memory import MemorySink
 from fleet.sinks.open import SinkSetup, format_for, open_sink, sink_kind
@@ -104,6 +105,16 @@ async def open_lines(folder: Path, _: EmbeddedBroker) -> Opened:
     return Opened(sink, "json", "json", read_back)
 
 
+async def open_parquet(folder: Path, _: EmbeddedBroker) -> Opened:
+    path = folder / "out.parquet"
+    sink = await open_sink(f"file:{path}", SinkSetup(schema=SCHEMA))
+
+    async def read_back() -> list[Fields]:
+        return list(read_rows(path))
+
+    return Opened(sink, "json", "json", read_back)
+
+
 async def open_stdout(folder: Path, _: EmbeddedBroker) -> Opened:
     reader, writer = os.pipe()
     sink = await open_sink("stdout:", SinkSetup(descriptor=writer))
@@ -137,6 +148,7 @@ OPENERS = {
     "kafka": open_kafka,
     "file .avro": open_container,
     "file .jsonl": open_lines,
+    "file .parquet": open_parquet,
     "stdout": open_stdout,
     "memory": open_memory,
 }
@@ -192,6 +204,7 @@ async def test_closing_a_sink_that_took_nothing_is_quick(opened: Opened) -> None
         ("kafka://h:1", "avro", "avro"),
         ("file:a.avro", "avro", "json"),
         ("file:a.jsonl", "json", "json"),
+        ("file:a.parquet", "json", "json"),
         ("stdout:", "json", "json"),
         ("null:", "avro", "avro"),
     ],

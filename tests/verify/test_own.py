@@ -129,7 +129,7 @@ def test_a_flat_layout_with_a_whole_sensor_is_read_by_columns(tmp_path: Path) ->
     assert [len(part.place) for part in entries] == [len(log)]
 
 
-@pytest.mark.parametrize("suffix", ["avro", "jsonl"])
+@pytest.mark.parametrize("suffix", ["avro", "jsonl", "parquet"])
 @pytest.mark.parametrize("name", ["whole", "short", "priced"])
 async def test_a_file_in_a_layout_of_ones_own_is_proven(name: str, suffix: str, tmp_path: Path) -> None:
     scenario, path = scenario_in(tmp_path, name), tmp_path / f"out.{suffix}"

@@ -170,7 +170,7 @@ def test_no_run_at_all_is_a_wrong_request() -> None:
 # ---------------------------------------------------------------- files
 
 
-@pytest.fixture(params=["avro", "jsonl"])
+@pytest.fixture(params=["avro", "jsonl", "parquet"])
 async def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f"out.{request.param}"
     await run_to(f"file:{path}")
