@@ -19,6 +19,9 @@ from fleet.sim.struck import Cases, Struck
 
 DAMAGE = "damage."
 
+CELLS = 1_000_000
+"""Cells (case, scan) that are computed at once: a machine may be warm from thousands of cases."""
+
 AT_ONCE_US = 1000
 """What sets in at once takes a millisecond: no reading sees it, and a lag of it has digits left."""
 
@@ -26,7 +29,7 @@ AT_ONCE_US = 1000
 class Effect(NamedTuple):
     """A change of some machines of a rectangle: ``times * quantity + plus``, (those machines, scans)."""
 
-    row: Ints
+    row: Ints  # no two the same
     times: Floats
     plus: Floats
 
@@ -52,32 +55,37 @@ def changed(value: Floats, effects: list[Effect], shape: tuple[int, ...]) -> Flo
     """Put *effects* into *value*, which is broadcast to *shape* first."""
     out = np.array(np.broadcast_to(value, shape))
     for effect in effects:
-        np.multiply.at(out, effect.row, effect.times)
-        np.add.at(out, effect.row, effect.plus)
+        out[effect.row] = out[effect.row] * effect.times + effect.plus
     return out
 
 
 def _add(found: Effects, cases: Cases, case: Ints, row: Ints, model: Model, graph: Graph, time_us: Ints) -> None:
     function = MACHINE_FAULTS[cases.fault][0]
-    settings = {name: value[case, None] for name, value in cases.set.items()}
+    rows, at = np.unique(row, return_inverse=True)  # a machine may have several cases, and what they left behind
+    some = max(1, CELLS // time_us.shape[1])
+    parts = [slice(begin, begin + some) for begin in range(0, len(case), some)]
     nodes = {node.name: node for node in model.nodes if node.slow}
-    when = time_us[row]
-    shape = when.shape
     for role, names in model.kind.faults.get(cases.fault, {}).items():
         warmed = [node for name in names for node in _warmed_by(model, name)]
         for name in (*names, *warmed):
             if name not in graph.needed:
                 continue
             node = nodes.get(name)
-            seen_us = when - round(graph.tau_us) if node is not None else when
+            lag_us = round(graph.tau_us) if node is not None else 0
             tau_us = float(node.tau_us[State.EXECUTE]) if node is not None else graph.tau_us
-            severity = lagged(cases, case, seen_us, tau_us)
-            age_s = np.maximum(seen_us - cases.onset_us[case, None], 0) / SECOND_US
-            change = function(severity, age_s, settings)[role]
-            times, plus = np.broadcast_to(change.times, shape), np.broadcast_to(change.plus, shape)
-            if node is not None and node.mode >= 0:  # it is as warm as its damage is large
-                plus = plus * (node.gain[cases.machine[case]] * node.levels[State.EXECUTE])[:, None]
-            found.setdefault(name, []).append(Effect(row, times, plus))
+            whole = Effect(rows, np.ones((len(rows), time_us.shape[1])), np.zeros((len(rows), time_us.shape[1])))
+            for part in parts:
+                own, when = case[part], time_us[row[part]]
+                seen_us = when - lag_us
+                severity = lagged(cases, own, seen_us, tau_us)
+                age_s = np.maximum(seen_us - cases.onset_us[own, None], 0) / SECOND_US
+                change = function(severity, age_s, {key: value[own, None] for key, value in cases.set.items()})[role]
+                plus = np.broadcast_to(change.plus, when.shape)
+                if node is not None and node.mode >= 0:  # it is as warm as its damage is large
+                    plus = plus * (node.gain[cases.machine[own]] * node.levels[State.EXECUTE])[:, None]
+                np.multiply.at(whole.times, at[part], np.broadcast_to(change.times, when.shape))
+                np.add.at(whole.plus, at[part], plus)
+            found.setdefault(name, []).append(whole)
 
 
 def _warmed_by(model: Model, name: str) -> list[str]:

@@ -205,7 +205,7 @@ def _stop(each: Scripted) -> tuple[int, State, bool]:
             stops_us = each.lasts_us
         elif stop.after == "grown" and each.severity >= 1.0 and each.over_us < each.lasts_us:
             stops_us = each.over_us
-    if each.noticed_us and each.noticed_us < stops_us:
+    if each.noticed_us and each.noticed_us < min(stops_us, each.lasts_us):
         return each.noticed_us, State.HELD, True
     return stops_us, state, repaired
 

@@ -5,6 +5,7 @@ When an incident depends on what the plant does, its onset is NEVER_US until the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -138,12 +139,18 @@ def struck(scripted: Sequence[Scripted], model: Model, *, start_us: int) -> Stru
             continue
         for row in _rows(scripted, each, model, here, start_us=start_us):
             rows.setdefault((each.family, each.fault), []).append(row)
-    slowest_us = max((float(node.tau_us.max()) for node in model.nodes if node.slow), default=0.0)
-    found = Struck(tail_us=round(2 * FADED * slowest_us) if rows else 0)
+    found = Struck(tail_us=_tail_us(model) if rows else 0)
     # Where several are on one machine they act in the catalogue's order, whatever else a scenario has.
     for (family, fault), listed in sorted(rows.items(), key=lambda each: _ORDER[each[0][1]]):
         found.by_family.setdefault(family, {})[fault] = _columns(fault, listed)
     return found
+
+
+def _tail_us(model: Model) -> int:
+    """Say how long after a fault something is still to be seen of it: in slow nodes, and in sensors that lag."""
+    lags_us = [graph.tau_us for group in model.groups for graph in group.graphs]
+    slow_us = [float(node.tau_us.max()) for node in model.nodes if node.slow]
+    return math.ceil(FADED * max([*lags_us, *slow_us], default=0.0) + max(lags_us, default=0.0))
 
 
 def _drawn(each: Scripted, words: Words) -> Bools:
