@@ -42,6 +42,9 @@ AT_ONCE = (
 
 ENDLESS_US = 1 << 62
 
+CASES_MAX = 1_000_000
+"""Faults in all: each occurrence of an incident on each machine and sensor is one, of about 500 bytes."""
+
 
 class Size(NamedTuple):
     """What a parameter of a fault is set to: *basis* is one of BASES for sizes of readings, else "unit"."""
@@ -201,6 +204,8 @@ def _shape(incident: Incident, entry: Entry) -> Iterator[tuple[str, str]]:
     if incident.noticed is not None and family != MACHINE:
         yield "noticed", f"must be absent: '{incident.fault}' is a {family} fault, which no repair of the machine ends"
     lasts = _lasts_s(incident, entry)
+    if incident.noticed is not None and lasts is not None and incident.noticed >= lasts:
+        yield "noticed", f"must be shorter than it lasts, {lasts:g} s, got {incident.noticed:g} s"
     if incident.every is not None and lasts is not None and lasts > incident.every:
         yield "every", f"must be at least as long as it lasts, {lasts:g} s, got {incident.every:g} s"
     if incident.within is not None and lasts is not None and lasts > incident.within / (incident.count or 1):
@@ -421,7 +426,32 @@ def _in_time(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
             key = "after" if each.after >= 0 else "at"
             found = f"which lasts {length_us / SECOND_US:g} s, is {begins_us / SECOND_US:g} s"
             yield Fault(("incidents", each.place, key), f"must be within the run, {found}")
+        elif begins_us is not None and length_us is not None and _is_cut_short(roster, each, length_us - begins_us):
+            least_s = (length_us - begins_us) / TIMES_MAX / SECOND_US
+            text = f"must be at least {least_s:g} s, or come with 'repeat': an incident occurs {TIMES_MAX} times at most"
+            yield Fault(("incidents", each.place, "every"), text)
+    yield from _too_many(roster, scripted)
     yield from _overlaps(roster, scripted)
+
+
+def _is_cut_short(roster: Roster, each: Scripted, left_us: int) -> bool:
+    """Tell whether an incident that is to occur until the end of the run would end before that."""
+    incident = roster.scenario.incidents[each.place]
+    return incident.every is not None and incident.repeat is None and left_us > TIMES_MAX * each.every_us
+
+
+def _too_many(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
+    """Yield the incident with which there are more faults than CASES_MAX, if any."""
+    sensors_of = [list(entry.kind.sensors) for entry in roster.entries]
+    cases = 0
+    for each in scripted:
+        read = [sum(chosen_by(each.sensors, name) for name in names) for names in sensors_of]
+        places = np.array(read if each.family == SENSOR else [1] * len(sensors_of), np.int64)
+        cases += round(int(places[roster.entry[each.machines]].sum()) * each.share * each.times)
+        if cases > CASES_MAX:
+            text = f"must be {CASES_MAX} faults in all at most, each machine, sensor and time counted, up to here {cases}"
+            yield Fault(("incidents", each.place, "fault"), f"{text}; name fewer of them")
+            return
 
 
 def _overlaps(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
