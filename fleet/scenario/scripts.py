@@ -428,7 +428,7 @@ def _in_time(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
             yield Fault(("incidents", each.place, key), f"must be within the run, {found}")
         elif begins_us is not None and length_us is not None and _is_cut_short(roster, each, length_us - begins_us):
             least_s = (length_us - begins_us) / TIMES_MAX / SECOND_US
-            text = f"must be at least {least_s:g} s, or come with 'repeat': an incident occurs {TIMES_MAX} times at most"
+            text = f"must be at least {least_s:g} s, or come with 'repeat': {TIMES_MAX} times is the most"
             yield Fault(("incidents", each.place, "every"), text)
     yield from _too_many(roster, scripted)
     yield from _overlaps(roster, scripted)
@@ -449,8 +449,8 @@ def _too_many(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
         places = np.array(read if each.family == SENSOR else [1] * len(sensors_of), np.int64)
         cases += round(int(places[roster.entry[each.machines]].sum()) * each.share * each.times)
         if cases > CASES_MAX:
-            text = f"must be {CASES_MAX} faults in all at most, each machine, sensor and time counted, up to here {cases}"
-            yield Fault(("incidents", each.place, "fault"), f"{text}; name fewer of them")
+            text = f"must be {CASES_MAX} faults in all at most, each machine, sensor and time counted"
+            yield Fault(("incidents", each.place, "fault"), f"{text}, up to here {cases}; name fewer of them")
             return
 
 
