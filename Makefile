@@ -9,7 +9,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services
 
-.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars apt
+.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars apt
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)  ## the first machines on an embedded broker
 	@exec $(BIN)/fleet run quickstart --speed 60
 
-test: $(STAMP) kafka-jars  ## everything, against a real Kafka
+test: $(STAMP) kafka-jars registry-jars  ## everything, against a real Kafka and registry
 	@$(BIN)/pytest -q
 
 unit: $(STAMP)  ## what needs no network and under a minute
@@ -55,6 +55,8 @@ clean:  ## what can be made again, .venv included
 
 kafka-jars: $(STAMP)
 	@$(BIN)/python -m tests.services.jars
+
+registry-jars: $(STAMP)
 	@$(BIN)/python -m tests.services.apicurio
 
 # Debian only, as root: the system packages that the whole suite needs and that are missing.

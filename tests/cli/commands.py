@@ -34,9 +34,9 @@ class Ended:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the environment of a command: ours, without a broker of its own, and with warnings shown."""
-    left_out = {"FLEET_KAFKA_BOOTSTRAP", "PYTHONWARNINGS"}
-    return {name: value for name, value in os.environ.items() if name not in left_out} | dict(more or {})
+    """Give the environment of a command: ours, without a broker or a registry of its own, and with warnings shown."""
+    left_out = ("FLEET_KAFKA_BOOTSTRAP", "FLEET_REGISTRY", "PYTHONWARNINGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)} | dict(more or {})
 
 
 def fleet(

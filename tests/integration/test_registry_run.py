@@ -31,18 +31,16 @@ def values(bootstrap: str, topic: str) -> list[bytes]:
     """Read what *topic* has."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
     try:
+        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
+        places = [TopicPartition(topic, partition, 0) for partition in partitions]
+        left = sum(consumer.get_watermark_offsets(place, timeout=20)[1] for place in places)
+        consumer.assign(places)
         found: list[bytes] = []
-        for partition in consumer.list_topics(topic, timeout=20).topics[topic].partitions:
-            place = TopicPartition(topic, partition, 0)
-            end = consumer.get_watermark_offsets(place, timeout=20)[1]
-            consumer.assign([place])
-            left = end
-            while left:
-                message = consumer.poll(20)
-                assert message is not None
-                assert message.error() is None
-                found.append(message.value() or b"")
-                left = end - message.offset() - 1
+        while len(found) < left:
+            messages = consumer.consume(left - len(found), timeout=20)
+            assert messages
+            assert not any(message.error() for message in messages)
+            found += [message.value() or b"" for message in messages]
         return found
     finally:
         consumer.close()
