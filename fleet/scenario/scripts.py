@@ -113,11 +113,18 @@ def script_of(roster: Roster) -> Script:
         script.faults += [
             Fault((*path, key), text) for key, text in _references(incident, place, incidents, names, where)
         ]
+        if incident.when is not None and _is_door(roster, where.get(incident.when.machine)):
+            text = f"must wait for a machine that has states, '{incident.when.machine}' is a door"
+            script.faults.append(Fault((*path, "when"), text))
         scripted.append(_scripted(incident, place, names, entry, machines, sizes, where, length_us))
     script.scripted = tuple(scripted)
     if not script.faults:
         script.faults += _in_time(roster, script.scripted)
     return script
+
+
+def _is_door(roster: Roster, place: int | None) -> bool:
+    return place is not None and roster.entries[roster.entry[place]].kind.door is not None
 
 
 def _twice(names: Sequence[str]) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ name: bounds
 seed: 7
 start: 2026-03-02T06:00:00Z
 duration: {duration}
-lines: [{{name: filling, machines: [{{kind: pump, count: {count}}}]}}]
+lines: [{{name: filling, machines: [{{kind: pump, count: {count}}}, {{kind: door, id: gate}}]}}]
 incidents: [{incident}]
 """
 
@@ -40,6 +40,12 @@ incidents: [{incident}]
             2,
             "4 h",
             r"incidents\[0\]\.noticed: must be shorter than it lasts, 3600 s, got 3600 s",
+        ),
+        (
+            "{when: gate is execute, machine: filling-pump-001, fault: imbalance}",
+            2,
+            "4 h",
+            r"incidents\[0\]\.when: must wait for a machine that has states, 'gate' is a door",
         ),
     ],
 )
