@@ -227,6 +227,8 @@ class Worn:
 
     model: Model
     modes: list[_Mode] = field(default_factory=list)
+    lately: deque[dict[str, int]] = field(default_factory=lambda: deque(maxlen=BLOCKS_AHEAD))
+    """When those failed that were told to their end in each of the last blocks; see *failures*."""
 
     def __post_init__(self) -> None:
         machines = len(self.model.members)
@@ -240,6 +242,7 @@ class Worn:
         found: list[Label] = []
         if not self.modes:
             return found
+        self.lately.append({})
         rows = spans.rows
         time_us, machine = rows[:, row.TIME], rows[:, row.MACHINE]
         until_us = np.append(time_us[1:], stop_us)
@@ -254,8 +257,12 @@ class Worn:
         return found
 
     def failures(self, stop_us: int) -> dict[str, int]:
-        """Give when machines failed whose labels are open, by the labels' ids, if that was before *stop_us*."""
-        return {
+        """Give when machines failed whose labels are open, by the labels' ids, if that was before *stop_us*.
+
+        Open are also those whose ends were told in a block made ahead.
+        """
+        told = {name: when for block in self.lately for name, when in block.items() if when < stop_us}
+        return told | {
             self._label(mode, which).id: int(mode.failed_us[which])
             for mode in self.modes
             for which in np.flatnonzero((mode.telling >= 0) & (mode.failed_us < stop_us)).tolist()
@@ -310,6 +317,7 @@ class Worn:
                 continue
             ended_us, failed_us = int(rows[at, row.TIME]), int(mode.failed_us[which])
             label = self._label(mode, which)
+            self.lately[-1][label.id] = failed_us
             knots = (Knot(label.onset_us, 0.0), Knot(min(failed_us, ended_us), 1.0), Knot(ended_us, 0.0))
             found.append(
                 replace(

@@ -12,6 +12,7 @@ from fleet.api import load
 from fleet.faults.catalogue import CATALOGUE
 from fleet.scenario.incident import Incident
 from fleet.scenario.roster import Roster
+from fleet.sim.blocks import Simulation
 from tests.faults.plants import SECOND_US, START_US, Reading, Run, expanded, numbers, roster_of, simulated, twin
 
 SECONDS = 1800
@@ -280,3 +281,17 @@ incidents: [{at: 10 s, every: 61 s, repeat: 15, fault: stuck, for: 50 s}]
     whole, parts = (simulated(cells, seconds=960, cuts=cuts) for cuts in ((960,), (1, 2, 1, 3)))
 
     assert parts.readings == whole.readings
+
+
+def test_a_run_that_is_interrupted_tells_of_a_failure_whose_repair_a_block_made_ahead_has_ended() -> None:
+    quick = expanded(load("quickstart"))
+    simulation = Simulation(quick, seed=11, start_us=START_US)
+    labels = [label for minutes in (10, 20) for label in simulation.advance(START_US + minutes * 60_000_000).labels]
+    whole = next(each for each in labels if not each.is_open and each.failure_us is not None)
+    assert whole.failure_us is not None
+    assert whole.stop_us is not None
+    opened = next(each for each in labels if each.is_open and each.id == whole.id)
+
+    before, after = (simulation.ended([opened], whole.failure_us + later_us)[0] for later_us in (0, 1))
+
+    assert (before.failure_us, after.failure_us) == (None, whole.failure_us)
