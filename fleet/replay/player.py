@@ -31,6 +31,9 @@ WAIT_MAX_S = 0.25
 AHEAD_S = 1.0
 """Wall time that blocks are read ahead of when their first record is due."""
 
+WARM_S = 2.0
+"""Most that is waited for answers to a plant's first records: then connections are there, and the rest is on time."""
+
 LATE_S = 1.0
 NOTICES_MAX = 20
 
@@ -110,9 +113,14 @@ class Player:
         source, speed = self._plan.source, self._plan.request.speed
         waiting = deque(sorted(source.loads(), key=lambda load: (load.first_us, load.number)))
         open_ = [_Open(waiting[0].number, await asyncio.to_thread(source.read, waiting.popleft()))]
-        if not shift_us:  # a plant begins with the state of every machine: the schedule begins when these are sent
+        if not shift_us:  # a plant begins with the state of every machine: the schedule begins when these have arrived
+            while waiting and waiting[0].first_us <= source.first_us + AHEAD_S * speed * SECOND_US:
+                load = waiting.popleft()
+                open_.append(_Open(load.number, await asyncio.to_thread(source.read, load)))
+            open_.sort(key=lambda one: one.number)
             await self._due(open_, source.first_us + 1, math.inf, 0)
             open_ = [one for one in open_ if one.next_us is not None]
+            await self._warm()
             self._begun_s = self._clock.now_s()
         begun_s = self._begun_s + shift_us / SECOND_US / speed
         reading: tuple[Load, asyncio.Task[list[Piece]]] | None = None
@@ -137,6 +145,14 @@ class Player:
             sys.setswitchinterval(switch_s)
             if reading is not None:
                 await asyncio.gather(reading[1], return_exceptions=True)
+
+    async def _warm(self) -> None:
+        """Wait until all that was handed over is answered, within bounds."""
+        until_s = self._clock.now_s() + WARM_S
+        while self._clock.now_s() < until_s and not self._stop.is_set():
+            if not any(row.pending for row in self._sink.delivery.values()):
+                return
+            await self._clock.sleep(WINDOW_S, self._stop)
 
     def _wait_s(self, open_: list[_Open], unread_us: list[int], begun_s: float) -> float:
         """Give how long nothing is due, within bounds."""
