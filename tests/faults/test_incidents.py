@@ -13,7 +13,7 @@ from fleet.faults.catalogue import CATALOGUE
 from fleet.scenario.incident import Incident
 from fleet.scenario.roster import Roster
 from fleet.sim.blocks import Simulation
-from tests.faults.plants import SECOND_US, START_US, Reading, Run, expanded, numbers, roster_of, simulated, twin
+from tests.faults.plants import SECOND_US, START_US, Reading, Run, expanded, joined, numbers, roster_of, simulated, twin
 
 SECONDS = 1800
 SCENARIO = """\
@@ -70,6 +70,15 @@ def test_incidents_do_not_depend_on_where_blocks_are_cut(roster: Roster, run: Ru
     assert other.labels == run.labels
     assert other.events == run.events
     assert other.lost == run.lost
+
+
+def test_three_workers_make_what_one_makes(roster: Roster, run: Run) -> None:
+    parts = joined([simulated(roster, seconds=SECONDS, islands=(share, 3)) for share in range(3)])
+
+    assert parts.readings == run.readings
+    assert parts.labels == run.labels
+    assert parts.events == run.events
+    assert parts.lost == run.lost
 
 
 def test_no_parameter_of_a_fault_is_a_key_of_every_incident() -> None:
