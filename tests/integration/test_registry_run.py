@@ -66,6 +66,9 @@ async def test_records_decode_by_the_registry_alone_and_the_run_is_proven(kafka:
     assert {fields["quality"] for fields in read} <= {"GOOD", "UNCERTAIN", "BAD"}
     assert versions == [1]
     assert_proven(kafka.bootstrap, topics, told)
+    words = ("--from", f"kafka://{kafka.bootstrap}", "--beginning", "--json", "--count", "3")
+    tailed = fleet("tail", topics.readings, *words)
+    assert [json.loads(line)["quality"] for line in tailed.out.splitlines()] == ["GOOD"] * 3
 
 
 @pytest.mark.usefixtures("state")

@@ -156,7 +156,7 @@ def test_a_run_writes_the_registrys_ids_and_can_be_played_again(tmp_path: Path) 
 
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     assert ended.code == 0, ended.err
-    assert registered == 3  # readings, events, runs
+    assert registered == 3  # readings, labels, runs; its events are JSON
     assert all(asked.headers["authorization"].startswith("Basic ") for asked in server.asked)
     assert "s3cret" not in ended.err
     assert f"--registry {server.url}" in ended.err
