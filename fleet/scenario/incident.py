@@ -62,10 +62,13 @@ def _when(value: object) -> When:
 
 def _texts(value: object) -> tuple[str, ...]:
     listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list | tuple) or not listed or not all(isinstance(each, str) and each for each in listed):
-        raise refused(
-            f"must be an id like 'filling-pump-003', a pattern like 'filling-*', or a list, got {shown(value)}"
-        )
+    if not isinstance(listed, list | tuple):
+        raise refused(f"must be a name, a pattern like 'filling-*', or a list of them, got {shown(value)}")
+    if not listed:
+        raise refused("must have at least one name, got an empty list")
+    for each in listed:
+        if not isinstance(each, str) or not each:
+            raise refused(f"must be a list of names or patterns like 'filling-*', got {shown(each)} in it")
     return tuple(listed)
 
 

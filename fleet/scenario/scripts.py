@@ -104,7 +104,7 @@ def script_of(roster: Roster) -> Script:
         path: Path = ("incidents", place)
         entry = CATALOGUE[incident.fault].entry
         chosen = _chosen(roster, incident, where)
-        machines = np.flatnonzero(chosen.machines)
+        machines = _able(roster, incident.fault, np.flatnonzero(chosen.machines))
         script.faults += [Fault((*path, key), text) for key, text in (*chosen.faults, *_shape(incident, entry))]
         if not chosen.faults:
             script.faults += [Fault((*path, key), text) for key, text in _fits(roster, incident, machines)]
@@ -117,10 +117,18 @@ def script_of(roster: Roster) -> Script:
             text = f"must wait for a machine that has states, '{incident.when.machine}' is a door"
             script.faults.append(Fault((*path, "when"), text))
         scripted.append(_scripted(incident, place, names, entry, machines, sizes, where, length_us))
-    script.scripted = tuple(scripted)
-    if not script.faults:
+    if not script.faults:  # else one may follow itself, and nothing can be worked out
+        script.scripted = tuple(scripted)
         script.faults += _in_time(roster, script.scripted)
     return script
+
+
+def _able(roster: Roster, fault: str, machines: Ints) -> Ints:
+    """Give those of *machines* whose kind can have the *fault*; all of them where none can."""
+    if CATALOGUE[fault].family != MACHINE or not roles_of(fault):
+        return machines
+    able = np.array([fault in entry.kind.faults for entry in roster.entries], bool)[roster.entry[machines]]
+    return machines[able] if able.any() else machines
 
 
 def _is_door(roster: Roster, place: int | None) -> bool:
@@ -179,7 +187,8 @@ def _chosen(roster: Roster, incident: Incident, where: Mapping[str, int]) -> _Ch
         else:
             every &= np.array([line.hall for line in roster.lines])[roster.line] == halls.index(incident.hall)
     if not faults and not every.any():
-        faults.append(("fault", "must strike some machine; the selectors together name none"))
+        named = "the selectors together name none" if not doors.all() else "there are only doors"
+        faults.append(("fault", f"must strike some machine with sensors; {named}, and doors have no faults"))
     return _Chosen(every, faults)
 
 
@@ -433,6 +442,10 @@ def _in_time(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
             key = "after" if each.after >= 0 else "at"
             found = f"which lasts {length_us / SECOND_US:g} s, is {begins_us / SECOND_US:g} s"
             yield Fault(("incidents", each.place, key), f"must be within the run, {found}")
+        elif begins_us is not None and length_us is not None and begins_us + each.within_us > length_us:
+            found = f"which lasts {length_us / SECOND_US:g} s, got {each.within_us / SECOND_US:g} s"
+            text = f"must end within the run, {found}"
+            yield Fault(("incidents", each.place, "within"), text)
         elif begins_us is not None and length_us is not None and _is_cut_short(roster, each, length_us - begins_us):
             least_s = (length_us - begins_us) / TIMES_MAX / SECOND_US
             text = f"must be at least {least_s:g} s, or come with 'repeat': {TIMES_MAX} times is the most"
