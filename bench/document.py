@@ -32,6 +32,7 @@ TITLES = {
     "start": "From the start of `fleet run` to the first reading acknowledged",
     "paced": "In real time",
     "verify": "Read back and proven by `fleet verify`",
+    "replay": "Recorded and replayed",
     "nanoseconds": "Where the nanoseconds go",
 }
 
