@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from fleet.contract.registry import parsed_schema
 from fleet.errors import RequestError
+from fleet.scenario.texts import read_text
 
 PUBLISHED = re.compile(r"(.+)\.(v(\d+)(-\w+)?)\.avsc")
 TOPICS = {
@@ -89,15 +90,7 @@ class Shelf:
         return [each for each in reversed(self.line(family)) if each.number < number]
 
     def _file(self, path: Path) -> Schema:
-        try:
-            data = path.read_bytes()
-            text = data.decode()
-        except OSError as error:
-            raise RequestError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise RequestError(f"{path}: must be UTF-8 text") from error
-        if len(data) > SCHEMA_BYTES_MAX:
-            raise RequestError(f"{path}: must be at most {SCHEMA_BYTES_MAX} bytes, got {len(data)}")
+        text = read_text(path, bytes_max=SCHEMA_BYTES_MAX)
         try:
             parsed_schema(text)
         except ValueError as error:

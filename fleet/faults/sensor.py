@@ -16,7 +16,6 @@ from fleet.data import Bools, Bytes, Floats, Ints, Quality
 from fleet.faults.entry import SIZED, Entry, Parameter
 
 SECONDS_PER_HOUR = 3600.0
-SECONDS_PER_DAY = 86_400.0
 SPIKE_READINGS = 3
 """Readings that the longest spike lasts."""
 

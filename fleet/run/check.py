@@ -13,7 +13,7 @@ from fleet.run.clock import RealClock
 from fleet.run.plan import RunPlan, RunRequest, make_plan, target_plan
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
-from fleet.scenario.scripts import Scripted, coupled
+from fleet.scenario.scripted import Scripted, coupled
 from fleet.scenario.times import moment, span_text
 from fleet.sim.blocks import Simulation
 

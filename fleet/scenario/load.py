@@ -23,7 +23,7 @@ from fleet.scenario.own import own_records
 from fleet.scenario.problems import in_order, validated
 from fleet.scenario.quantities import DURATION, YEARS_MAX, bounded
 from fleet.scenario.roster import expand
-from fleet.scenario.scripts import Fault
+from fleet.scenario.scripted import Fault
 from fleet.scenario.wording import shortened, unknown
 
 SUFFIXES = (".yaml", ".yml")

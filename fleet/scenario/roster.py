@@ -11,7 +11,8 @@ import numpy as np
 from fleet.data import Bools, Equipment, Ints
 from fleet.scenario.kind import Kind
 from fleet.scenario.model import Changeover, Hall, Line, Machines, Maintenance, Product, Scenario, Shifts
-from fleet.scenario.scripts import Script, coupled, script_of
+from fleet.scenario.scripted import Script, coupled
+from fleet.scenario.scripts import script_of
 from fleet.scenario.settings import with_settings
 
 

@@ -1,92 +1,26 @@
-"""Incidents expanded: which machines each strikes, with what, and when as far as the scenario alone says."""
+"""Incidents expanded: which machines each strikes, with what, and what is wrong with what a user wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from pydantic_core import PydanticCustomError
 
-from fleet.data import SECOND_US, Bools, Ints, State
+from fleet.data import SECOND_US, Bools, Ints
 from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, PRODUCER, SENSOR
 from fleet.faults.entry import SIZED, Entry, Parameter
 from fleet.faults.machine import roles_of
 from fleet.scenario.incident import TIMES_MAX, Incident
 from fleet.scenario.quantities import DIMENSIONS, DURATION, quantity, refused, split, written
+from fleet.scenario.scripted import ENDLESS_US, Fault, Script, Scripted, Size, chosen_by
+from fleet.scenario.timing import length_us_of, timing_faults
 from fleet.scenario.wording import Path, shown, unknown
 
 if TYPE_CHECKING:
     from fleet.scenario.roster import Roster
-
-
-class Fault(NamedTuple):
-    """What is wrong with an incident, and the place of another one that it does not go with."""
-
-    path: Path
-    text: str
-    other: Path = ()
-
-
-BASES = ("unit", "sigma", "span")
-"""What a size counts in: the sensor's unit, its noise, its span."""
-
-AT_ONCE = (
-    frozenset({"outage", "link_flapping", "gateway_restart"}),
-    frozenset({"stuck", "saturation", "wrong_unit", "intermittent_contact"}),
-    frozenset({"silence", "burst"}),
-)
-"""Faults of one hides the other the other: not two of them on the same place at the same time."""
-
-ENDLESS_US = 1 << 62
-
-CASES_MAX = 1_000_000
-"""Faults in all: each occurrence of an incident on each machine and sensor is one, of about 500 bytes."""
-
-
-class Size(NamedTuple):
-    """What a parameter of a fault is set to: *basis* is one of BASES for sizes of readings, else "unit"."""
-
-    value: float
-    basis: str = "unit"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scripted:
-    """An incident with its targets.
-
-    Spans are us; *at_us* counts from the start of the run, *lasts_us* is ENDLESS_US for what lasts until its end.
-    """
-
-    place: int  # in the scenario's list
-    id: str
-    family: str
-    fault: str
-    machines: Ints  # indices into the roster: those it may strike
-    share: float  # of them that it does
-    sensors: tuple[str, ...]  # patterns; empty for all
-    at_us: int
-    within_us: int  # 0: not at random
-    times: int  # occurrences
-    every_us: int
-    after: int  # place of the incident that it follows; -1: none
-    when: tuple[int, State] | None  # index into the roster
-    over_us: int
-    lasts_us: int
-    severity: float
-    noticed_us: int  # 0: never
-    set: Mapping[str, Size]
-    said: tuple[tuple[str, str], ...]  # how it was set, as a person writes it
-
-
-@dataclass(slots=True)
-class Script:
-    """All incidents of a scenario, and what is wrong with them."""
-
-    scripted: tuple[Scripted, ...] = ()
-    faults: list[Fault] = field(default_factory=list)
 
 
 def script_of(roster: Roster) -> Script:
@@ -95,7 +29,7 @@ def script_of(roster: Roster) -> Script:
     script = Script()
     if not incidents:
         return script
-    length_us = _length_us(roster)
+    length_us = length_us_of(roster)
     names = [incident.id or f"incident-{place + 1}" for place, incident in enumerate(incidents)]
     where = {machine.id: place for place, machine in enumerate(roster.machines)}
     script.faults += _twice(names)
@@ -119,7 +53,7 @@ def script_of(roster: Roster) -> Script:
         scripted.append(_scripted(incident, place, names, entry, machines, sizes, where, length_us))
     if not script.faults:  # else one may follow itself, and nothing can be worked out
         script.scripted = tuple(scripted)
-        script.faults += _in_time(roster, script.scripted)
+        script.faults += timing_faults(roster, script.scripted)
     return script
 
 
@@ -258,11 +192,6 @@ def _units(roster: Roster, incident: Incident, machines: Ints) -> set[str]:
     }
 
 
-def chosen_by(patterns: Sequence[str], name: str) -> bool:
-    """Tell whether *patterns* choose a sensor of that *name*; none choose all."""
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
 def _sizes(incident: Incident, entry: Entry, units: set[str]) -> tuple[dict[str, Size], list[tuple[str, str]]]:
     """Read the fault's own parameters; what is not set is as the catalogue has it."""
     sizes = {name: size_of(parameter.default, parameter, set()) for name, parameter in entry.parameters.items()}
@@ -387,125 +316,3 @@ def _said(incident: Incident, entry: Entry) -> tuple[tuple[str, str], ...]:
     if incident.severity < 1.0:
         given["severity"] = f"{100.0 * incident.severity:g} %"
     return tuple((name, str(value)) for name, value in given.items())
-
-
-def first_us(scripted: Sequence[Scripted], place: int) -> int | None:
-    """Give the first onset of an incident after the start of the run; None where it depends on what happens."""
-    at = 0
-    while place >= 0:
-        if scripted[place].when is not None:
-            return None
-        at += scripted[place].at_us
-        place = scripted[place].after
-    return at
-
-
-def coupled(some: Sequence[Scripted], scripted: Sequence[Scripted], line: Ints) -> list[Ints]:
-    """Give the sets of machines (indices into the roster, with their *line*) that *some* of all incidents couple.
-
-    Those are the targets of what waits for another machine's state, with that machine, and the machines whose
-    readings compete for the buffer of one gateway.
-    """
-    found = []
-    for each in some:
-        place, watched = each.place, list[int]()
-        while place >= 0:
-            if (when := scripted[place].when) is not None:
-                watched.append(when[0])
-            place = scripted[place].after
-        if len(each.machines) == 0:
-            continue
-        if watched:
-            found.append(np.append(each.machines, np.array(watched, np.int64)))
-        elif each.family == NETWORK and "buffer" in each.set:
-            gateway = line[each.machines]
-            found += [each.machines[gateway == at] for at in np.unique(gateway).tolist()]
-    return found
-
-
-def _length_us(roster: Roster) -> int | None:
-    """Give how long the run lasts, as far as its scenario says."""
-    start_us = roster.scenario.start_us
-    return (
-        None
-        if start_us is None and roster.scenario.stop is not None
-        else roster.scenario.length_us(start_us=start_us or 0)
-    )
-
-
-def _in_time(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
-    """Yield incidents beyond the end of the run, and those of which one would hide the other."""
-    length_us = _length_us(roster)
-    for each in scripted:
-        begins_us = first_us(scripted, each.place)
-        if begins_us is not None and length_us is not None and begins_us >= length_us:
-            key = "after" if each.after >= 0 else "at"
-            found = f"which lasts {length_us / SECOND_US:g} s, is {begins_us / SECOND_US:g} s"
-            yield Fault(("incidents", each.place, key), f"must be within the run, {found}")
-        elif begins_us is not None and length_us is not None and begins_us + each.within_us > length_us:
-            found = f"which lasts {length_us / SECOND_US:g} s, got {each.within_us / SECOND_US:g} s"
-            text = f"must end within the run, {found}"
-            yield Fault(("incidents", each.place, "within"), text)
-        elif begins_us is not None and length_us is not None and _is_cut_short(roster, each, length_us - begins_us):
-            least_s = (length_us - begins_us) / TIMES_MAX / SECOND_US
-            text = f"must be at least {least_s:g} s, or come with 'repeat': {TIMES_MAX} times is the most"
-            yield Fault(("incidents", each.place, "every"), text)
-    yield from _too_many(roster, scripted)
-    yield from _overlaps(roster, scripted)
-
-
-def _is_cut_short(roster: Roster, each: Scripted, left_us: int) -> bool:
-    """Tell whether an incident that is to occur until the end of the run would end before that."""
-    incident = roster.scenario.incidents[each.place]
-    return incident.every is not None and incident.repeat is None and left_us > TIMES_MAX * each.every_us
-
-
-def _too_many(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
-    """Yield the incident with which there are more faults than CASES_MAX, if any."""
-    sensors_of = [list(entry.kind.sensors) for entry in roster.entries]
-    cases = 0
-    for each in scripted:
-        read = [sum(chosen_by(each.sensors, name) for name in names) for names in sensors_of]
-        places = np.array(read if each.family == SENSOR else [1] * len(sensors_of), np.int64)
-        cases += round(int(places[roster.entry[each.machines]].sum()) * each.share * each.times)
-        if cases > CASES_MAX:
-            text = f"must be {CASES_MAX} faults in all at most, each machine, sensor and time counted"
-            yield Fault(("incidents", each.place, "fault"), f"{text}, up to here {cases}; name fewer of them")
-            return
-
-
-def _overlaps(roster: Roster, scripted: Sequence[Scripted]) -> Iterator[Fault]:
-    spans = [(each, *span) for each in scripted if (span := _span_us(scripted, each)) is not None]
-    for at, (one, start_us, stop_us) in enumerate(spans):
-        for other, other_start_us, other_stop_us in spans[:at]:
-            if one.family != other.family or not _hides(one.fault, other.fault):
-                continue
-            if start_us >= other_stop_us or other_start_us >= stop_us or not _meet(one.sensors, other.sensors):
-                continue
-            both = np.intersect1d(one.machines, other.machines)
-            if len(both) and one.share == 1.0 and other.share == 1.0:
-                machine = roster.machines[int(both[0])].id
-                text = f"must not be on '{machine}' at the same time as '{other.fault}', one hides the other"
-                yield Fault(("incidents", one.place, "fault"), text, ("incidents", other.place))
-                break
-
-
-def _hides(one: str, other: str) -> bool:
-    return one == other or any(one in group and other in group for group in AT_ONCE)
-
-
-def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Tell whether two sets of sensor patterns may name the same sensor."""
-    if not one or not other:
-        return True
-    return any(fnmatchcase(a, b) or fnmatchcase(b, a) for a in one for b in other)
-
-
-def _span_us(scripted: Sequence[Scripted], each: Scripted) -> tuple[int, int] | None:
-    """Give from when to when an incident may be there; None where that depends on what happens."""
-    begins_us = first_us(scripted, each.place)
-    if begins_us is None:
-        return None
-    if each.within_us:
-        return begins_us, begins_us + each.within_us
-    return begins_us, begins_us + each.every_us * max(0, each.times - 1) + each.lasts_us

@@ -12,7 +12,7 @@ from fleet.data import SECOND_US, Bools, Injection, Ints, KindColumns, Label, Lo
 from fleet.faults.catalogue import MACHINE
 from fleet.faults.machine import MACHINE_FAULTS
 from fleet.scenario.roster import Roster
-from fleet.scenario.scripts import ENDLESS_US, Scripted
+from fleet.scenario.scripted import ENDLESS_US, Scripted, followed
 from fleet.sim.address import word_of
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import Spans
@@ -179,18 +179,12 @@ def _root(scripted: Sequence[Scripted], each: Scripted) -> Scripted:
     Its onset is the same on all its machines, also where a share of them draws none: so those that follow it wait for
     what it waits for, and for no other machine.
     """
-    while each.after >= 0:
-        each = scripted[each.after]
-    return each
+    return list(followed(scripted, each))[-1]
 
 
 def _after_root_us(scripted: Sequence[Scripted], each: Scripted) -> int:
     """Say how long after the onset of the incident that it follows in the end *each* sets in."""
-    later_us = 0
-    while each.after >= 0:
-        later_us += each.at_us
-        each = scripted[each.after]
-    return later_us
+    return sum(one.at_us for one in followed(scripted, each) if one.after >= 0)
 
 
 def _stop(each: Scripted) -> tuple[int, State, bool]:

@@ -13,7 +13,7 @@ import numpy as np
 from fleet.data import SECOND_US, Cohort, Floats, Injection, Ints
 from fleet.faults.catalogue import PRODUCER
 from fleet.faults.producer import HOT, PRODUCER_FAULTS
-from fleet.scenario.scripts import Scripted
+from fleet.scenario.scripted import Scripted
 from fleet.sim.cohorts import Model
 from fleet.sim.struck import Cases, Struck, case_id
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fleet.data import Bools, Ints, Knot, Label, SeqSpan, State
 from fleet.faults.catalogue import MACHINE, TRANSPORT_FAULTS
-from fleet.scenario.scripts import Scripted
+from fleet.scenario.scripted import Scripted
 from fleet.sim import changes as row
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.changes import PPM, Spans, of_mode

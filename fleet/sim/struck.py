@@ -14,7 +14,7 @@ import numpy as np
 from fleet.data import Bools, Floats, Ints, Words
 from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, PRODUCER, SENSOR, TRANSPORT_FAULTS
 from fleet.scenario.kind import Sensor
-from fleet.scenario.scripts import ENDLESS_US, Scripted, Size, chosen_by
+from fleet.scenario.scripted import ENDLESS_US, Scripted, Size, chosen_by, first_us
 from fleet.sim.address import keys, mix, normals, uniforms, word_of
 from fleet.sim.calendar import NEVER_US
 from fleet.sim.cohorts import Model
@@ -161,18 +161,13 @@ def _drawn(each: Scripted, words: Words) -> Bools:
 
 def first_onset_us(scripted: Sequence[Scripted], each: Scripted, start_us: int) -> int:
     """Give when an incident sets in first, or begins to be at random; NEVER_US where the plant has to say it."""
-    at_us, place = start_us, each.place
-    while place >= 0:
-        if scripted[place].when is not None:
-            return NEVER_US
-        at_us += scripted[place].at_us
-        place = scripted[place].after
-    return at_us
+    after_start_us = first_us(scripted, each)
+    return NEVER_US if after_start_us is None else start_us + after_start_us
 
 
 def _rows(scripted: Sequence[Scripted], each: Scripted, model: Model, here: Ints, *, start_us: int) -> list[_Row]:
     """Give the cases of one incident on the machines *here*, one row for each of its occurrences."""
-    first_us = first_onset_us(scripted, each, start_us)
+    begins_us = first_onset_us(scripted, each, start_us)
     words = keys(model.words[here], f"incident.{each.id}")
     endless = each.lasts_us == ENDLESS_US
     found = []
@@ -182,9 +177,9 @@ def _rows(scripted: Sequence[Scripted], each: Scripted, model: Model, here: Ints
             room_us = each.within_us // each.times
             left_us = room_us if endless else max(0, room_us - each.lasts_us)
             drawn = uniforms(mix(words ^ np.uint64(word_of("at"))), number)
-            onset_us = first_us + ordinal * room_us + (drawn * left_us).astype(np.int64) // 1000 * 1000
+            onset_us = begins_us + ordinal * room_us + (drawn * left_us).astype(np.int64) // 1000 * 1000
         else:
-            onset_us = np.full(len(here), min(first_us + ordinal * each.every_us, NEVER_US), np.int64)
+            onset_us = np.full(len(here), min(begins_us + ordinal * each.every_us, NEVER_US), np.int64)
         stop_us = np.full(len(here), ENDLESS_US) if endless else onset_us + each.lasts_us
         stream = mix(words ^ np.uint64(word_of(f"occurrence.{ordinal}")))
         for sensor in _sensors(each, model):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fleet.errors import RequestError
+from fleet.scenario.texts import read_text
 from fleet.sinks.connection import SASL_PROTOCOLS, TLS_PROTOCOLS, Connection
 
 FILE_BYTES_MAX = 1 << 20
@@ -152,15 +153,7 @@ def _servers(text: str) -> str:
 
 
 def _read(file: _File, path: Path) -> None:
-    try:
-        data = path.read_bytes()
-        text = data.decode()
-    except OSError as error:
-        raise RequestError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RequestError(f"{path}: must be UTF-8 text") from error
-    if len(data) > FILE_BYTES_MAX:
-        raise RequestError(f"{path}: must be at most {FILE_BYTES_MAX} bytes, got {len(data)}")
+    text = read_text(path, bytes_max=FILE_BYTES_MAX)
     ignored: list[str] = []
     for line in parse(text):
         name = KEYS.get(line.key)
