@@ -22,8 +22,9 @@ from fleet.sim.changes import Journal
 from fleet.sim.flow import Buffer
 from fleet.sim.lots import ANYTHING, Lots
 from fleet.sim.machine import Machine, chain
+from fleet.sim.onset import bring_about
 from fleet.sim.rules import Rules
-from fleet.sim.strikes import Strike, bring_about
+from fleet.sim.strikes import Strike
 from fleet.sim.work import NO_POLICY, Policy, Shelf
 
 _AWAKE = NEVER_US + 1

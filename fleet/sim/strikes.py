@@ -6,18 +6,11 @@ machines do, and where the fault or an operator stops the machine.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import simpy
 
 from fleet.data import State
 from fleet.faults.machine import MACHINE_FAULTS
 from fleet.sim.calendar import NEVER_US
-
-if TYPE_CHECKING:
-    from fleet.sim.machine import Machine
 
 STRUCK_BY = tuple(MACHINE_FAULTS)
 """What the causes of a machine's state changes that are scripted are called, behind its failure modes."""
@@ -57,24 +50,3 @@ class Strike:
         """Whether it has set in and is not over before its machine was stopped and repaired, which is yet to come."""
         begun = self.onset_us < NEVER_US and self.stops_us < NEVER_US
         return begun and self.passes_us == NEVER_US and self.failed_us == NEVER_US
-
-
-def bring_about(env: simpy.Environment, strike: Strike, machine: Machine, watched: Machine | None) -> simpy.Process:
-    """Start the process of *strike* on *machine*, which waits for a state of *watched*."""
-    return env.process(_unfold(env, strike, machine, watched))
-
-
-def _unfold(
-    env: simpy.Environment, strike: Strike, machine: Machine, watched: Machine | None
-) -> Generator[simpy.Event, object, None]:
-    if strike.begins_us > env.now:
-        yield env.timeout(strike.begins_us - env.now)
-    if watched is not None and strike.when is not None:
-        yield watched.entering(strike.when[1])
-    if strike.later_us:
-        yield env.timeout(strike.later_us)
-    strike.onset_us = int(env.now)
-    if strike.stops_us < NEVER_US:
-        if strike.stops_us:
-            yield env.timeout(strike.stops_us)
-        machine.be_struck(strike)
