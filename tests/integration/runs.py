@@ -79,6 +79,25 @@ def kept(bootstrap: str, topic: str) -> int:
     return sum(end for _, end in found.values())
 
 
+def values(bootstrap: str, topic: str) -> list[bytes]:
+    """Read the values that *topic* has, in no order of partitions."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "values", "enable.auto.commit": False})
+    try:
+        partitions = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
+        places = [TopicPartition(topic, partition, 0) for partition in partitions]
+        left = sum(consumer.get_watermark_offsets(place, timeout=ANSWER_S)[1] for place in places)
+        consumer.assign(places)
+        found: list[bytes] = []
+        while len(found) < left:
+            messages = consumer.consume(left - len(found), timeout=ANSWER_S)
+            assert messages
+            assert not any(message.error() for message in messages)
+            found += [message.value() or b"" for message in messages]
+        return found
+    finally:
+        consumer.close()
+
+
 def make_topic(bootstrap: str, name: str, *, partitions: int = 3) -> None:
     """Make a topic with the broker's own settings."""
     admin = AdminClient({"bootstrap.servers": bootstrap})

@@ -11,13 +11,12 @@ from typing import Any
 
 import fastavro
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from fleet.contract.access import Access
 from fleet.contract.registry import Registry
 from fleet.encode.schemas import schema_text
 from tests.cli.commands import Live, fleet
-from tests.integration.runs import Topics, acknowledged, assert_proven, run
+from tests.integration.runs import Topics, acknowledged, assert_proven, run, values
 from tests.services.kafka import Kafka
 from tests.services.registry import Apicurio
 
@@ -25,25 +24,6 @@ from tests.services.registry import Apicurio
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-
-
-def values(bootstrap: str, topic: str) -> list[bytes]:
-    """Read what *topic* has."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
-    try:
-        partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-        places = [TopicPartition(topic, partition, 0) for partition in partitions]
-        left = sum(consumer.get_watermark_offsets(place, timeout=20)[1] for place in places)
-        consumer.assign(places)
-        found: list[bytes] = []
-        while len(found) < left:
-            messages = consumer.consume(left - len(found), timeout=20)
-            assert messages
-            assert not any(message.error() for message in messages)
-            found += [message.value() or b"" for message in messages]
-        return found
-    finally:
-        consumer.close()
 
 
 @pytest.mark.usefixtures("state")
