@@ -10,17 +10,17 @@ from typing import Any, cast
 import fastavro
 
 from fleet.encode.decode import UndecodableError
-from fleet.encode.layouts import LABEL_INSTANTS, TELLING_LABELS, Layout
+from fleet.encode.layouts import LABEL_INSTANTS, TELLING_LABELS
 from fleet.errors import RequestError
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def read_container(path: Path, own: Layout | None = None) -> Iterator[dict[str, Any]]:
+def read_container(path: Path, *, as_written: bool = False) -> Iterator[dict[str, Any]]:
     """Read the records of the container at *path*; instants are microseconds since 1970.
 
-    In a layout of a user's *own* they are as the Avro library gives them: `reading_of` knows which they are.
+    *as_written* they are as the Avro library gives them: of layouts of a user's own `reading_of` knows which they are.
     RequestError where it cannot be read, UndecodableError where it is no container or is torn.
     """
     try:
@@ -31,7 +31,7 @@ def read_container(path: Path, own: Layout | None = None) -> Iterator[dict[str, 
         try:
             for record in fastavro.reader(file):
                 fields = cast("dict[str, Any]", record)
-                yield _plain(fields) if own is None else fields
+                yield fields if as_written else _plain(fields)
         except (ValueError, EOFError, IndexError, KeyError) as error:
             raise UndecodableError(f"file: {str(path)!r} is no whole Avro container: {error}") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, cast
 
@@ -50,11 +50,11 @@ def known_schemas() -> dict[int, str]:
 class Decoder:
     """Decodes values; *schemas* are the texts of the Avro schemas that may occur, by id.
 
-    With *own*, a layout of a user's own, readings in it have our names when they are decoded.
+    Readings in one of *owns*, layouts of a user's own, have our names when they are decoded.
     """
 
-    def __init__(self, schemas: Mapping[int, str] | None = None, *, own: Layout | None = None) -> None:
-        self.own = own
+    def __init__(self, schemas: Mapping[int, str] | None = None, *, owns: Sequence[Layout] = ()) -> None:
+        self._own_by_fields = {frozenset(own.fields): own for own in owns}
         texts = known_schemas() if schemas is None else schemas
         self.schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
 
@@ -66,7 +66,7 @@ class Decoder:
         return self.ours(self.said(value), key)
 
     def said(self, value: bytes | None) -> dict[str, Any]:
-        """Give the fields of *value* as `decode` does, but those of the user's own layout as they are written."""
+        """Give the fields of *value* as `decode` does, but those of a user's own layout as they are written."""
         if not value:
             raise UndecodableError("the value is empty")
         if value[:1] == MAGIC:
@@ -100,7 +100,7 @@ class Decoder:
     def _json(self, value: bytes) -> dict[str, Any]:
         try:
             fields: dict[str, Any] = json.loads(value)
-            if self._is_own(fields):
+            if self.own_of(fields) is not None:
                 return fields
             for name in TIMESTAMPS & fields.keys():
                 fields[name] = microseconds(fields[name])
@@ -113,7 +113,7 @@ class Decoder:
         return fields
 
     def ours(self, fields: dict[str, Any], key: bytes | None) -> dict[str, Any]:
-        """Give decoded *fields* in the user's own layout our names; others as they are."""
+        """Give decoded *fields* in a user's own layout our names; others as they are."""
         reading = self.reading(fields, key)
         if reading is None:
             return fields
@@ -121,16 +121,18 @@ class Decoder:
         return {"timestamp": 0, "quality": "GOOD", **reading} if "seq" in reading else reading
 
     def reading(self, fields: Mapping[str, Any], key: bytes | None) -> dict[str, Any] | None:
-        """Give what decoded *fields* say of a reading, if they are in the user's own layout, under our names."""
-        if self.own is None or not self._is_own(fields):
+        """Give what decoded *fields* say of a reading, if they are in a user's own layout, under our names."""
+        own = self.own_of(fields)
+        if own is None:
             return None
         try:
-            return reading_of(self.own, fields, key)
+            return reading_of(own, fields, key)
         except ValueError as error:
-            raise UndecodableError(f"not a reading by {self.own.name}: {error}") from error
+            raise UndecodableError(f"not a reading by {own.name}: {error}") from error
 
-    def _is_own(self, fields: Mapping[str, Any]) -> bool:
-        return self.own is not None and fields.keys() == set(self.own.fields)
+    def own_of(self, fields: Mapping[str, Any]) -> Layout | None:
+        """Give the layout of a user's own that has these *fields*, as they are written; None where there is none."""
+        return self._own_by_fields.get(frozenset(fields)) if self._own_by_fields else None
 
 
 def microseconds(text: object) -> int:

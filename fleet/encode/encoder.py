@@ -8,7 +8,7 @@ more Python objects than one wants to hold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from fleet.data import Batch, Block, Cohort, Equipment, Label, Record, truth_of
 from fleet.encode.avro import frame
 from fleet.encode.digest import MachineDigest
+from fleet.encode.evolving import Change, Evolving, EvolvingWriter
 from fleet.encode.formats import EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, ReadingFormat, made
 from fleet.encode.injected import Injecting
 from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, SECOND_NAME, Layout
@@ -24,10 +25,11 @@ from fleet.encode.order import Places, topics_for
 from fleet.encode.own import own_program, slow_notices
 from fleet.encode.packed import Headers, Packer
 from fleet.encode.program import Fixed, Program, joined, json_program, packable
-from fleet.encode.readings import PackWriter, Readings, RecordTime, RecordWriter, Scans, Writer
+from fleet.encode.readings import Readings, Scans
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.encode.single import ProgramReadings
 from fleet.encode.walk import walk
+from fleet.encode.writers import PackWriter, RecordTime, RecordWriter, Writer
 from fleet.errors import RequestError
 from fleet.scenario.avsc import read_avsc
 
@@ -40,13 +42,15 @@ BATCH_BYTES = 512 * 1024
 class StreamPlan:
     """Where a stream goes and how: *topic* may be a template of {site} {area} {line} {kind}.
 
-    *own* is a layout of a user's own, in place of the one of ours that *layout* names.
+    *own* is a layout of a user's own, in place of the one of ours that *layout* names. *changes* say which machines
+    write another one from when on, in order of time.
     """
 
     topic: str
     format: str = "avro"
     layout: str = "v2"
     own: Layout | None = None
+    changes: tuple[Change, ...] = ()
 
     def layout_of(self, stream: str) -> Layout:
         """Give the layout of the *stream* that goes this way; RequestError where there is none of that name."""
@@ -55,6 +59,16 @@ class StreamPlan:
             raise RequestError(f"{stream}: no layout {self.layout!r}; there is {', '.join(_layouts_of(stream))}")
         return layout
 
+    def layouts_of(self, stream: str) -> tuple[Layout, ...]:
+        """Give all layouts that records of the *stream* have, in the order in which they are first written."""
+        return tuple(dict.fromkeys((self.layout_of(stream), *(change.layout for change in self.changes))))
+
+    @property
+    def owns(self) -> tuple[Layout, ...]:
+        """The layouts of a user's own among them."""
+        layouts = (self.own, *(change.layout for change in self.changes))
+        return tuple(dict.fromkeys(layout for layout in layouts if layout is not None and layout.own))
+
 
 def _layouts_of(stream: str) -> list[str]:
     return [name for of, name in LAYOUTS if of == stream]
@@ -62,7 +76,7 @@ def _layouts_of(stream: str) -> list[str]:
 
 def ids_of(streams: Mapping[str, StreamPlan]) -> dict[str, int]:
     """Give the ids that schemas have where no registry hands them out, by file, those of a user's own among them."""
-    own = [plan.own.schema for plan in streams.values() if plan.own is not None]
+    own = dict.fromkeys(own.schema for plan in streams.values() for own in plan.owns)
     return {**schema_ids(), **{file: OWN_SCHEMA_ID + at for at, file in enumerate(own)}}
 
 
@@ -79,7 +93,7 @@ class Encoder:
     is not encoded (truth needs blocks that have it), and doors without a plan of their own are events. Labels say of
     which *run* they are. *partitions* says how many each topic has. *record_time* is what the records' own stamps are:
     the scan's instant, the wall clock's at release (which the digest then leaves out), or of no account ("none", for
-    sinks that do not keep it).
+    sinks that do not keep it). Where layouts change in mid-run, *start_us* is its start.
     With *batch_bytes* readings come as packed batches of at most so many bytes, where their format allows it.
     """
 
@@ -93,6 +107,7 @@ class Encoder:
         headers: Headers = (),
         ids: Mapping[str, int] | None = None,
         batch_bytes: int | None = None,
+        start_us: int = 0,
     ) -> None:
         numbers = ids_of(streams) if ids is None else ids
         self._plans = dict(streams)
@@ -102,13 +117,15 @@ class Encoder:
             if stream not in streams:
                 continue
             plan = streams[stream]
-            writer = _writer(plan, record_time, headers, numbers, batch_bytes)
-            layout = plan.layout_of(stream)
-            self._readings[stream] = Readings(
-                writer, layout, Places(plan.topic, partitions), record_time, stream=stream
-            )
-            if layout.own and batch_bytes is not None and isinstance(writer, RecordWriter):
-                self.notices += slow_notices(layout)
+            evolving = Evolving(plan.layout_of(stream), plan.changes, start_us=start_us)
+            plans = [_in_layout(plan, layout) for layout in evolving.layouts]
+            writers = [_writer(each, record_time, headers, numbers, batch_bytes) for each in plans]
+            writer = writers[0] if len(writers) == 1 else EvolvingWriter(writers, evolving)
+            places = Places(plan.topic, partitions)
+            self._readings[stream] = Readings(writer, evolving, places, record_time, stream=stream)
+            if batch_bytes is not None:
+                slow = [plan.own for plan, each in zip(plans, writers, strict=True) if isinstance(each, RecordWriter)]
+                self.notices += [notice for own in slow if own is not None for notice in slow_notices(own)]
         forms = {stream: (plan.format, plan.layout) for stream, plan in streams.items()}
         self._moments: dict[str, Moments[Any]] = {
             stream: events_of(stream, forms[stream], Places(streams[stream].topic, partitions), record_time, numbers)
@@ -159,6 +176,11 @@ class Encoder:
         """By stream and machine: the digest and count of what was released so far."""
         found = {stream: readings.digests() for stream, readings in self._readings.items()}
         return found | {stream: moments.digests() for stream, moments in self._moments.items()}
+
+
+def _in_layout(plan: StreamPlan, layout: Layout) -> StreamPlan:
+    """Give the *plan* of a stream that is written in one *layout* from the beginning."""
+    return replace(plan, layout=layout.name, own=layout if layout.own else None, changes=())
 
 
 def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program:

@@ -20,7 +20,7 @@ from fleet.encode.formats import EventFormat, ReadingFormat
 from fleet.encode.order import topics_for
 from fleet.encode.packed import Headers
 from fleet.encode.partition import partitions_of
-from fleet.encode.readings import RecordTime
+from fleet.encode.writers import RecordTime
 from fleet.faults.producer import PRODUCER_FAULTS, ClientAt
 
 HEADER = "fleet-injected"

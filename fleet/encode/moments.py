@@ -13,7 +13,7 @@ from fleet.encode.digest import MachineDigest, placed, word_of_record, words_of
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, LABEL_FORMATS, FieldsFormat, SchemaIds, made
 from fleet.encode.labels import label_fields, without_run
 from fleet.encode.order import Places, places_in_log
-from fleet.encode.readings import RecordTime
+from fleet.encode.writers import RecordTime
 
 
 class Moment(Protocol):

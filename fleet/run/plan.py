@@ -16,7 +16,7 @@ from fleet.data import SECOND_US, TopicPlan
 from fleet.encode.encoder import StreamPlan, topics_of
 from fleet.encode.layouts import Layout
 from fleet.encode.own import own_layout
-from fleet.encode.readings import RecordTime
+from fleet.encode.writers import RecordTime
 from fleet.errors import RequestError
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for

@@ -109,9 +109,8 @@ class Ran:
 def _decoder(target: Target) -> Decoder:
     """Make a decoder of all schemas the run's records may have."""
     plans = target.plan.streams
-    own = plans["readings"].own
-    texts = known_schemas() | ({} if own is None else {ids_of(plans)[own.schema]: own.text})
-    return Decoder(texts, own=own)
+    owns, ids = plans["readings"].owns, ids_of(plans)
+    return Decoder(known_schemas() | {ids[own.schema]: own.text for own in owns}, owns=owns)
 
 
 def _columns(records: list[dict[str, Any]], sent: list[Record]) -> Columns:

@@ -86,7 +86,7 @@ class Asked:
             run_id=self.run.header_id,
             label=label,
             schemas=self.run.schemas,
-            own=self.run.own if "readings" in topic.streams else None,
+            owns=self.run.owns if "readings" in topic.streams else (),
             labels=self.labels,
             named=named,
         )
@@ -197,12 +197,13 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
     """Check the readings in the file at *path* and the other streams in the files beside it."""
     findings, checkers, done = Findings(), [], 0
     topics = asked.run.topics.values()
-    own = asked.run.own
-    if own is not None and not own.carries("machine"):
+    owns = asked.run.owns
+    nameless = next((own for own in owns if not own.carries("machine")), None)
+    if nameless is not None:
         raise RequestError(
-            f"file: keeps no keys, and {own.name} has no field for the machine: nobody can tell logs apart"
+            f"file: keeps no keys, and {nameless.name} has no field for the machine: nobody can tell logs apart"
         )
-    decoder = Decoder(asked.run.schemas, own=own)
+    decoder = Decoder(asked.run.schemas, owns=owns)
     streams = dict.fromkeys(stream for topic in topics for stream in topic.streams)
     for stream in sorted(streams, key=lambda stream: stream != "labels"):
         file = path if stream == "readings" else side_file(path, stream)
@@ -217,7 +218,7 @@ async def _verify_files(path: Path, asked: Asked, progress: Progress) -> Verdict
         if stream == "readings":
             checker.injected.update(_injected_beside(path))
         try:
-            for rows in in_turns(_rows(file, decoder, checker)):
+            for rows in in_turns(_rows(file, decoder, checker, own=bool(owns))):
                 checker.take(0, rows)
                 done += len(rows)
                 progress(done, done)
@@ -241,26 +242,27 @@ def _injected_beside(path: Path) -> Counter[str]:
     return found
 
 
-def _rows(file: Path, decoder: Decoder, checker: LogChecker) -> Iterator[Row]:
-    """Decode a *file*; its records have numbers from 1, and neither stamps nor keys."""
+def _rows(file: Path, decoder: Decoder, checker: LogChecker, *, own: bool) -> Iterator[Row]:
+    """Decode a *file*, which may have readings in an *own* layout; records have numbers from 1, no stamps, no keys."""
     from fleet.encode.container import read_container
     from fleet.sinks.arrow import read_rows
     from fleet.sinks.reader import read_lines
 
     if file.suffix == CONTAINER:
-        for number, fields in enumerate(read_container(file, decoder.own), 1):
-            yield Row(number, 0, None, b"", decoder.ours(fields, None))
+        for number, fields in enumerate(read_container(file, as_written=own), 1):
+            yield Row(number, 0, None, b"", decoder.ours(fields, None), decoder.own_of(fields))
         return
     if file.suffix == PARQUET:
         try:
             for number, fields in enumerate(read_rows(file), 1):
-                yield Row(number, 0, None, b"", decoder.ours(fields, None))
+                yield Row(number, 0, None, b"", decoder.ours(fields, None), decoder.own_of(fields))
         except RunError as error:
             raise UndecodableError(str(error)) from None
         return
     for number, line in enumerate(read_lines(file), 1):
         try:
-            yield Row(number, 0, None, line, decoder.decode(line))
+            said = decoder.said(line)
+            yield Row(number, 0, None, line, decoder.ours(said, None), decoder.own_of(said))
         except UNREADABLE as error:
             checker.undecodable(0, number, None, str(error))
 

@@ -34,13 +34,14 @@ TOP_BITS = np.uint64(0x8080808080808080)
 
 
 class Row(NamedTuple):
-    """A decoded record; *key* is None where the log keeps none."""
+    """A decoded record; *key* is None where the log keeps none. *own* is its layout where that is a user's own."""
 
     offset: int
     stamp_ms: int
     key: bytes | None
     value: bytes
     fields: Mapping[str, Any]
+    own: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,16 +91,15 @@ def joined(parts: Sequence[Entries]) -> Entries:
 class Entering:
     """Makes entries; the machines' texts have numbers that stay. *schemas* are the parsed ones by id.
 
-    *stamped* says whether the records' own stamps are part of the run; else 0 stands for them in digests. *own* is
-    the layout of readings where it is none of ours.
+    *stamped* says whether the records' own stamps are part of the run; else 0 stands for them in digests. *owns* are
+    the layouts of readings that are none of ours.
     """
 
-    def __init__(self, schemas: Mapping[int, Schema], *, stamped: bool, own: Layout | None = None) -> None:
-        self._own = own
+    def __init__(self, schemas: Mapping[int, Schema], *, stamped: bool, owns: Sequence[Layout] = ()) -> None:
         self.machines = Interner()
         self._sensors = Interner()
         self._stamped = stamped
-        shapes = {number: _shape(schema, own) for number, schema in schemas.items()}
+        shapes = {number: _shape(schema, owns) for number, schema in schemas.items()}
         self._shapes = {number: shape for number, shape in shapes.items() if shape is not None}
 
     # ------------------------------------------------------------ from columns
@@ -167,12 +167,10 @@ class Entering:
 
     def of_rows(self, stream: str, rows: Sequence[tuple[int, Row]], partition: int) -> list[Entries]:
         """Make entries of decoded records of one *stream*, each with its place in the piece; one for each layout."""
-        found = []
-        for numbered in (False, True):
-            part = [(place, row) for place, row in rows if ("seq" in row.fields) is numbered]
-            if part:
-                found.append(self._decoded(stream, part, partition, numbered=numbered))
-        return found
+        parts: dict[tuple[bool, str], list[tuple[int, Row]]] = {}
+        for place, row in rows:
+            parts.setdefault(("seq" in row.fields, "" if row.own is None else row.own.name), []).append((place, row))
+        return [self._decoded(stream, part, partition, numbered=numbered) for (numbered, _), part in parts.items()]
 
     def _decoded(self, stream: str, rows: Sequence[tuple[int, Row]], partition: int, *, numbered: bool) -> Entries:
         names: list[str] = [row.fields["location" if stream == "doors" else "machine"] for _, row in rows]
@@ -180,7 +178,7 @@ class Entering:
         stamps_in = stamps.tolist() if self._stamped else [0] * len(rows)
         if stream == "readings":
             fields = [row.fields for _, row in rows]
-            layout = self._own or reading_layout(fields[0])
+            layout = rows[0][1].own or reading_layout(fields[0])
             contents = decoded_contents(fields, layout, partition=partition, stamps_ms=stamps_in)
         else:
             # Files keep no key, but it is the machine.
@@ -240,12 +238,13 @@ NEEDED = {"machine": TEXTS, "sensor": TEXTS, "units": TEXTS, "value": frozenset(
 NEEDED_NUMBERED = {"seq": WHOLE, "timestamp": WHOLE, "quality": frozenset({"enum"})}
 
 
-def _shape(schema: Schema, own: Layout | None) -> _Shape | None:
+def _shape(schema: Schema, owns: Sequence[Layout]) -> _Shape | None:
     """See what a schema's records are; None where they have to be decoded one by one."""
     fields = flat_fields(schema)
     if fields is None:
         return None
-    if own is not None and tuple(one.name for one in fields) == own.fields:
+    own = next((own for own in owns if tuple(one.name for one in fields) == own.fields), None)
+    if own is not None:
         return _own_shape(fields, own)
     kinds = {one.name: one.kind if one.null < 0 else "" for one in fields}
     stream = stream_of(kinds)

@@ -55,7 +55,7 @@ class LogChecker:
     *partitions* says how many the topic has, so that it is known where a machine belongs. *stamped* says
     whether the records' own stamps are part of the run. Machines that *known* does not hold are findings. A
     record whose run header names another run than *run_id* is none of ours and only counted. *label* stands for
-    the topic in lines, where it is a file. *own* is the layout of the readings where it is none of ours. The labels
+    the topic in lines, where it is a file. *owns* are layouts of readings that are none of ours. The labels
     among its records are added to *labels*, which are those of all topics of the run; *named* is what these name, where
     they were read before.
 
@@ -79,7 +79,7 @@ class LogChecker:
         run_id: str = "",
         label: str = "",
         schemas: Mapping[int, str] | None = None,
-        own: Layout | None = None,
+        owns: Sequence[Layout] = (),
         labels: Labels | None = None,
         named: Named | None = None,
     ) -> None:
@@ -106,8 +106,8 @@ class LogChecker:
         self._known = known
         self._run_id = run_id.encode()
         self._label = label or topic
-        self._decoder = Decoder(schemas, own=own)
-        self._entering = Entering(self._decoder.schemas, stamped=stamped, own=own)
+        self._decoder = Decoder(schemas, owns=owns)
+        self._entering = Entering(self._decoder.schemas, stamped=stamped, owns=owns)
         self._stream_by_names: dict[tuple[str, ...], str] = {}
         self._labels = labels
         self._logs = MachineLogs()
@@ -177,11 +177,12 @@ class LogChecker:
     def _decoded(self, records: RecordColumns, place: int, partition: int) -> Row | None:
         key, value, offset = records.key(place), records.value(place) or b"", int(records.offset[place])
         try:
-            fields = self._decoder.decode(value, key)
+            said = self._decoder.said(value)
+            fields = self._decoder.ours(said, key)
         except UNREADABLE as error:
             self._undecodable(partition, place, offset, key, str(error))
             return None
-        return Row(offset, int(records.stamp_ms[place]), key or b"", value, fields)
+        return Row(offset, int(records.stamp_ms[place]), key or b"", value, fields, self._decoder.own_of(said))
 
     def _stream_of(self, row: Row) -> str:
         names = tuple(row.fields)

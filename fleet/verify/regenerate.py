@@ -112,7 +112,8 @@ def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan
         # A topic of several streams says how the first of them is written.
         first = rows[0].streams[0] == stream
         layout = rows[0].layout if first else layouts[stream]
-        plans[stream] = StreamPlan(name, rows[0].format, layout, run.own if stream == "readings" else None)
+        own = next((own for own in run.owns if own.name == layout), None) if stream == "readings" else None
+        plans[stream] = StreamPlan(name, rows[0].format, layout, own)
     return plans
 
 

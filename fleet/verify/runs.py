@@ -106,15 +106,17 @@ class Run:
         return said if isinstance(said, str) else self.id
 
     @property
-    def own(self) -> Layout | None:
-        """The layout of a user's own that its readings have, None for one of ours."""
-        return said_layout(_entry(self.first).get("own"))
+    def owns(self) -> tuple[Layout, ...]:
+        """The layouts of a user's own that its readings have, in the order in which machines began to write them."""
+        entry = _entry(self.first)
+        said = entry.get("owns", [])
+        found = [said_layout(each) for each in (entry.get("own"), *(said if isinstance(said, list) else []))]
+        return tuple(own for own in found if own is not None)
 
     @property
     def schemas(self) -> dict[int, str]:
         """The texts of its schemas by the ids it wrote them with; of those that are known."""
-        own, ours = self.own, schema_ids()
-        texts = {name: schema_text(name) for name in ours} | ({} if own is None else {own.schema: own.text})
+        texts = {name: schema_text(name) for name in schema_ids()} | {own.schema: own.text for own in self.owns}
         return {number: texts[name] for name, number in self.first["schema_ids"].items() if name in texts}
 
     @property

@@ -100,8 +100,8 @@ class _Known:
 
     def _take(self, run: Run | None) -> None:
         readings = run is not None and "readings" in run.topics[self._topic].streams
-        own = run.own if run is not None and readings else None
-        self._decoder = Decoder(None if run is None else {**known_schemas(), **run.schemas}, own=own)
+        owns = run.owns if run is not None and readings else ()
+        self._decoder = Decoder(None if run is None else {**known_schemas(), **run.schemas}, owns=owns)
 
     async def decode(self, partition: int, record: Any) -> Tailed:
         """Decode a *record*."""

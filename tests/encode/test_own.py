@@ -187,7 +187,7 @@ def test_the_digest_of_an_own_layout_is_that_of_what_is_read_back(
     )
     sending = Encoder({"readings": StreamPlan("t", form, "own", layout)}, {"t": 2})
     batches = sending.prepare(work).release(work.stop_us)
-    decoder = Decoder({OWN_SCHEMA_ID: layout.text}, own=layout)
+    decoder = Decoder({OWN_SCHEMA_ID: layout.text}, owns=(layout,))
 
     found = {}
     for name in sending.digests["readings"]:

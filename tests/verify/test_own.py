@@ -123,7 +123,8 @@ def test_a_flat_layout_with_a_whole_sensor_is_read_by_columns(tmp_path: Path) ->
     work = blocks.block(blocks.columns(blocks.cohort("pump", 3, ("current", "vibration"))))
     log = logs_of(encoder.prepare(work).release(work.stop_us))[TOPIC, 0]  # type: ignore[arg-type]
 
-    entries, left = Entering({OWN_SCHEMA_ID: parsed(own.text)}, stamped=True, own=layout).of_columns(columns_of(log), 0)
+    entering = Entering({OWN_SCHEMA_ID: parsed(own.text)}, stamped=True, owns=(layout,))
+    entries, left = entering.of_columns(columns_of(log), 0)
 
     assert left.size == 0
     assert [len(part.place) for part in entries] == [len(log)]
