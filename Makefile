@@ -7,9 +7,9 @@ STAMP := .venv/.installed
 # Also for what pip builds in isolation: older pips read the first, newer ones the second.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
-UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services
+UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services --ignore=tests/examples
 
-.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars apt
+.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars go-programs apt
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)  ## the first machines on an embedded broker
 	@exec $(BIN)/fleet run quickstart --speed 60
 
-test: $(STAMP) kafka-jars registry-jars  ## everything, against a real Kafka and registry
+test: $(STAMP) kafka-jars registry-jars go-programs  ## everything, against a real Kafka and registry
 	@$(BIN)/pytest -q
 
 unit: $(STAMP)  ## what needs no network and under a minute
@@ -58,6 +58,9 @@ kafka-jars: $(STAMP)
 
 registry-jars: $(STAMP)
 	@$(BIN)/python -m tests.services.apicurio
+
+go-programs: $(STAMP)
+	@$(BIN)/python -m tests.services.go
 
 # Debian only, as root: the system packages that the whole suite needs and that are missing.
 apt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from hypothesis import settings
@@ -71,7 +72,7 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Apicurio]:
         apicurio.close()
 
 
-def skip_or_fail(reason: str) -> None:
+def skip_or_fail(reason: str) -> NoReturn:
     """Skip the test for want of a service, loudly; where CI is set nothing may be missing."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +15,12 @@ from aiokafka import AIOKafkaProducer
 
 from fleet.broker.process import EmbeddedBroker
 from tests.conftest import skip_or_fail
+from tests.services.go import go_program
 from tests.services.jars import KAFKA_VERSION, ROOT
+from tests.services.process import ServiceUnavailable
 
 HERE = Path(__file__).parent
-LOAD_TIMEOUT_S = 240  # the first time Go fetches and builds the loader
+LOAD_TIMEOUT_S = 60
 HEALTH_TIMEOUT_S = 30
 PINNED = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)?:\d+(\.\d+){2}[a-z0-9.-]*")
 
@@ -28,20 +29,19 @@ Service = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Service]:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("the compose file's loader is written in Go: no go on the path")
+    try:
+        loader = go_program(HERE)
+    except ServiceUnavailable as unavailable:
+        skip_or_fail(str(unavailable))
     environment = {key: value for key, value in os.environ.items() if key != "KARAPACE_IMAGE"}
     loaded = subprocess.run(
-        [go, "run", "-C", str(HERE), ".", str(ROOT / "docker-compose.yml")],
+        [loader, str(ROOT / "docker-compose.yml")],
         env=environment,
         capture_output=True,
         text=True,
         timeout=LOAD_TIMEOUT_S,
         check=False,
     )
-    if loaded.returncode != 0 and "docker-compose.yml" not in loaded.stderr:
-        skip_or_fail(f"Go cannot build the compose file's loader: {loaded.stderr[-2000:]}")
     assert loaded.returncode == 0, loaded.stderr
     found: dict[str, Service] = json.loads(loaded.stdout)["services"]
     return found
