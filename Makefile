@@ -9,7 +9,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services --ignore=tests/examples
 
-.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars go-programs apt
+.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars go-programs node-packages apt
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)  ## the first machines on an embedded broker
 	@exec $(BIN)/fleet run quickstart --speed 60
 
-test: $(STAMP) kafka-jars registry-jars go-programs  ## everything, against a real Kafka and registry
+test: $(STAMP) kafka-jars registry-jars go-programs node-packages  ## everything, against a real Kafka and registry
 	@$(BIN)/pytest -q
 
 unit: $(STAMP)  ## what needs no network and under a minute
@@ -62,6 +62,9 @@ registry-jars: $(STAMP)
 go-programs: $(STAMP)
 	@$(BIN)/python -m tests.services.go
 
+node-packages: $(STAMP)
+	@$(BIN)/python -m tests.services.node $(dir $(wildcard tests/*/package-lock.json))
+
 # Debian only, as root: the system packages that the whole suite needs and that are missing.
 apt:
 	@missing=; \
@@ -70,5 +73,6 @@ apt:
 	command -v ps >/dev/null || missing="$$missing procps"; \
 	command -v javac >/dev/null || missing="$$missing default-jdk-headless"; \
 	command -v mvn >/dev/null || missing="$$missing maven"; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
 	test -z "$$missing" || { apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; }
