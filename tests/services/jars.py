@@ -1,4 +1,4 @@
-"""The jars of Apache Kafka, fetched once into ``.cache/`` (``python -m tests.services.jars``)."""
+"""Jars of Kafka and of the examples in Java, fetched once into ``.cache/`` (``python -m tests.services.jars``)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,29 @@ FETCH_TRIES = 2  # a network that drops one download often serves the next
 
 
 def kafka_jars() -> Path:
-    """Return the folder of jars, fetching it when it is missing or the pom has changed."""
-    libs = CACHE / "libs"
-    digest = hashlib.sha256(POM.read_bytes()).hexdigest()
-    CACHE.mkdir(parents=True, exist_ok=True)
+    """Return the folder of Kafka's jars, fetching them when they are missing or the pom has changed."""
+    return _maven_jars(POM, CACHE)
+
+
+def example_jars() -> Path:
+    """Return the folder of the jars that the examples in Java depend on, fetching them as Kafka's."""
+    return _maven_jars(ROOT / "examples/java/pom.xml", ROOT / ".cache/example-java")
+
+
+def _maven_jars(pom: Path, cache: Path) -> Path:
+    """Return the folder in *cache* of what *pom* depends on, fetching it when it is missing or the pom has changed."""
+    libs = cache / "libs"
+    digest = hashlib.sha256(pom.read_bytes()).hexdigest()
+    cache.mkdir(parents=True, exist_ok=True)
     # The lock is the file's, so it goes with the process that holds it, however that one ends.
-    with (CACHE / "lock").open("w") as lock:
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        made_from = CACHE / "made-from"
+        made_from = cache / "made-from"
         if libs.is_dir() and made_from.is_file() and made_from.read_text() == digest:
             return libs
-        fetched = Path(tempfile.mkdtemp(dir=CACHE, prefix="fetching-"))
+        fetched = Path(tempfile.mkdtemp(dir=cache, prefix="fetching-"))
         try:
-            _copy_dependencies(fetched)
+            _copy_dependencies(pom, fetched)
             shutil.rmtree(libs, ignore_errors=True)
             fetched.rename(libs)
         finally:
@@ -52,19 +62,19 @@ def java() -> str:
     return found
 
 
-def _copy_dependencies(folder: Path) -> None:
+def _copy_dependencies(pom: Path, folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise ServiceUnavailable("the jars of Kafka are fetched by Maven: no mvn on the path")
+        raise ServiceUnavailable("jars are fetched by Maven: no mvn on the path")
     command = [
-        *(maven, "-B", "-q", "-f", str(POM), "dependency:copy-dependencies"),
+        *(maven, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"),
         *("-DincludeScope=runtime", f"-DoutputDirectory={folder}"),
     ]
     for attempt in range(1, FETCH_TRIES + 1):
         try:
             done = subprocess.run(
                 command,
-                cwd=CACHE,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -76,12 +86,15 @@ def _copy_dependencies(folder: Path) -> None:
         if done.returncode == 0:
             return
         if attempt == FETCH_TRIES:
-            raise ServiceUnavailable(f"Maven could not fetch Kafka:\n{tail(done.stdout + done.stderr)}")
+            raise ServiceUnavailable(
+                f"Maven could not fetch what {pom.relative_to(ROOT)} names:\n{tail(done.stdout + done.stderr)}"
+            )
 
 
 if __name__ == "__main__":
     try:
         kafka_jars()
+        example_jars()
         java()
     except ServiceUnavailable as missing:
         sys.exit(str(missing))
