@@ -26,6 +26,9 @@ MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 
+SCHEMA_ID_MAX = (1 << 31) - 1
+"""The largest id that a registry gives: its clients read the four bytes in front of a record as a signed number."""
+
 
 class State(IntEnum):
     """What a machine does: a subset of PackML's states."""

@@ -171,7 +171,9 @@ def show_tail(url: str, topic: str, kafka_config: Path | None, options: TailOpti
     """Write the records of *topic* to standard output until its run or the reader ends, or Ctrl-C."""
     from fleet.verify.tail import tail
 
-    asyncio.run(tail(_connection(url, kafka_config), topic, options=options, write=_write))
+    console = Console(stderr=True, highlight=False)
+    connected = _connection(url, kafka_config)
+    asyncio.run(tail(connected, topic, options=options, write=_write, say=lambda line: say(console, [line])))
 
 
 def _write(text: str) -> None:
@@ -223,8 +225,7 @@ def schemas_told(
     """Do what ``fleet schema`` was asked for, with the schemas that are published with fleet and records of a run."""
     from fleet.contract.access import access
     from fleet.contract.command import SchemaRequest, carry_out
-    from fleet.contract.versions import Shelf
-    from fleet.encode.schemas import schema_ids, schema_text
+    from fleet.verify.resolved import shelf
 
     request = SchemaRequest(
         action=action,
@@ -236,7 +237,7 @@ def schemas_told(
         as_json=as_json,
         real=_real_records,
     )
-    return asyncio.run(carry_out(request, Shelf({file: schema_text(file) for file in schema_ids()}, schema_ids())))
+    return asyncio.run(carry_out(request, shelf()))
 
 
 def _real_records() -> dict[str, list[dict[str, Any]]]:

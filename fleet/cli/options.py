@@ -28,6 +28,13 @@ KafkaConfig = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Properties as Kafka's or librdkafka's clients take them: TLS, SASL."),
 ]
+Registry = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL[,URL]",
+        help="The schema registry that knows ids which the run does not name; default FLEET_REGISTRY.",
+    ),
+]
 WithoutIncidents = Annotated[
     bool, typer.Option("--without-incidents", help="The healthy twin: the same run without anything scripted.")
 ]

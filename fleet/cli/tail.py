@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from fleet.cli.command import Command, loading
-from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, broker_url
+from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, Registry, broker_url
 
 
 def tail(
@@ -21,11 +22,20 @@ def tail(
     run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="One run only; 'last' works.")] = None,
     beginning: Annotated[bool, typer.Option("--beginning", help="From the first record, not from now.")] = False,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N records.")] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Read all records by this version, whichever wrote them: v2, 3-rename, machine-sensor.v2, FILE.avsc.",
+        ),
+    ] = None,
+    registry: Registry = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     kafka_config: KafkaConfig = None,
 ) -> None:
     """Show records as they come, decoded."""
     with loading():
+        from fleet.contract.access import access
         from fleet.session import show_tail
         from fleet.verify.tail import TailOptions
 
@@ -35,6 +45,8 @@ def tail(
         since="run" if run_id else "beginning" if beginning else "now",
         run=None if run_id == "last" else run_id,
         count=count,
+        schema=schema,
+        registry=access(registry, os.environ),
         form="json" if as_json else "colour" if sys.stdout.isatty() else "text",
     )
     show_tail(broker_url(source, "--from"), topic, kafka_config, options)

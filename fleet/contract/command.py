@@ -11,8 +11,9 @@ from fleet.contract.access import Access
 from fleet.contract.compatibility import Verdict, judged, pairs
 from fleet.contract.diff import differences
 from fleet.contract.ids import subject_of
-from fleet.contract.registry import ID_MAX, LEVELS, Judged, Registry, RegistryRefusedError
+from fleet.contract.registry import LEVELS, Judged, Registry, RegistryRefusedError
 from fleet.contract.versions import Schema, Shelf, topic_of
+from fleet.data import SCHEMA_ID_MAX
 from fleet.errors import RequestError
 
 CONFLICT = 409
@@ -111,7 +112,7 @@ async def _show(request: SchemaRequest, shelf: Shelf) -> Answer:
         return Answer([shelf.named(name).text.rstrip()])
     async with Registry(request.access) as registry:
         if name.isdecimal():
-            text = await registry.by_id(min(int(name), ID_MAX + 1))
+            text = await registry.by_id(min(int(name), SCHEMA_ID_MAX + 1))
         else:
             text = (await registry.version(name)).schema
     return Answer([json.dumps(json.loads(text), indent=2, ensure_ascii=False)])
@@ -228,11 +229,7 @@ def _words_of(verdict: Verdict) -> list[str]:
     head = f"    {verdict.reader.name} reads {verdict.writer.name}"
     if verdict.holds:
         return [f"{head}: yes ({verdict.records} records resolved)"]
-    return [f"{head}: no", *(f"        {_finding(each.field, each.reason, each.judge)}" for each in verdict.findings)]
-
-
-def _finding(name: str, reason: str, judge: str) -> str:
-    return f"{name or 'the record'}: {reason} ({judge})"
+    return [f"{head}: no", *(f"        {each}" for each in verdict.findings)]
 
 
 def _fields_of(verdict: Verdict) -> dict[str, Any]:

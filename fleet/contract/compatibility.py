@@ -15,6 +15,7 @@ from fleet.errors import RequestError
 
 INSTALL = "pip install 'thingum-fleet[schema]'"
 CHECKER, RESOLVER = "Apache Avro", "fastavro"
+REASON_CHARACTERS = 200
 
 
 class Finding(NamedTuple):
@@ -23,6 +24,9 @@ class Finding(NamedTuple):
     field: str
     reason: str
     judge: str
+
+    def __str__(self) -> str:
+        return f"{self.field or 'the record'}: {self.reason} ({self.judge})"
 
 
 class Verdict(NamedTuple):
@@ -62,7 +66,7 @@ def judged(reader: Schema, writer: Schema, real: Mapping[str, Sequence[Mapping[s
     RequestError where Apache Avro is not installed.
     """
     records = [*fitted(writer.text, real.get(writer.record, ())), *made_up(writer.text)]
-    findings = [*_by_checker(reader.text, writer.text), *_by_resolving(reader.text, writer.text, records)]
+    findings = [*_by_checker(reader.text, writer.text), *resolving(reader.text, writer.text, records)]
     return Verdict(reader, writer, tuple(dict.fromkeys(findings)), len(records))
 
 
@@ -132,14 +136,17 @@ def _type_words(reader: Any, writer: Any) -> str:
 # ---------------------------------------------------------------- resolving records
 
 
-def _by_resolving(reader: str, writer: str, records: Sequence[Any]) -> list[Finding]:
+def resolving(reader: str, writer: str, records: Sequence[Any]) -> list[Finding]:
     """Write *records* and read them back; a failure is found in the fields alone, one after the other."""
-    reading, writing = plain(reader), plain(writer)
+    reading: Any = plain(reader)
+    writing: Any = plain(writer)
     why = _first_failure(reading, writing, records)
     if not why:
         return []
-    if not isinstance(reading, dict) or not isinstance(writing, dict):
+    if not _is_record(reading) or not _is_record(writing):
         return [Finding("", why, RESOLVER)]
+    if _first_failure(plain(_only(reading, [])), plain(_only(writing, [])), [{}]):
+        return [Finding("", f"reader's record is {reading['name']}, writer's is {writing['name']}", RESOLVER)]
     found = []
     for name, part, of in _parts(reader, writer):
         reason = _first_failure(part, of, records)
@@ -159,17 +166,22 @@ def _first_failure(reader: Any, writer: Any, records: Sequence[Any]) -> str:
         try:
             fastavro.schemaless_reader(out, writer, reader)
         except Exception as error:  # noqa: BLE001 - fastavro says what is wrong by any exception at all
-            return " ".join(str(error).split()) or type(error).__name__
+            return said_by(error)
     return ""
+
+
+def said_by(error: Exception) -> str:
+    """Give what fastavro says in one line: it shows types in full, whatever they hold."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    return line if len(line) <= REASON_CHARACTERS else f"{line[:REASON_CHARACTERS]}..."
 
 
 def _parts(reader: str, writer: str) -> Iterator[tuple[str, Any, Any]]:
     """Give for each field of *reader* its name and both records with nothing but this field."""
     import fastavro
 
-    ours, theirs = (fastavro.schema.expand_schema(json.loads(text)) for text in (reader, writer))
-    if not (isinstance(ours, dict) and isinstance(theirs, dict) and "fields" in ours and "fields" in theirs):
-        return
+    ours: Any = fastavro.schema.expand_schema(json.loads(reader))
+    theirs: Any = fastavro.schema.expand_schema(json.loads(writer))
     for field in ours["fields"]:
         names = {field["name"], *field.get("aliases", ())}
         same = [other for other in theirs["fields"] if other["name"] in names]
@@ -177,6 +189,10 @@ def _parts(reader: str, writer: str) -> Iterator[tuple[str, Any, Any]]:
             yield field["name"], plain(_only(ours, [field])), plain(_only(theirs, same))
         except ValueError:
             continue  # a type that holds itself cannot be cut out: then the record as a whole is told
+
+
+def _is_record(node: Any) -> bool:
+    return isinstance(node, dict) and "fields" in node
 
 
 def _only(record: Mapping[str, Any], fields: Sequence[Any]) -> str:

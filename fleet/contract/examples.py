@@ -44,29 +44,32 @@ class _Making:
         self._named: dict[str, Any] = {}
         self._note(schema, "")
 
-    def datum(self, node: Any, turn: int, depth: int = 0) -> Any:
-        """Make a value of the type *node*: of what may be one of several, the one whose *turn* it is."""
+    def datum(self, node: Any, turn: int, depth: int = 0, *, of: int = 1) -> Any:
+        """Make a value of the type *node*: of what may be one of several, the one whose *turn* it is.
+
+        What a branch of a union holds has its turn when all branches have had theirs: *of* is how many there are.
+        """
         if isinstance(node, list):
-            self.turns = max(self.turns, len(node))
+            self.turns = max(self.turns, of * len(node))
             branch = node[turn % len(node)]
             if depth > DEPTH_MAX and "null" in node:
                 return None
-            return self.datum(branch, turn, depth + 1)
+            return self.datum(branch, turn // len(node), depth + 1, of=of * len(node))
         if isinstance(node, str):
-            return PRIMITIVES[node] if node in PRIMITIVES else self.datum(self._named[node], turn, depth + 1)
+            return PRIMITIVES[node] if node in PRIMITIVES else self.datum(self._named[node], turn, depth + 1, of=of)
         kind = node["type"]
         if kind in {"record", "error"}:
-            return {field["name"]: self.datum(field["type"], turn, depth + 1) for field in node["fields"]}
+            return {field["name"]: self.datum(field["type"], turn, depth + 1, of=of) for field in node["fields"]}
         if kind == "enum":
-            self.turns = max(self.turns, len(node["symbols"]))
+            self.turns = max(self.turns, of * len(node["symbols"]))
             return node["symbols"][turn % len(node["symbols"])]
         if kind == "fixed":
             return bytes(node["size"])
         if kind == "array":
-            return [] if depth > DEPTH_MAX else [self.datum(node["items"], turn, depth + 1)]
+            return [] if depth > DEPTH_MAX else [self.datum(node["items"], turn, depth + 1, of=of)]
         if kind == "map":
-            return {} if depth > DEPTH_MAX else {"key": self.datum(node["values"], turn, depth + 1)}
-        return self.datum(kind, turn, depth + 1)
+            return {} if depth > DEPTH_MAX else {"key": self.datum(node["values"], turn, depth + 1, of=of)}
+        return self.datum(kind, turn, depth + 1, of=of)
 
     def _note(self, node: Any, space: str) -> None:
         """Remember the types that have names."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 from fleet.contract.access import Access
+from fleet.data import SCHEMA_ID_MAX
 from fleet.errors import RequestError
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ PAUSE_S = 0.25
 ANSWER_BYTES_MAX = 4 << 20
 SHOWN_CHARACTERS = 200
 CACHED_MAX = 10_000
-ID_MAX = (1 << 31) - 1
-"""Clients read the four bytes in front of a record as a signed number."""
 
 SERVER_ERRORS = frozenset({429, 500, 502, 503, 504})  # worth another try, here or elsewhere
 NOT_FOUND, CONFLICT = 404, 409
@@ -377,8 +376,9 @@ def parsed_schema(text: str) -> Any:
 
 
 def _see_id(number: int, where: str) -> None:
-    if not 0 <= number <= ID_MAX:
-        raise RegistryError(f"registry {where}: ids must be 0 to {ID_MAX} (readers take 4 bytes, signed), got {number}")
+    if not 0 <= number <= SCHEMA_ID_MAX:
+        must = f"ids must be 0 to {SCHEMA_ID_MAX} (readers take 4 bytes, signed)"
+        raise RegistryError(f"registry {where}: {must}, got {number}")
 
 
 def _part(subject: str) -> str:

@@ -14,6 +14,7 @@ from fleet.errors import RequestError
 from fleet.scenario.texts import read_text
 
 PUBLISHED = re.compile(r"(.+)\.(v(\d+)(-\w+)?)\.avsc")
+SHORT = re.compile(r"v?(\d+(?:-\w+)?)")
 TOPICS = {
     "machine-sensor": "factory.readings",
     "machine-event": "factory.events",
@@ -22,6 +23,7 @@ TOPICS = {
 }
 """The topic that has the records of a schema where nothing else is said."""
 
+FAMILY = "machine-sensor"
 SCHEMA_BYTES_MAX = 1 << 20
 
 
@@ -79,6 +81,27 @@ class Shelf:
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise RequestError(f"no schema {name!r}: must be {', '.join(names)}, an id of them, or a file .avsc{meant}")
 
+    def version(self, name: str, family: str) -> Schema:
+        """Give the schema *name* as `named` does, or by version in a *family*: ``2``, ``v2``, ``3-rename``.
+
+        RequestError where there is none.
+        """
+        short = SHORT.fullmatch(name)
+        if short is None:
+            return self.named(name)
+        of = [each for each in self.all if each.family == family]
+        for each in of:
+            if each.name == f"{family}.v{short[1]}":
+                return each
+        raise RequestError(f"no version {name!r} of {family}: must be {', '.join(each.name for each in of)}")
+
+    def name_of(self, text: str) -> str:
+        """Give the name of the schema with this *text*; of one that is none of ours, its record's."""
+        for each in self.all:
+            if each.text == text or json.loads(each.text) == json.loads(text):
+                return each.name
+        return Schema("", "", 0, "", text).record
+
     def line(self, family: str) -> list[Schema]:
         """Give the versions of a *family* that follow one another, the oldest first; branches are not among them."""
         return [each for each in self.all if each.family == family and not each.branch]
@@ -96,6 +119,12 @@ class Shelf:
         except ValueError as error:
             raise RequestError(f"{path}: must be an Avro schema: {' '.join(str(error).split())}") from error
         return Schema(str(path), "", 0, "", text)
+
+
+def family_of(topic: str, streams: Sequence[str] = ()) -> str:
+    """Give the family of the records of a *topic*, or of one that has these *streams*; readings where nothing tells."""
+    by_stream = {name.rpartition(".")[2]: family for family, name in TOPICS.items()}
+    return next((by_stream[each] for each in (*streams, topic.rpartition(".")[2]) if each in by_stream), FAMILY)
 
 
 def topic_of(schema: Schema, shelf: Shelf) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import fastavro
 import numpy as np
 
+from fleet.data import SCHEMA_ID_MAX
 from fleet.encode.avro import MAGIC, Schema, parsed
 from fleet.encode.layouts import (
     DOORS_V1,
@@ -27,6 +28,7 @@ from fleet.errors import RunError
 
 FRAME_BYTES = 5
 SHOWN_BYTES = 12
+IDS_SHOWN = 20
 
 # The fields that tell a stream from all others.
 TELLING: tuple[tuple[str, frozenset[str]], ...] = (
@@ -58,6 +60,10 @@ class Decoder:
         texts = known_schemas() if schemas is None else schemas
         self.schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
 
+    def learn(self, number: int, text: str) -> None:
+        """Take note of one schema more, the *text* of that with the id *number*."""
+        self.schemas[number] = parsed(text)
+
     def decode(self, value: bytes | None, key: bytes | None = None) -> dict[str, Any]:
         """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not.
 
@@ -83,9 +89,7 @@ class Decoder:
         number = int.from_bytes(value[1:FRAME_BYTES], "big")
         schema = self.schemas.get(number)
         if schema is None:
-            raise UndecodableError(
-                f"no schema has the id {number}; known are {', '.join(map(str, sorted(self.schemas)))}"
-            )
+            raise UndecodableError(f"no schema has the id {number}; {self._known_ids(number)}")
         body = BytesIO(value)
         body.seek(FRAME_BYTES)
         try:
@@ -96,6 +100,13 @@ class Decoder:
         if left:
             raise UndecodableError(f"a record of schema {number} with {left} bytes left over")
         return cast("dict[str, Any]", fields)
+
+    def _known_ids(self, number: int) -> str:
+        if number > SCHEMA_ID_MAX:
+            return f"registries give none above {SCHEMA_ID_MAX}"
+        known = sorted(self.schemas)
+        more = f" and {len(known) - IDS_SHOWN} more" if len(known) > IDS_SHOWN else ""
+        return f"known are {', '.join(map(str, known[:IDS_SHOWN])) or 'none'}{more}"
 
     def _json(self, value: bytes) -> dict[str, Any]:
         try:
@@ -133,6 +144,13 @@ class Decoder:
     def own_of(self, fields: Mapping[str, Any]) -> Layout | None:
         """Give the layout of a user's own that has these *fields*, as they are written; None where there is none."""
         return self._own_by_fields.get(frozenset(fields)) if self._own_by_fields else None
+
+
+def schema_id_of(value: bytes | None) -> int | None:
+    """Give the id in front of a *value*, unsigned as it stands there; None where it is not framed."""
+    if value is None or len(value) < FRAME_BYTES or value[:1] != MAGIC:
+        return None
+    return int.from_bytes(value[1:FRAME_BYTES], "big")
 
 
 def microseconds(text: object) -> int:

@@ -35,7 +35,8 @@ STYLES = {
 class Tailed(NamedTuple):
     """A record that was read; *fields* is None where it could not be decoded, and *problem* says why.
 
-    *reading* has the fields of a reading in a layout of a user's own under our names.
+    *reading* has the fields of a reading in a layout of a user's own under our names. *what* it is in one word where
+    it has no fields.
     """
 
     topic: str
@@ -46,6 +47,8 @@ class Tailed(NamedTuple):
     fields: Mapping[str, Any] | None
     problem: str
     reading: Mapping[str, Any] | None = None
+    value: bytes = b""
+    what: str = "undecodable"
 
 
 Line = Callable[[Tailed], str]
@@ -80,7 +83,7 @@ class TextLines:
 
     def _unreadable(self, record: Tailed, why: str) -> str:
         where = f"{record.topic}[{record.partition}]@{record.offset}"
-        said = f"{where}: {printable(record.key) or 'no key'}: undecodable: {why}"
+        said = f"{where}: {printable(record.key) or 'no key'}: {record.what}: {why}"
         return f"{self._paint(clock(record.stamp_ms * 1000), 'time')} {self._paint(said, 'problem')}"
 
     def _reading(self, fields: Mapping[str, Any]) -> str:
@@ -135,7 +138,7 @@ def json_line(record: Tailed) -> str:
     if record.fields is None:
         return json.dumps(
             {
-                "undecodable": record.problem,
+                record.what: record.problem,
                 "topic": record.topic,
                 "partition": record.partition,
                 "offset": record.offset,

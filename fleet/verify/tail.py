@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fleet.encode.decode import Decoder, known_schemas
+from fleet.contract.access import Access
+from fleet.contract.lookup import Lookup
+from fleet.contract.resolve import Reader
+from fleet.contract.versions import family_of
+from fleet.encode.decode import Decoder, known_schemas, schema_id_of
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
 from fleet.verify.log import UNREADABLE
 from fleet.verify.render import LINES, Tailed
+from fleet.verify.resolved import Resolving, shelf
 from fleet.verify.runs import TOPIC, Run, find, runs_of
 
 READINGS = "factory.readings"
+
+Spans = dict[int, tuple[int, int | None]]  # by partition: first offset, and where to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,8 @@ class TailOptions:
     """What to show. *machine* and *sensor* are globs; with a *sensor* only readings are shown.
 
     *since* is ``now``, ``beginning`` or ``run``: then exactly the records of *run*, or of the last one, and on
-    until it ends. *count* ends after so many. *form* is a row of the table in `fleet.verify.render`.
+    until it ends. *count* ends after so many. *form* is a row of the table in `fleet.verify.render`. Records are
+    resolved to *schema*, where one is named; ids that nobody knows are asked for at the *registry*.
     """
 
     machine: str = "*"
@@ -33,38 +41,65 @@ class TailOptions:
     count: int | None = None
     form: str = "text"
     topic_runs: str = TOPIC
+    schema: str | None = None
+    registry: Access | None = None
 
 
-async def tail(connection: Connection, topic: str, *, options: TailOptions, write: Callable[[str], object]) -> int:
+def _nobody(_: str) -> None:
+    """Tell nobody."""
+
+
+async def tail(
+    connection: Connection,
+    topic: str,
+    *,
+    options: TailOptions,
+    write: Callable[[str], object],
+    say: Callable[[str], object] = _nobody,
+) -> int:
     """Write the records of *topic* that *options* ask for, a line each, and give how many there were.
 
     What cannot be decoded is shown as such and ends nothing; a reader that has gone (BrokenPipeError from
-    *write*) ends it quietly. RequestError where there is no such topic or run.
+    *write*) ends it quietly. What the reader's schema cannot read is written once for each writer and reason; at the
+    end *say* is told how many records were read and how many were not. RequestError where there is no such topic, run
+    or schema.
     """
     if options.count is not None and options.count <= 0:
         return 0
     shown, line = 0, LINES[options.form]()
+    lookup = Lookup(options.registry, say)
+    resolving: Resolving | None = None
     try:
-        async with closing(tailed(connection, topic, options)) as records:
+        spans, run = await _spans(connection, topic, options)
+        known = _Known(connection, topic, options.topic_runs, run, lookup)
+        await known.look()
+        if options.schema is not None:
+            resolving = Resolving(Reader(shelf().version(options.schema, known.family)), known.texts)
+        async with closing(tailed(connection, topic, options, spans, known)) as records:
             async for record in records:
-                write(line(record) + "\n")
+                told = record if resolving is None else resolving.resolve(record)
+                if told is not None:
+                    write(line(told) + "\n")
                 shown += 1
                 if shown == options.count:
                     break
     except BrokenPipeError:
         pass
+    finally:
+        for each in resolving.lines() if resolving is not None else ():
+            say(each)
+        await lookup.close()
     return shown
 
 
-async def tailed(connection: Connection, topic: str, options: TailOptions) -> AsyncIterator[Tailed]:
-    """Give the records of *topic* that *options* ask for, decoded; for ever, or to the end of a run."""
+async def tailed(
+    connection: Connection, topic: str, options: TailOptions, spans: Spans, known: _Known
+) -> AsyncIterator[Tailed]:
+    """Give the records in *spans* of *topic* that *options* ask for, decoded; for ever, or to the end of a run."""
     from fleet.sinks.reader import Trimmed, read
 
-    spans, run = await _spans(connection, topic, options)
     if not spans:
         return
-    known = _Known(connection, topic, options.topic_runs, run)
-    await known.look()
     async with closing(read(connection, topic, spans)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Trimmed):
@@ -79,13 +114,16 @@ async def tailed(connection: Connection, topic: str, options: TailOptions) -> As
 class _Known:
     """What is known of how a topic's records are written: by *run*, or by the last one that wrote there.
 
-    A run may begin while one looks on, so who finds records that nobody can read asks again: after the first of
-    them, the second, the fourth, the eighth ...
+    Ids that it does not name are asked for by *lookup*; those of schemas/ids.json stand in where nobody is asked, or
+    nobody answers. A run may begin while one looks on, so who finds records that nobody can read asks again: after the
+    first of them, the second, the fourth, the eighth ... *texts* are the schemas by id.
     """
 
-    def __init__(self, connection: Connection, topic: str, topic_runs: str, run: Run | None) -> None:
+    def __init__(self, connection: Connection, topic: str, topic_runs: str, run: Run | None, lookup: Lookup) -> None:
         self._connection, self._topic, self._topic_runs, self._run = connection, topic, topic_runs, run
+        self._lookup = lookup
         self._unread = 0
+        self.texts: dict[int, str] = {}
         self._take(run)
 
     async def look(self) -> None:
@@ -99,12 +137,19 @@ class _Known:
         self._take(next((run for run in reversed(runs) if self._topic in run.topics), None))
 
     def _take(self, run: Run | None) -> None:
-        readings = run is not None and "readings" in run.topics[self._topic].streams
-        owns = run.owns if run is not None and readings else ()
-        self._decoder = Decoder(None if run is None else {**known_schemas(), **run.schemas}, owns=owns)
+        streams = () if run is None else run.topics[self._topic].streams
+        self.family = family_of(self._topic, streams)
+        owns = run.owns if run is not None and "readings" in streams else ()
+        # Ids of a registry and our own may be the same number: where one is named, it is asked first.
+        self.texts |= {} if self._lookup.asks else known_schemas()
+        self.texts |= {} if run is None else run.schemas
+        self._decoder = Decoder(self.texts, owns=owns)
 
     async def decode(self, partition: int, record: Any) -> Tailed:
         """Decode a *record*."""
+        number = schema_id_of(record.value)
+        if number is not None and number not in self.texts:
+            await self._ask(number)
         found = self._decode(partition, record)
         if found.fields is None and self._run is None:
             self._unread += 1
@@ -113,6 +158,14 @@ class _Known:
                 found = self._decode(partition, record)
         return found
 
+    async def _ask(self, number: int) -> None:
+        text = await self._lookup.text(number)
+        if text is None:
+            text = known_schemas().get(number)
+        if text is not None:
+            self.texts[number] = text
+            self._decoder.learn(number, text)
+
     def _decode(self, partition: int, record: Any) -> Tailed:
         key = (record.key or b"").decode(errors="replace")
         place = (self._topic, partition, record.offset, record.timestamp, key)
@@ -120,13 +173,11 @@ class _Known:
             fields = self._decoder.said(record.value)
             reading = self._decoder.reading(fields, record.key)
         except UNREADABLE as error:
-            return Tailed(*place, None, str(error))
-        return Tailed(*place, fields, "", reading)
+            return Tailed(*place, None, str(error), value=record.value or b"")
+        return Tailed(*place, fields, "", reading, record.value)
 
 
-async def _spans(
-    connection: Connection, topic: str, options: TailOptions
-) -> tuple[dict[int, tuple[int, int | None]], Run | None]:
+async def _spans(connection: Connection, topic: str, options: TailOptions) -> tuple[Spans, Run | None]:
     """Settle which offsets to read, and of which run, where one was asked for."""
     from fleet.sinks.reader import partitions_of
     from fleet.sinks.topics import end_offsets

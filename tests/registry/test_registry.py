@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from fleet.contract.access import Access, access
-from fleet.contract.registry import ID_MAX, ROUNDS, Registry, RegistryError, RegistryGoneError, RegistryRefusedError
+from fleet.contract.registry import ROUNDS, Registry, RegistryError, RegistryGoneError, RegistryRefusedError
+from fleet.data import SCHEMA_ID_MAX
 from tests.registry.servers import Answer, Request, serving
 from tests.services.certificates import make_certificates
 
@@ -105,13 +106,13 @@ async def test_an_unknown_id_is_told_with_the_registrys_words_and_asked_once() -
 
 async def test_an_id_that_readers_would_take_for_a_negative_one_is_not_asked_for() -> None:
     with serving(lambda _: Answer({"schema": SCHEMA})) as server:
-        error = await failed(client(server.url), number=ID_MAX + 1)
+        error = await failed(client(server.url), number=SCHEMA_ID_MAX + 1)
 
-    assert f"ids must be 0 to {ID_MAX} (readers take 4 bytes, signed), got {ID_MAX + 1}" in str(error)
+    assert f"ids must be 0 to {SCHEMA_ID_MAX} (readers take 4 bytes, signed), got {SCHEMA_ID_MAX + 1}" in str(error)
     assert server.asked == []
 
 
-@pytest.mark.parametrize("number", [ID_MAX + 1, -1, True, "7", None, 1.5])
+@pytest.mark.parametrize("number", [SCHEMA_ID_MAX + 1, -1, True, "7", None, 1.5])
 async def test_an_id_that_is_none_is_refused_when_it_is_handed_out(number: Any) -> None:
     with serving(lambda _: Answer({"id": number})) as server:
         async with client(server.url) as registry:
@@ -120,11 +121,11 @@ async def test_an_id_that_is_none_is_refused_when_it_is_handed_out(number: Any) 
 
 
 async def test_the_largest_id_is_taken() -> None:
-    with serving(lambda _: Answer({"id": ID_MAX})) as server:
+    with serving(lambda _: Answer({"id": SCHEMA_ID_MAX})) as server:
         async with client(server.url) as registry:
             number = await registry.register("a-value", SCHEMA)
 
-    assert number == ID_MAX
+    assert number == SCHEMA_ID_MAX
 
 
 async def test_an_answer_without_end_is_given_up() -> None:

@@ -20,7 +20,7 @@ from fleet.verify.along import BEHIND_MAX, ReadAlong
 from fleet.verify.check import verify
 from fleet.verify.findings import Finding
 from fleet.verify.runs import Run, assemble, find, open_beside, runs_of
-from fleet.verify.tail import READINGS, TailOptions, tail, tailed
+from fleet.verify.tail import READINGS, TailOptions, tail
 from tests.verify.logs import START_US, quickstart
 
 MINUTE_US = 60_000_000
@@ -262,7 +262,7 @@ async def test_tail_of_a_topic_a_run_did_not_write_is_a_wrong_request(broker: Co
     await run_to(f"kafka://{broker.bootstrap}", length_us=MINUTE_US // 6)
 
     with pytest.raises(RequestError, match="did not write there"):
-        await anext(tailed(broker, "factory.runs", TailOptions(since="run")))
+        await tail(broker, "factory.runs", options=TailOptions(since="run"), write=print)
 
 
 def test_a_run_that_is_open_on_the_same_topics_is_a_neighbour_and_an_ended_or_old_one_is_not() -> None:

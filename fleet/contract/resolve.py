@@ -1,0 +1,72 @@
+"""Records of any writer, read by one schema: Avro's resolution, with field and reason where it fails."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from fleet.contract.compatibility import RESOLVER, Finding, resolving, said_by
+from fleet.contract.examples import made_up, plain
+from fleet.contract.versions import Schema
+
+KEPT_MAX = 1000
+"""So many writers, and so many ways in which records fail, are remembered."""
+
+
+class Unresolved(NamedTuple):
+    """A record that the reader's schema cannot read, and why."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def words(self) -> str:
+        """Say it in one line, as ``fleet schema check`` does."""
+        return "; ".join(map(str, self.findings))
+
+
+class Reader:
+    """Reads what was written with any schema by *schema*; instants are numbers, as everywhere here."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._ours = plain(schema.text)
+        self._writers: dict[str, Any] = {}
+        self._reasons: dict[tuple[str, str], Unresolved] = {}
+
+    def read(self, writer: str, body: bytes) -> Any:
+        """Give the fields of a record's *body*, which was written with the schema *writer*; Unresolved where it fails.
+
+        The body must be a record of its writer's schema.
+        """
+        import fastavro
+
+        try:
+            return fastavro.schemaless_reader(BytesIO(body), self._writer(writer), self._ours)
+        except Exception as error:  # noqa: BLE001 - fastavro says what is wrong by any exception at all
+            return self._why(writer, body, said_by(error))
+
+    def reads_all(self, writer: str) -> bool:
+        """Say whether it reads every record of *writer*, so that nobody has to look at each of them."""
+        return not resolving(self.schema.text, writer, made_up(writer))
+
+    def _writer(self, text: str) -> Any:
+        known = self._writers.get(text)
+        if known is None:
+            if len(self._writers) >= KEPT_MAX:
+                self._writers.clear()
+            known = self._writers[text] = plain(text)
+        return known
+
+    def _why(self, writer: str, body: bytes, said: str) -> Unresolved:
+        """Look for the fields that fail: once for each thing that fastavro says of a writer's records."""
+        import fastavro
+
+        known = self._reasons.get((writer, said))
+        if known is None:
+            if len(self._reasons) >= KEPT_MAX:
+                self._reasons.clear()
+            record = fastavro.schemaless_reader(BytesIO(body), self._writer(writer), None)
+            found = resolving(self.schema.text, writer, [record])
+            known = Unresolved(tuple(found) or (Finding("", said, RESOLVER),))
+            self._reasons[writer, said] = known
+        return known

@@ -1,0 +1,260 @@
+"""Topics with records of several versions, read by one of them: all that it can read, and the rest told once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import fastavro
+import pytest
+from confluent_kafka import Producer
+
+from fleet.broker.process import EmbeddedBroker
+from fleet.contract.access import Access
+from fleet.data import SCHEMA_ID_MAX
+from fleet.encode.avro import frame, parsed
+from fleet.encode.schemas import schema_text
+from fleet.errors import RequestError
+from fleet.run.clock import RealClock
+from fleet.run.execute import execute
+from fleet.run.plan import RunRequest, make_plan
+from fleet.sinks.connection import Connection
+from fleet.verify.tail import READINGS, TailOptions, tail
+from tests.registry.servers import Answer, Request, serving
+from tests.verify.logs import START_US, quickstart
+
+TOPICS = {"factory.readings": 3, "factory.events": 3, "factory.runs": 1}
+VERSIONS = ("v1", "v2", "v3")
+NEXT = """{"type": "record", "name": "MachineSensor", "namespace": "thingum.factory", "fields": [
+    {"name": "machine", "type": "string"},
+    {"name": "quality", "type": {"type": "enum", "name": "Quality", "symbols": ["GOOD"]}}]}"""
+
+
+VALVE = '{"type": "record", "name": "Valve", "fields": [{"name": "open", "type": "boolean"}]}'
+Strangers = Callable[..., str]
+
+
+def encoded(text: str, fields: dict[str, Any]) -> bytes:
+    out = BytesIO()
+    fastavro.schemaless_writer(out, parsed(text), fields)
+    return out.getvalue()
+
+
+def framed(number: int, version: str = "v2", **fields: Any) -> bytes:
+    """Frame a reading of a *version* with any id."""
+    said = {"machine": "m", "sensor": "s", "units": "A", "value": 1.5, "machine_id": "m", **fields}
+    return frame(number) + encoded(schema_text(f"machine-sensor.{version}.avsc"), said)
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Connection]:
+    with EmbeddedBroker() as embedded:
+        yield Connection(embedded.start(TOPICS))
+
+
+@pytest.fixture(scope="module")
+def written(broker: Connection) -> dict[str, int]:
+    """Write ten seconds in each version to one topic; gives how many readings there are of each."""
+
+    async def run(version: str) -> int:
+        request = RunRequest(
+            scenario=quickstart(f"records.readings.layout={version}"), source="quickstart",
+            targets=(f"kafka://{broker.bootstrap}",), speed=math.inf, start_us=START_US, length_us=10_000_000,
+        )  # fmt: skip
+        clock = RealClock()
+        plan = make_plan(request, wall_us=clock.wall_us())
+        result = await execute(plan, clock=clock, broker=None, proof=None, watch=lambda _: None)
+        return result.targets[0].account.of("readings").acknowledged
+
+    return {version: asyncio.run(run(version)) for version in VERSIONS}
+
+
+@pytest.fixture
+def strangers(broker: Connection) -> Strangers:
+    """Give a function that sends values to a topic of its own, and its name."""
+
+    def send(*values: bytes) -> str:
+        topic = f"strangers-{uuid4().hex[:8]}"
+        producer = Producer({"bootstrap.servers": broker.bootstrap})
+        for value in values:
+            producer.produce(topic, value, key=b"press-1")
+        assert producer.flush(20) == 0
+        return topic
+
+    return send
+
+
+class Seen:
+    """What `fleet tail` writes, and what it says to people."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.said: list[str] = []
+
+    async def of(self, broker: Connection, topic: str = READINGS, **asked: Any) -> Seen:
+        options = TailOptions(**{"since": "beginning", "form": "json", **asked})
+        await tail(
+            broker, topic, options=options, write=lambda line: self.lines.append(json.loads(line)), say=self.said.append
+        )
+        return self
+
+
+@pytest.mark.parametrize("version", ["2", "v3", "machine-sensor.v3", "3-rename"])
+async def test_readers_of_later_versions_see_the_records_of_every_version(
+    version: str, broker: Connection, written: dict[str, int]
+) -> None:
+    total = sum(written.values())
+
+    # 3-rename is what comes after version 2, and has no place for what lost its old name.
+    seen = await Seen().of(broker, schema=version, count=total)
+
+    name = "machine_id" if version == "3-rename" else "machine"
+    assert len(seen.lines) == total
+    assert all(line[name] for line in seen.lines)
+    assert sum(line["seq"] == -1 for line in seen.lines) == written["v1"]
+    assert all("machine_id" in line for line in seen.lines) is version.endswith(("v3", "3-rename"))
+    assert seen.said[0].startswith(
+        f"machine-sensor.v{version.rpartition('v')[2]} read {total:,} of {total:,} records: "
+    )
+
+
+async def test_a_reader_of_version_1_sees_its_own_and_is_told_once_a_writer_with_field_and_reason(
+    broker: Connection, written: dict[str, int]
+) -> None:
+    total = sum(written.values())
+
+    seen = await Seen().of(broker, schema="v1", count=total)
+
+    failed = [line["unresolved"] for line in seen.lines if "unresolved" in line]
+    why = "value: Schema mismatch: double is not float (fastavro)"
+    assert len(seen.lines) == written["v1"] + 2
+    assert failed == [
+        f"machine-sensor.v1 does not read id {number} (machine-sensor.{version}): {why}; further ones are counted"
+        for number, version in ((2, "v2"), (7, "v3"))
+    ]
+    assert seen.said == [
+        f"machine-sensor.v1 read {written['v1']:,} of {total:,} records: {written['v1']:,} of id 1 (machine-sensor.v1)",
+        f"machine-sensor.v1 did not read {written['v2']:,} of id 2 (machine-sensor.v2): {why}",
+        f"machine-sensor.v1 did not read {written['v3']:,} of id 7 (machine-sensor.v3): {why}",
+    ]
+
+
+async def test_a_schema_of_ones_own_reads_what_it_can_record_by_record(
+    tmp_path: Path, broker: Connection, strangers: Strangers
+) -> None:
+    file = tmp_path / "next.avsc"
+    file.write_text(NEXT)
+    values = [framed(2, quality=quality) for quality in ("GOOD", "BAD", "GOOD")]
+    topic = strangers(*values, b'{"machine": "m"}')
+
+    seen = await Seen().of(broker, topic, schema=str(file), count=4)
+
+    assert seen.lines[0] == seen.lines[2] == {"machine": "m", "quality": "GOOD"}
+    assert "quality: BAD not found in reader symbol list" in seen.lines[1]["unresolved"]
+    assert "no schema: the record: JSON, which no schema came with" in seen.lines[3]["unresolved"]
+    assert seen.said[0].endswith("next.avsc read 2 of 4 records: 2 of id 2 (machine-sensor.v2)")
+
+
+async def test_a_version_that_there_is_not_is_one_line(broker: Connection, written: dict[str, int]) -> None:
+    with pytest.raises(RequestError, match=r"no version 'v9' of machine-sensor: must be machine-sensor\.v1, "):
+        await Seen().of(broker, schema="v9")
+    with pytest.raises(RequestError, match="no version '9' of machine-event"):
+        await Seen().of(broker, "factory.events", schema="9")
+
+
+# ---------------------------------------------------------------- ids that only a registry knows
+
+
+async def test_ids_of_others_are_asked_for_once_each_and_go_before_our_own(
+    broker: Connection, strangers: Strangers
+) -> None:
+    texts = {2: VALVE, 900: schema_text("machine-sensor.v1.avsc"), SCHEMA_ID_MAX: schema_text("machine-sensor.v3.avsc")}
+    valve = frame(2) + encoded(VALVE, {"open": True})
+    topic = strangers(valve, framed(900, "v1"), valve, framed(SCHEMA_ID_MAX, "v3"), framed(900, "v1"))
+
+    with serving(lambda request: Answer({"schema": texts[int(request.path.rpartition("/")[2])]})) as server:
+        seen = await Seen().of(broker, topic, count=5, registry=Access((server.url,)))
+
+    assert [line.get("open", line.get("machine_id", "v1")) for line in seen.lines] == [True, "v1", True, "m", "v1"]
+    assert sorted(asked.path for asked in server.asked) == sorted(f"/schemas/ids/{number}" for number in texts)
+    assert not seen.said
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            Answer({"error_code": 40403, "message": "Schema not found"}, 404),
+            "id 77: has no such thing (HTTP 404: Schema",
+        ),
+        (Answer({"schema": "{}"}), "id 77: must answer with an Avro schema, got"),
+        (
+            Answer({"schema": "message M {}", "schemaType": "PROTOBUF"}),
+            'an Avro schema, got {"schemaType": "PROTOBUF"}',
+        ),
+        (Answer({"schema": VALVE}), ""),
+    ],
+)
+async def test_what_a_registry_cannot_say_of_an_id_is_said_once_and_ends_nothing(
+    answer: Answer, told: str, broker: Connection, strangers: Strangers
+) -> None:
+    topic = strangers(framed(77), framed(77), framed(2))
+
+    def answering(request: Request) -> Answer:
+        return answer if request.path.endswith("/77") else Answer({"error_code": 40403}, 404)
+
+    with serving(answering) as server:
+        seen = await Seen().of(broker, topic, count=3, registry=Access((server.url,)))
+
+    assert all("77" in line["undecodable"] for line in seen.lines[:2])
+    assert seen.lines[2]["machine"] == "m"  # our own id, which the registry does not have
+    assert told in "".join(seen.said)
+    assert len([line for line in seen.said if "id 77" in line]) == bool(told)
+
+
+async def test_a_registry_that_is_gone_is_one_line_and_what_is_known_is_read(
+    broker: Connection, strangers: Strangers
+) -> None:
+    topic = strangers(framed(77), framed(2), framed(78), framed(7, "v3"))
+    with serving(lambda _: None) as server:
+        pass
+
+    seen = await Seen().of(broker, topic, count=4, registry=Access((server.url,)))
+
+    assert [line.get("machine") for line in seen.lines] == [None, "m", None, "m"]
+    assert len(seen.said) == 1
+    assert "connection refused" in seen.said[0]
+    assert seen.said[0].endswith("; goes on with the schemas that are known")
+
+
+async def test_a_registry_that_does_not_let_us_in_is_a_wrong_request(broker: Connection, strangers: Strangers) -> None:
+    topic = strangers(framed(77))
+    answer = Answer({"error_code": 401, "message": "Unauthorized: s3cret"}, 401)
+
+    with serving(lambda _: answer) as server:
+        known = Access((server.url,), username="anna", password="s3cret")
+        with pytest.raises(RequestError) as refused:
+            await Seen().of(broker, topic, count=1, registry=known)
+
+    assert "id 77: does not know who asks" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+async def test_an_id_that_no_registry_gives_is_read_as_it_stands_and_asked_of_nobody(
+    broker: Connection, strangers: Strangers
+) -> None:
+    topic = strangers(framed(SCHEMA_ID_MAX + 1), framed(0xFFFFFFFF))
+
+    with serving(lambda _: Answer({}, 500)) as server:
+        seen = await Seen().of(broker, topic, count=2, registry=Access((server.url,)))
+
+    assert [line["undecodable"] for line in seen.lines] == [
+        f"no schema has the id {number}; registries give none above 2147483647" for number in (2147483648, 4294967295)
+    ]
+    assert not server.asked
