@@ -3,6 +3,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -24,12 +25,13 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** Prints the machine readings of a topic, whichever version of the schema they were written in. */
 public class Consumer {
-    static final Duration WAIT = Duration.ofSeconds(10);
+    static final Duration WAIT = Duration.ofSeconds(5);
 
     /** The record's fault: another try would end the same way. */
     static class Unreadable extends Exception {
@@ -69,12 +71,17 @@ public class Consumer {
 
         GenericDatumReader<GenericRecord> find(int id) throws IOException, InterruptedException {
             URI uri = URI.create(registry + "/schemas/ids/" + id);
-            var answer = http.send(HttpRequest.newBuilder(uri).timeout(WAIT).build(), BodyHandlers.ofString());
+            HttpResponse<String> answer;
+            try {
+                answer = http.send(HttpRequest.newBuilder(uri).timeout(WAIT).build(), BodyHandlers.ofString());
+            } catch (IOException e) {
+                throw new IOException("no schema registry at " + registry + " (SCHEMA_REGISTRY names it)", e);
+            }
             if (answer.statusCode() == 404) {
                 return null;
             }
             if (answer.statusCode() != 200) {
-                throw new IOException("HTTP " + answer.statusCode());
+                throw new IOException(uri + ": HTTP " + answer.statusCode());
             }
             String text = new ObjectMapper().readTree(answer.body()).get("schema").asText();
             return new GenericDatumReader<>(new Schema.Parser().parse(text), reader);
@@ -137,7 +144,11 @@ public class Consumer {
     }
 
     static void run() throws Exception {
-        long limit = Long.parseLong(setting("RECORDS", Long.toString(Long.MAX_VALUE)));
+        String asked = setting("RECORDS", Long.toString(Long.MAX_VALUE));
+        if (!asked.matches("[1-9][0-9]{0,18}")) {
+            throw new IllegalArgumentException("RECORDS must be a whole number above 0, got '" + asked + "'");
+        }
+        long limit = Long.parseLong(asked);
         Map<String, Object> settings = Map.of(
             "bootstrap.servers", setting("KAFKA_BOOTSTRAP", "localhost:9092"),
             "group.id", setting("GROUP", "fleet-example-java"),
@@ -146,7 +157,11 @@ public class Consumer {
             "allow.auto.create.topics", false);
         String topic = setting("TOPIC", "factory.readings");
         try (var consumer = new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            consumer.partitionsFor(topic, WAIT); // no Kafka: an error, and not a wait without end
+            try {
+                consumer.partitionsFor(topic, WAIT);
+            } catch (TimeoutException e) { // poll() would wait for ever
+                throw new IOException("no Kafka at " + settings.get("bootstrap.servers") + " (KAFKA_BOOTSTRAP names it)", e);
+            }
             Thread reading = Thread.currentThread();
             Runtime.getRuntime().addShutdownHook(new Thread(() -> { // Ctrl-C: what was read is counted and committed
                 consumer.wakeup();
@@ -166,7 +181,7 @@ public class Consumer {
         try {
             run();
         } catch (Exception e) {
-            System.err.println(e);
+            System.err.println(e.getMessage());
             Runtime.getRuntime().halt(1); // exit() would wait for the hook, and the hook for us
         }
     }

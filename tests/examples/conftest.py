@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.examples.readings import ReadingsLog, write_readings
+from tests.examples.readings import ReadingsLog, write_poisoned, write_readings
 from tests.services.kafka import Kafka
 from tests.services.registry import Apicurio
 
 
 @pytest.fixture(scope="session")
-def readings(kafka: Kafka, registry: Apicurio, tmp_path_factory: pytest.TempPathFactory) -> ReadingsLog:
-    """Return a topic of 10,000 readings, in versions 1, 2 and 3, with ids of a real registry."""
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what runs remember of registries in a folder of the tests'."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        return write_readings(kafka.bootstrap, registry.url)
+        yield
+
+
+@pytest.fixture(scope="session")
+def readings(kafka: Kafka, registry: Apicurio, state: None) -> ReadingsLog:
+    """Return a topic of 10,000 readings, in versions 1, 2 and 3, with ids of a real registry."""
+    return write_readings(kafka.bootstrap, registry.url)
+
+
+@pytest.fixture(scope="session")
+def poisoned(kafka: Kafka, registry: Apicurio, state: None) -> ReadingsLog:
+    """Return a topic of readings with 50 records among them that nobody can read."""
+    return write_poisoned(kafka.bootstrap, registry.url)

@@ -13,17 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+from fastavro.read import SchemaResolutionError
 
 from fleet.contract.access import Access
 from fleet.contract.examples import plain
-from fleet.contract.registry import Registry
+from fleet.contract.registry import Registry, RegistryRefusedError
 from fleet.encode.schemas import schema_text
+from fleet.errors import RequestError
+from tests.cli.commands import fleet
 from tests.integration.runs import Topics, acknowledged, run, values
 
 SCENARIO = Path(__file__).with_name("readings.yaml")
 RECORDS = 10_000
 # One run a version, each after the one before it; the scenario makes 20 readings a second.
 RUNS = (("v1", "06:00:00", "100s"), ("v2", "06:01:40", "200s"), ("v3", "06:05:00", "200s"))
+POISONED = Path(__file__).with_name("poisoned.yaml")
+READER = plain(schema_text("machine-sensor.v3.avsc"))
+# A body that is too short, a schema that is no reading's, an id that the registry does not have or cannot have.
+UNREADABLE = (EOFError, IndexError, SchemaResolutionError, RegistryRefusedError, RequestError)
 DIGEST_MODULUS = 1 << 64
 
 
@@ -34,11 +41,13 @@ class ReadingsLog:
     bootstrap: str
     registry: str
     topic: str
+    records: int
+    unreadable: int
     digest: str
 
     @property
     def last_line(self) -> str:
-        return f"records={RECORDS} digest={self.digest}"
+        return f"records={self.records} digest={self.digest}"
 
     def environment(self, group: str) -> dict[str, str]:
         """Give what a consumer is told by its environment; the group is a new one, so it reads from the beginning."""
@@ -47,7 +56,7 @@ class ReadingsLog:
             "SCHEMA_REGISTRY": self.registry,
             "TOPIC": self.topic,
             "GROUP": f"{group}-{uuid.uuid4().hex[:8]}",
-            "RECORDS": str(RECORDS),
+            "RECORDS": str(self.records + self.unreadable),
         }
 
 
@@ -56,25 +65,35 @@ def write_readings(bootstrap: str, registry: str) -> ReadingsLog:
     topics = Topics()
     for layout, clock, span in RUNS:
         words = ("--set", f"records.readings.layout={layout}", "--start", f"2026-03-02T{clock}Z", "--for", span)
-        acknowledged(run(bootstrap, topics, *words, "--speed", "max", "--registry", registry, scenario=str(SCENARIO)))
-    records = asyncio.run(_read(values(bootstrap, topics.readings), registry))
-    assert len(records) == RECORDS
-    return ReadingsLog(bootstrap, registry, topics.readings, digest(records))
+        told = run(bootstrap, topics, *words, "--speed", "max", "--registry", registry, scenario=str(SCENARIO))
+        acknowledged(told)
+    return asyncio.run(_logged(bootstrap, registry, topics.readings))
 
 
-async def _read(framed: Iterable[bytes], registry: str) -> list[dict[str, Any]]:
-    """Read *framed* records as the latest published version has them, by fastavro and the registry alone."""
-    reader = plain(schema_text("machine-sensor.v3.avsc"))
-    writers: dict[int, Any] = {}
+def write_poisoned(bootstrap: str, registry: str) -> ReadingsLog:
+    """Write readings, and among them what nobody can read, as *write_readings* does."""
+    topics = Topics()
+    words = (*topics.words, "--set", f"records.labels.topic={topics.readings}.labels", "--registry", registry)
+    ended = fleet("run", str(POISONED), "--to", f"kafka://{bootstrap}", *words, "--speed", "max", "--exit")
+    assert ended.code == 0, ended.err
+    return asyncio.run(_logged(bootstrap, registry, topics.readings))
+
+
+async def _logged(bootstrap: str, registry: str, topic: str) -> ReadingsLog:
+    """Read *topic* as the latest published version has it, by fastavro and the registry alone."""
     records: list[Any] = []
+    writers: dict[bytes, Any] = {}
+    framed = values(bootstrap, topic)
     async with Registry(Access((registry,))) as client:
         for value in framed:
-            number = int.from_bytes(value[1:5], "big")
-            if number not in writers:
-                writers[number] = plain(await client.by_id(number))
-            records.append(fastavro.schemaless_reader(BytesIO(value[5:]), writers[number], reader))
-    assert len(writers) == len(RUNS), "every version is there, with an id of its own"
-    return records
+            frame, body = value[:5], BytesIO(value[5:])
+            try:
+                if frame not in writers:
+                    writers[frame] = plain(await client.by_id(int.from_bytes(frame, "big")))  # it begins with 0
+                records.append(fastavro.schemaless_reader(body, writers[frame], READER))
+            except UNREADABLE:
+                continue
+    return ReadingsLog(bootstrap, registry, topic, len(records), len(framed) - len(records), digest(records))
 
 
 def digest(records: Iterable[Mapping[str, Any]]) -> str:

@@ -5,21 +5,37 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import skip_or_fail
-from tests.examples.consumers import assert_reads_all
+from tests.examples.consumers import (
+    Consumer,
+    assert_goes_on_where_it_was_interrupted,
+    assert_reads_all,
+    assert_says_what_is_not_there,
+    assert_tells_what_it_cannot_read,
+)
 from tests.examples.readings import ReadingsLog
 from tests.services.jars import ROOT, example_jars, java
 from tests.services.process import ServiceUnavailable
 
-FOLDER = ROOT / "examples/java"
-
 
 @pytest.fixture(scope="module")
-def consumer() -> list[object]:
+def consumer() -> Consumer:
     try:
-        return [java(), "-cp", example_jars() / "*", "Consumer.java"]
+        return Consumer([java(), "-cp", example_jars() / "*", "Consumer.java"], "java", cwd=ROOT / "examples/java")
     except ServiceUnavailable as unavailable:
         skip_or_fail(str(unavailable))
 
 
-def test_the_consumer_reads_every_version(consumer: list[object], readings: ReadingsLog) -> None:
-    assert_reads_all(consumer, readings, "java", cwd=FOLDER)
+def test_the_consumer_reads_every_version(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_reads_all(consumer, readings)
+
+
+def test_the_consumer_goes_on_where_it_was_interrupted(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_goes_on_where_it_was_interrupted(consumer, readings)
+
+
+def test_the_consumer_tells_what_it_cannot_read(consumer: Consumer, poisoned: ReadingsLog) -> None:
+    assert_tells_what_it_cannot_read(consumer, poisoned)
+
+
+def test_the_consumer_says_what_is_not_there(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_says_what_is_not_there(consumer, readings)

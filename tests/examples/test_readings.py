@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
+
+import pytest
 
 from tests.examples.readings import RECORDS, ReadingsLog, digest
 from tests.integration.runs import values
+from tests.services.jars import ROOT
 
 READING = {
     "machine": "press-1", "sensor": "pressure", "units": "bar", "value": 1.5, "timestamp": 1_772_431_200_000_000,
@@ -33,3 +37,13 @@ def test_the_log_has_all_readings_in_three_versions(readings: ReadingsLog) -> No
 
     assert len(framed) == RECORDS
     assert len({value[:5] for value in framed}) == 3
+
+
+def test_the_poisoned_log_has_fifty_records_that_fastavro_cannot_read(poisoned: ReadingsLog) -> None:
+    assert poisoned.unreadable == 50
+    assert poisoned.records > 0
+
+
+@pytest.mark.parametrize("copy", sorted((ROOT / "examples").glob("**/*.avsc")), ids=lambda path: path.parent.name)
+def test_an_examples_schema_is_the_published_one(copy: Path) -> None:
+    assert copy.read_bytes() == (ROOT / "schemas" / copy.name).read_bytes()

@@ -65,6 +65,7 @@ func run(ctx context.Context) error {
 func read(ctx context.Context, client *kgo.Client, schemas *schemas, limit int) error {
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
+	whole := context.WithoutCancel(ctx) // an interrupt ends the wait for records, not the work on them
 	records, skipped, digest := 0, 0, uint64(0)
 	for records+skipped < limit {
 		fetches := client.PollRecords(ctx, min(pollMax, limit-records-skipped))
@@ -75,7 +76,7 @@ func read(ctx context.Context, client *kgo.Client, schemas *schemas, limit int) 
 			return err
 		}
 		for _, record := range fetches.Records() {
-			reading, err := schemas.decode(ctx, record.Value)
+			reading, err := schemas.decode(whole, record.Value)
 			if bad := (unreadable{}); errors.As(err, &bad) {
 				skipped++
 				fmt.Fprintf(os.Stderr, "partition %d, offset %d: %v\n", record.Partition, record.Offset, err)
@@ -90,7 +91,7 @@ func read(ctx context.Context, client *kgo.Client, schemas *schemas, limit int) 
 		}
 		out.Flush()
 		// What has been printed is not read again by this group.
-		if err := client.CommitUncommittedOffsets(ctx); err != nil && ctx.Err() == nil {
+		if err := client.CommitUncommittedOffsets(whole); err != nil {
 			return err
 		}
 	}
