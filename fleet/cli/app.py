@@ -9,6 +9,7 @@ import typer
 from fleet.cli import (
     broker,
     check,
+    dictionary,
     faults,
     fit,
     init,
@@ -36,6 +37,7 @@ COMMANDS = {
     "verify": verify.COMMAND,
     "score": score.COMMAND,
     "schema": schema.COMMAND,
+    "dictionary": dictionary.COMMAND,
     "broker": broker.COMMAND,
     "scenarios": scenarios.COMMAND,
     "kinds": kinds.COMMAND,

@@ -198,7 +198,8 @@ def scenario_digest(roster: Roster) -> str:
 
 def kind_text(kind: Kind) -> str:
     """Write a kind without its prose, for digests."""
-    return kind.model_copy(update={"about": "", "sources": ()}).model_dump_json()
+    plain = kind.model_copy(update={"about": "", "sources": ()})
+    return plain.model_dump_json(exclude={"sensors": {"__all__": {"about"}}})
 
 
 def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:

@@ -263,6 +263,8 @@ class Sensor(Model):
     """What measures a signal; noise and the like are in *units*, see the reference of kinds."""
 
     signal: str
+    about: str = ""
+    """What it measures, in a few words."""
     units: Annotated[str, Field(min_length=1)]
     span: Span
     resolution: Step

@@ -1,0 +1,1 @@
+"""A scenario described for others: its AsyncAPI document and page, its data dictionary."""
