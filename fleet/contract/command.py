@@ -12,6 +12,7 @@ from fleet.contract.compatibility import Verdict, judged, pairs
 from fleet.contract.diff import differences
 from fleet.contract.ids import subject_of
 from fleet.contract.registry import LEVELS, Judged, Registry, RegistryRefusedError
+from fleet.contract.texts import laid_out
 from fleet.contract.versions import Schema, Shelf, topic_of
 from fleet.data import SCHEMA_ID_MAX
 from fleet.errors import RequestError
@@ -66,7 +67,7 @@ async def _list(request: SchemaRequest, shelf: Shelf) -> Answer:
                 "schema": each.name,
                 "id": each.id,
                 "record": each.record,
-                "fields": [one["name"] for one in each.said["fields"]],
+                "fields": each.fields,
                 "after": before[0].name if before else "",
                 "is": _is(each, before[0]) if before else "",
             }
@@ -115,7 +116,7 @@ async def _show(request: SchemaRequest, shelf: Shelf) -> Answer:
             text = await registry.by_id(min(int(name), SCHEMA_ID_MAX + 1))
         else:
             text = (await registry.version(name)).schema
-    return Answer([json.dumps(json.loads(text), indent=2, ensure_ascii=False)])
+    return Answer([laid_out(text)])
 
 
 async def _diff(request: SchemaRequest, shelf: Shelf) -> Answer:
@@ -228,7 +229,8 @@ def _subject(request: SchemaRequest, schema: Schema, shelf: Shelf) -> str:
 def _words_of(verdict: Verdict) -> list[str]:
     head = f"    {verdict.reader.name} reads {verdict.writer.name}"
     if verdict.holds:
-        return [f"{head}: yes ({verdict.records} records resolved)"]
+        how = f"{verdict.records} records resolved" if verdict.records else "by numbers and types of fields"
+        return [f"{head}: yes ({how})"]
     return [f"{head}: no", *(f"        {each}" for each in verdict.findings)]
 
 

@@ -9,12 +9,14 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 from fleet.contract.examples import fitted, made_up, plain
+from fleet.contract.protobuf import misread
 from fleet.contract.registry import LEVELS
 from fleet.contract.versions import Schema
 from fleet.errors import RequestError
+from fleet.scenario.proto import read_proto
 
 INSTALL = "pip install 'thingum-fleet[schema]'"
-CHECKER, RESOLVER = "Apache Avro", "fastavro"
+CHECKER, RESOLVER, NUMBERS = "Apache Avro", "fastavro", "by number"
 REASON_CHARACTERS = 200
 
 
@@ -43,6 +45,9 @@ class Verdict(NamedTuple):
         return not self.findings
 
 
+TWO_KINDS = Finding("", "one is Avro and the other Protobuf", NUMBERS)
+
+
 def pairs(new: Schema, before: Sequence[Schema], level: str) -> list[tuple[Schema, Schema]]:
     """Give the pairs (reader, writer) that *level* asks about *new* after the versions *before* it, the latest first.
 
@@ -65,9 +70,19 @@ def judged(reader: Schema, writer: Schema, real: Mapping[str, Sequence[Mapping[s
 
     RequestError where Apache Avro is not installed.
     """
+    if reader.is_proto or writer.is_proto:
+        return Verdict(reader, writer, tuple(_by_numbers(reader, writer)), 0)
     records = [*fitted(writer.text, real.get(writer.record, ())), *made_up(writer.text)]
     findings = [*_by_checker(reader.text, writer.text), *resolving(reader.text, writer.text, records)]
     return Verdict(reader, writer, tuple(dict.fromkeys(findings)), len(records))
+
+
+def _by_numbers(reader: Schema, writer: Schema) -> Iterator[Finding]:
+    if reader.is_proto != writer.is_proto:
+        yield TWO_KINDS
+        return
+    for name, reason in misread(read_proto(reader.text), read_proto(writer.text)):
+        yield Finding(name, reason, NUMBERS)
 
 
 # ---------------------------------------------------------------- Apache Avro's checker

@@ -6,13 +6,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from fleet.contract.protobuf import changes
 from fleet.contract.versions import Schema
+from fleet.scenario.proto import read_proto
 
 ABSENT = object()
 
 
 def differences(old: Schema, new: Schema) -> list[str]:
     """Say what *new* has that *old* has not (+), the other way round (-), and what is another (~)."""
+    if old.is_proto != new.is_proto:
+        return [f"~ {old.name} and {new.name}: one is Avro and the other Protobuf"]
+    if old.is_proto:
+        return list(changes(read_proto(old.text), read_proto(new.text)))
     return list(_record(old.said, new.said, ""))
 
 

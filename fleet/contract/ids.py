@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import NamedTuple
 
 from fleet.contract.access import Access
 from fleet.contract.memory import Place, recall, remember
-from fleet.contract.registry import Registry, RegistryError, RegistryGoneError, parsed_schema
+from fleet.contract.registry import Registry, RegistryError, RegistryGoneError
+from fleet.contract.texts import record_name, same
 
 AT_ONCE = 8
 """So many requests are on their way at once: topics of a template may be many."""
@@ -43,11 +43,7 @@ def subjects_of(needed: Sequence[Needed]) -> dict[Needed, str]:
 
 def subject_of(topic: str, text: str, *, alone: bool = True) -> str:
     """Name a subject by Confluent's TopicNameStrategy; where the schema is not *alone*, TopicRecordNameStrategy."""
-    if alone:
-        return f"{topic}-value"
-    schema = json.loads(text)
-    space = schema.get("namespace", "")
-    return f"{topic}-{space}.{schema['name']}" if space else f"{topic}-{schema['name']}"
+    return f"{topic}-value" if alone else f"{topic}-{record_name(text)}"
 
 
 async def give_ids(
@@ -91,14 +87,6 @@ async def _registered(client: Registry, places: list[Place]) -> dict[Place, int]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def same(one: str, other: str) -> bool:
-    """Say whether two texts are the same schema to a reader: Avro's parsing canonical form."""
-    import fastavro
-
-    forms = [fastavro.schema.to_parsing_canonical_form(parsed_schema(text)) for text in (one, other)]
-    return forms[0] == forms[1]
 
 
 def _remembered(access: Access, places: dict[Needed, Place], memory: Path, why: str) -> Given:

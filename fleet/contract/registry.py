@@ -20,6 +20,7 @@ from urllib.parse import quote
 from fleet.contract.access import Access
 from fleet.data import SCHEMA_ID_MAX
 from fleet.errors import RequestError
+from fleet.scenario.proto import is_proto
 
 if TYPE_CHECKING:
     import httpx
@@ -41,6 +42,7 @@ SERVER_ERRORS = frozenset({429, 500, 502, 503, 504})  # worth another try, here 
 NOT_FOUND, CONFLICT = 404, 409
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 APICURIO = "/apis/ccompat/v7"
+AVRO, PROTOBUF = "AVRO", "PROTOBUF"  # types of schemas, as registries name them
 
 LEVELS = (
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE",
@@ -127,18 +129,20 @@ class Registry:
 
         async def ask() -> int:
             path = f"/subjects/{_part(subject)}/versions"
-            answer = await self._ask("POST", path, {"schema": schema}, what=f"subject {subject!r}")
+            answer = await self._ask("POST", path, _body(schema), what=f"subject {subject!r}")
             return self._id(answer, f"subject {subject!r}")
 
         return await self._once(("register", subject, schema), ask)
 
     async def by_id(self, number: int) -> str:
-        """Give the text of the Avro schema that has the id *number*."""
+        """Give the text of the schema, Avro's or Protobuf's, that has the id *number*."""
         _see_id(number, self.access.text)
 
         async def ask() -> str:
             what = f"id {number}"
             text = self._schema(await self._ask("GET", f"/schemas/ids/{number}", what=what), what)
+            if is_proto(text):
+                return text  # more of the language than we read may still be what a person wants to see
             try:
                 parsed_schema(text)
             except ValueError as error:
@@ -169,12 +173,12 @@ class Registry:
         """Give *schema* as it stands under *subject*; None where it does not."""
         what = f"subject {subject!r}"
         try:
-            answer = await self._ask("POST", f"/subjects/{_part(subject)}", {"schema": schema}, what=what)
+            answer = await self._ask("POST", f"/subjects/{_part(subject)}", _body(schema), what=what)
         except RegistryRefusedError as refused:
             if refused.status == NOT_FOUND:
                 return None
             raise
-        return self._registered({"schema": schema, **_fields(answer)}, subject, what)
+        return self._registered({**_body(schema), **_fields(answer)}, subject, what)
 
     # ------------------------------------------------------------ compatibility
 
@@ -187,7 +191,7 @@ class Registry:
         what = f"subject {subject!r}"
         path = f"/compatibility/subjects/{_part(subject)}/versions/{of}?verbose=true"
         try:
-            answer = _fields(await self._ask("POST", path, {"schema": schema}, what=what))
+            answer = _fields(await self._ask("POST", path, _body(schema), what=what))
         except RegistryRefusedError as refused:
             if refused.status == NOT_FOUND and version is None:
                 return Judged(compatible=True, messages=())
@@ -340,9 +344,9 @@ class Registry:
 
     def _schema(self, answer: Any, what: str) -> str:
         found = _fields(answer)
-        kind = found.get("schemaType", "AVRO")
-        if kind != "AVRO":
-            raise self._wrong(what, "an Avro schema", {"schemaType": kind})
+        kind = found.get("schemaType", AVRO)
+        if kind not in {AVRO, PROTOBUF}:
+            raise self._wrong(what, "an Avro or a Protobuf schema", {"schemaType": kind})
         text = found.get("schema")
         if not isinstance(text, str):
             raise self._wrong(what, "a schema", answer)
@@ -358,6 +362,11 @@ class Registry:
         if not isinstance(answer, list) or not all(isinstance(each, kind) for each in answer):
             raise self._wrong(what, "a list", answer)
         return answer
+
+
+def _body(schema: str) -> dict[str, str]:
+    """Give what is sent of a *schema*: a type that nobody names is Avro."""
+    return {"schema": schema, "schemaType": PROTOBUF} if is_proto(schema) else {"schema": schema}
 
 
 def _hint(url: str) -> str:

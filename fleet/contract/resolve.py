@@ -5,9 +5,11 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from fleet.contract.compatibility import RESOLVER, Finding, resolving, said_by
+from fleet.contract.compatibility import RESOLVER, TWO_KINDS, Finding, resolving, said_by
 from fleet.contract.examples import made_up, plain
 from fleet.contract.versions import Schema
+from fleet.errors import RequestError
+from fleet.scenario.proto import is_proto
 
 KEPT_MAX = 1000
 """So many writers, and so many ways in which records fail, are remembered."""
@@ -28,6 +30,8 @@ class Reader:
     """Reads what was written with any schema by *schema*; instants are numbers, as everywhere here."""
 
     def __init__(self, schema: Schema) -> None:
+        if schema.is_proto:
+            raise RequestError(f"{schema.name}: must be an Avro schema to read by; Protobuf has no resolution")
         self.schema = schema
         self._ours = plain(schema.text)
         self._writers: dict[str, Any] = {}
@@ -40,6 +44,8 @@ class Reader:
         """
         import fastavro
 
+        if is_proto(writer):
+            return Unresolved((TWO_KINDS,))
         try:
             return fastavro.schemaless_reader(BytesIO(body), self._writer(writer), self._ours)
         except Exception as error:  # noqa: BLE001 - fastavro says what is wrong by any exception at all
@@ -47,7 +53,7 @@ class Reader:
 
     def reads_all(self, writer: str) -> bool:
         """Say whether it reads every record of *writer*, so that nobody has to look at each of them."""
-        return not resolving(self.schema.text, writer, made_up(writer))
+        return not is_proto(writer) and not resolving(self.schema.text, writer, made_up(writer))
 
     def _writer(self, text: str) -> Any:
         known = self._writers.get(text)

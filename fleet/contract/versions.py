@@ -9,11 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fleet.contract.registry import parsed_schema
+from fleet.contract.texts import content, record_name, see_schema
 from fleet.errors import RequestError
+from fleet.scenario.proto import is_proto, read_proto
 from fleet.scenario.texts import read_text
 
-PUBLISHED = re.compile(r"(.+)\.(v(\d+)(-\w+)?)\.avsc")
+PUBLISHED = re.compile(r"(.+)\.(v(\d+)(-\w+)?)\.(?:avsc|proto)")
+AVSC, PROTO = ".avsc", ".proto"  # what files of schemas end in; without an end of its own a name is Avro's
 SHORT = re.compile(r"v?(\d+(?:-\w+)?)")
 TOPICS = {
     "machine-sensor": "factory.readings",
@@ -30,7 +32,7 @@ SCHEMA_BYTES_MAX = 1 << 20
 class Schema(NamedTuple):
     """A schema: *family* is what its versions have in common, *number* their order; 0 for a file of a user's own."""
 
-    name: str  # as in machine-sensor.v2, or the file's
+    name: str  # as in machine-sensor.v2 or machine-sensor.v2.proto, or the file's
     family: str
     number: int
     branch: str  # as in -rename: beside the line of versions
@@ -38,16 +40,27 @@ class Schema(NamedTuple):
     id: int | None = None
 
     @property
+    def is_proto(self) -> bool:
+        """Whether it is Protobuf's, else it is Avro's."""
+        return is_proto(self.text)
+
+    @property
     def said(self) -> dict[str, Any]:
-        """Give what the text says; it was seen to be a schema."""
+        """Give what the text of an Avro schema says; it was seen to be one."""
         found: Any = json.loads(self.text)
         return found if isinstance(found, dict) else {"type": found}
 
     @property
     def record(self) -> str:
         """Give the full name of the type."""
-        said = self.said
-        return ".".join(part for part in (said.get("namespace", ""), said.get("name", "")) if part)
+        return record_name(self.text)
+
+    @property
+    def fields(self) -> list[str]:
+        """Give the names of the record's fields."""
+        if self.is_proto:
+            return [field.name for field in read_proto(self.text).fields]
+        return [field["name"] for field in self.said.get("fields", ())]
 
 
 class Shelf:
@@ -58,7 +71,7 @@ class Shelf:
         for file, text in published.items():
             parts = PUBLISHED.fullmatch(file)
             assert parts is not None, "published files are named as their neighbours"
-            name = file.removesuffix(".avsc")
+            name = file.removesuffix(AVSC)
             found.append(Schema(name, parts[1], int(parts[3]), parts[4] or "", text, ids.get(file)))
         self.all = sorted(found, key=lambda each: (each.family, each.number, each.branch))
 
@@ -67,19 +80,21 @@ class Shelf:
 
         RequestError where there is none.
         """
-        asked = name.removesuffix(".avsc")
+        asked = name.removesuffix(AVSC)
         for each in self.all:
             if asked == each.name or name == str(each.id):
                 return each
-        line = self.line(asked)
+        line = self.line(asked.removesuffix(PROTO), proto=asked.endswith(PROTO))
         if line:
             return line[-1]
-        if Path(name).suffix == ".avsc":
+        if Path(name).suffix in {AVSC, PROTO}:
             return self._file(Path(name))
         names = [each.name for each in self.all]
         close = get_close_matches(asked, names, n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
-        raise RequestError(f"no schema {name!r}: must be {', '.join(names)}, an id of them, or a file .avsc{meant}")
+        raise RequestError(
+            f"no schema {name!r}: must be {', '.join(names)}, an id of them, or a file .avsc or .proto{meant}"
+        )
 
     def version(self, name: str, family: str) -> Schema:
         """Give the schema *name* as `named` does, or by version in a *family*: ``2``, ``v2``, ``3-rename``.
@@ -98,26 +113,29 @@ class Shelf:
     def name_of(self, text: str) -> str:
         """Give the name of the schema with this *text*; of one that is none of ours, its record's."""
         for each in self.all:
-            if each.text == text or json.loads(each.text) == json.loads(text):
+            if content(each.text) == content(text):
                 return each.name
         return Schema("", "", 0, "", text).record
 
-    def line(self, family: str) -> list[Schema]:
+    def line(self, family: str, *, proto: bool = False) -> list[Schema]:
         """Give the versions of a *family* that follow one another, the oldest first; branches are not among them."""
-        return [each for each in self.all if each.family == family and not each.branch]
+        return [each for each in self.all if each.family == family and not each.branch and each.is_proto == proto]
 
     def before(self, schema: Schema) -> list[Schema]:
         """Give the versions that *schema* comes after, the latest first: of its family, or that have its record."""
-        family = schema.family or next((each.family for each in self.all if each.record == schema.record), "")
+        family = schema.family or next(
+            (each.family for each in self.all if each.record == schema.record and each.is_proto == schema.is_proto), ""
+        )
         number = schema.number or len(self.all) + 1
-        return [each for each in reversed(self.line(family)) if each.number < number]
+        return [each for each in reversed(self.line(family, proto=schema.is_proto)) if each.number < number]
 
     def _file(self, path: Path) -> Schema:
         text = read_text(path, bytes_max=SCHEMA_BYTES_MAX)
         try:
-            parsed_schema(text)
+            see_schema(text, proto=path.suffix == PROTO)
         except ValueError as error:
-            raise RequestError(f"{path}: must be an Avro schema: {' '.join(str(error).split())}") from error
+            kind = "a Protobuf schema" if path.suffix == PROTO else "an Avro schema"
+            raise RequestError(f"{path}: must be {kind}: {' '.join(str(error).split())}") from error
         return Schema(str(path), "", 0, "", text)
 
 

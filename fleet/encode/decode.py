@@ -1,4 +1,4 @@
-"""Bytes back to fields: framed Avro of any schema whose id is known, and our JSON texts."""
+"""Bytes back to fields: framed Avro and Protobuf of any schema whose id is known, and our JSON texts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ from fleet.encode.layouts import (
 from fleet.encode.own import reading_of
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RunError
+from fleet.scenario.proto import is_proto
 
 FRAME_BYTES = 5
+FIRST_MESSAGES = (b"\x00", b"\x02\x00")
+"""The first message of a Protobuf file, in Confluent's short form and as the list of one number that it is."""
+
 SHOWN_BYTES = 12
 IDS_SHOWN = 20
 
@@ -50,7 +54,7 @@ def known_schemas() -> dict[int, str]:
 
 
 class Decoder:
-    """Decodes values; *schemas* are the texts of the Avro schemas that may occur, by id.
+    """Decodes values; *schemas* are the texts of the schemas that may occur, Avro's and Protobuf's, by id.
 
     Readings in one of *owns*, layouts of a user's own, have our names when they are decoded.
     """
@@ -58,11 +62,17 @@ class Decoder:
     def __init__(self, schemas: Mapping[int, str] | None = None, *, owns: Sequence[Layout] = ()) -> None:
         self._own_by_fields = {frozenset(own.fields): own for own in owns}
         texts = known_schemas() if schemas is None else schemas
-        self.schemas: dict[int, Schema] = {number: parsed(text) for number, text in texts.items()}
+        self.schemas: dict[int, Schema] = {}  # Avro's, parsed
+        self.protos: dict[int, str] = {}  # Protobuf's texts
+        for number, text in texts.items():
+            self.learn(number, text)
 
     def learn(self, number: int, text: str) -> None:
         """Take note of one schema more, the *text* of that with the id *number*."""
-        self.schemas[number] = parsed(text)
+        if is_proto(text):
+            self.protos[number] = text
+        else:
+            self.schemas[number] = parsed(text)
 
     def decode(self, value: bytes | None, key: bytes | None = None) -> dict[str, Any]:
         """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not.
@@ -76,20 +86,35 @@ class Decoder:
         if not value:
             raise UndecodableError("the value is empty")
         if value[:1] == MAGIC:
-            return self._avro(value)
+            return self._framed(value)
         if value[:1] == b"{":
             return self._json(value)
         raise UndecodableError(
-            f"neither framed Avro (first byte 0x00) nor a JSON object: it begins with {_shown(value)}"
+            f"neither framed Avro or Protobuf (first byte 0x00) nor a JSON object: it begins with {_shown(value)}"
         )
 
-    def _avro(self, value: bytes) -> dict[str, Any]:
+    def _framed(self, value: bytes) -> dict[str, Any]:
         if len(value) < FRAME_BYTES:
-            raise UndecodableError(f"framed Avro needs {FRAME_BYTES} bytes before the body, got {len(value)}")
+            raise UndecodableError(f"a frame needs {FRAME_BYTES} bytes before the body, got {len(value)}")
         number = int.from_bytes(value[1:FRAME_BYTES], "big")
-        schema = self.schemas.get(number)
-        if schema is None:
-            raise UndecodableError(f"no schema has the id {number}; {self._known_ids(number)}")
+        if number in self.schemas:
+            return self._avro(value, number, self.schemas[number])
+        if number in self.protos:
+            return self._protobuf(value, number, self.protos[number])
+        raise UndecodableError(f"no schema has the id {number}; {self._known_ids(number)}")
+
+    def _protobuf(self, value: bytes, number: int, text: str) -> dict[str, Any]:
+        from fleet.encode.messages import reader  # where it is used: the library may not be there
+
+        which = next((one for one in FIRST_MESSAGES if value.startswith(one, FRAME_BYTES)), None)
+        if which is None:
+            raise UndecodableError(f"not the first message of schema {number}: it begins with {_shown(value)}")
+        try:
+            return reader(text)(value[FRAME_BYTES + len(which) :])
+        except ValueError as error:
+            raise UndecodableError(f"not a record of schema {number}: {error}") from error
+
+    def _avro(self, value: bytes, number: int, schema: Schema) -> dict[str, Any]:
         body = BytesIO(value)
         body.seek(FRAME_BYTES)
         try:
@@ -104,7 +129,7 @@ class Decoder:
     def _known_ids(self, number: int) -> str:
         if number > SCHEMA_ID_MAX:
             return f"registries give none above {SCHEMA_ID_MAX}"
-        known = sorted(self.schemas)
+        known = sorted([*self.schemas, *self.protos])
         more = f" and {len(known) - IDS_SHOWN} more" if len(known) > IDS_SHOWN else ""
         return f"known are {', '.join(map(str, known[:IDS_SHOWN])) or 'none'}{more}"
 

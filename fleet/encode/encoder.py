@@ -7,7 +7,7 @@ more Python objects than one wants to hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from fleet.encode.order import Places, topics_for
 from fleet.encode.own import own_program, slow_notices
 from fleet.encode.packed import Headers, Packer
 from fleet.encode.program import Fixed, Program, joined, json_program, packable
+from fleet.encode.protobuf import protobuf_program
 from fleet.encode.readings import Readings, Scans
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.encode.single import ProgramReadings
@@ -185,19 +186,28 @@ def _in_layout(plan: StreamPlan, layout: Layout) -> StreamPlan:
 
 def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program:
     """Give what a reading's value consists of."""
-    layout = plan.layout_of("readings")
-    if plan.format == "json":
-        return (
-            own_program(layout, form="json")
-            if layout.own
-            else json_program(numbered=layout.numbered, renamed=SECOND_NAME in layout.fields)
-        )
+    return _PROGRAMS[plan.format](plan.layout_of("readings"), ids)
+
+
+def _json_program(layout: Layout, _: Mapping[str, int]) -> Program:
+    if layout.own:
+        return own_program(layout, form="json")
+    return json_program(numbered=layout.numbered, renamed=SECOND_NAME in layout.fields)
+
+
+def _avro_program(layout: Layout, ids: Mapping[str, int]) -> Program:
     if layout.own:
         walked = own_program(layout, form="avro")
     else:
         walked = walk(read_avsc(schema_text(layout.schema)), layout.filled)
-    head = Fixed(frame(ids[layout.schema]))
-    return joined((head, *walked))
+    return joined((Fixed(frame(ids[layout.schema])), *walked))
+
+
+_PROGRAMS: Mapping[str, Callable[[Layout, Mapping[str, int]], Program]] = {
+    "avro": _avro_program,
+    "json": _json_program,
+    "protobuf": protobuf_program,
+}
 
 
 def _writer(

@@ -13,6 +13,8 @@ from fleet.data import Event, Ints, KindColumns
 from fleet.encode.avro import AvroReadings, avro_event, avro_fields
 from fleet.encode.json import JsonReadings, json_door, json_event, json_label, json_run
 from fleet.encode.layouts import EVENTS_V1, EVENTS_V2, LABELS_V1, READINGS_V1, READINGS_V2, READINGS_V3, RUNS_V1
+from fleet.encode.protobuf import protobuf_event, protobuf_fields, protobuf_program
+from fleet.encode.single import ProgramReadings
 from fleet.errors import RequestError
 
 SchemaIds = Mapping[str, int]
@@ -37,12 +39,17 @@ READING_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], ReadingFormat]] = {
     ("json", "v1"): lambda _: JsonReadings(READINGS_V1),
     ("json", "v2"): lambda _: JsonReadings(READINGS_V2),
     ("json", "v3"): lambda _: JsonReadings(READINGS_V3),
+    ("protobuf", "v1"): lambda ids: ProgramReadings(protobuf_program(READINGS_V1, ids)),
+    ("protobuf", "v2"): lambda ids: ProgramReadings(protobuf_program(READINGS_V2, ids)),
+    ("protobuf", "v3"): lambda ids: ProgramReadings(protobuf_program(READINGS_V3, ids)),
 }
 EVENT_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
     ("avro", "v1"): lambda ids: avro_event(EVENTS_V1, ids[EVENTS_V1.schema]),
     ("avro", "v2"): lambda ids: avro_event(EVENTS_V2, ids[EVENTS_V2.schema]),
     ("json", "v1"): lambda _: json_event(EVENTS_V1),
     ("json", "v2"): lambda _: json_event(EVENTS_V2),
+    ("protobuf", "v1"): lambda ids: protobuf_event(EVENTS_V1, ids),
+    ("protobuf", "v2"): lambda ids: protobuf_event(EVENTS_V2, ids),
 }
 DOOR_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
     ("json", "v1"): lambda _: json_door,
@@ -50,6 +57,7 @@ DOOR_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], EventFormat]] = {
 LABEL_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], FieldsFormat]] = {
     ("avro", "v1"): lambda ids: avro_fields(LABELS_V1, ids[LABELS_V1.schema]),
     ("json", "v1"): lambda _: json_label,
+    ("protobuf", "v1"): lambda ids: protobuf_fields(LABELS_V1, ids),
 }
 RUN_FORMATS: dict[tuple[str, str], Callable[[SchemaIds], FieldsFormat]] = {
     ("avro", "v1"): lambda ids: avro_fields(RUNS_V1, ids[RUNS_V1.schema]),

@@ -8,11 +8,13 @@ from typing import Any
 
 from fleet.data import Label, SeqSpan
 from fleet.encode.avro import text_bytes
+from fleet.encode.varint import unsigned
 
 SPANS_A_RECORD = 4096
 """About 40 kB of Avro and 200 kB of JSON: far below the largest record that brokers take by default."""
 
 FRAME_BYTES = 5
+RUN_TAG = b"\x0a"  # of field 1 in Protobuf, a text
 EFFECTS = ("lost", "doubled", "late", "reordered")
 
 Fields = Mapping[str, Any]
@@ -55,8 +57,13 @@ def label_fields(label: Label, *, run: str) -> list[dict[str, Any]]:
 
 def without_run(value: bytes, run: str) -> bytes:
     """Give what of a record's *value* the digest is of: all but the *run*, its first field, which no other run has."""
-    for head, text in ((FRAME_BYTES, text_bytes(run)), (0, f'{{"run":{json.dumps(run, ensure_ascii=False)}'.encode())):
-        if value[head:].startswith(text):
+    told = run.encode()
+    for head, text in (
+        (FRAME_BYTES, text_bytes(run)),
+        (FRAME_BYTES + 1, RUN_TAG + unsigned(len(told)) + told),
+        (0, f'{{"run":{json.dumps(run, ensure_ascii=False)}'.encode()),
+    ):
+        if value.startswith(text, head):
             return value[:head] + value[head + len(text) :]
     return value
 

@@ -41,6 +41,10 @@ class Layout:
         """What fills each field."""
         return dict(self.sources) if self.sources else {name: name for name in self.fields}
 
+    def schema_in(self, form: str) -> str:
+        """Give the file of the schema that records in the format *form* have; empty where they have none."""
+        return {"avro": self.schema, "protobuf": f"{self.schema.removesuffix('.avsc')}.proto"}.get(form, "")
+
     def carries(self, source: str) -> bool:
         """Whether a record says *source*: ``timestamp``, ``seq``, ``quality`` ..."""
         return source in self.names

@@ -30,7 +30,7 @@ from fleet.encode.program import (
     SymbolText,
 )
 from fleet.encode.rows import KEY, Rows, Texts, padded, steps
-from fleet.encode.varint import byte_table, varint
+from fleet.encode.varint import byte_table
 
 WORD = 8
 
@@ -257,7 +257,7 @@ def _machine_table(texts: Texts, parts: Sequence[Part]) -> tuple[Bytes, Ints]:
             if isinstance(part, MachineText):
                 size = texts.length(part.source, number)
                 columns += [
-                    _repeated(varint(size) if part.framed else b"", members),
+                    _repeated(part.prefix(size), members),
                     texts.bytes(part.source, members, size),
                 ]
             elif isinstance(part, Fixed):

@@ -8,7 +8,7 @@ programs of schemas.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.data import Equipment, Quality, Sensor
@@ -16,6 +16,22 @@ from fleet.encode.varint import varint
 
 MACHINE_TEXTS = ("machine", "kind", "line", "area", "site")
 QUALITIES = tuple(quality.name for quality in Quality)
+
+
+def text(value: str) -> bytes:
+    """Write *value* as Avro does: its length, its UTF-8 bytes."""
+    data = value.encode()
+    return varint(len(data)) + data
+
+
+def quoted(value: str) -> bytes:
+    """Write *value* as JSON does."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def bare(_: int) -> bytes:
+    """Write nothing in front of a text, however long it is."""
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +43,14 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class SensorText:
-    """A text of the sensor, ``sensor`` or ``units``: with its length in front, or *quoted* as JSON."""
+    """A text of the sensor, ``sensor`` or ``units``, and how it is written."""
 
     source: str
-    quoted: bool = False
+    write: Callable[[str], bytes] = text
 
     def of(self, sensor: Sensor) -> bytes:
         """Write the text of *sensor*."""
-        said = sensor.name if self.source == "sensor" else sensor.units
-        return json.dumps(said, ensure_ascii=False).encode() if self.quoted else text(said)
+        return self.write(sensor.name if self.source == "sensor" else sensor.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +65,10 @@ class SensorJson:
 
 @dataclass(frozen=True, slots=True)
 class MachineText:
-    """A text of the machine, one of MACHINE_TEXTS; *framed*: with its length in front."""
+    """A text of the machine, one of MACHINE_TEXTS; *prefix* gives what stands in front of so many bytes."""
 
     source: str
-    framed: bool = True
+    prefix: Callable[[int], bytes] = varint
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +88,9 @@ class Real:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """The quality as the index of an enum; *index* gives it for each of our three."""
+    """The quality as one byte; *codes* has it for each of our three."""
 
-    index: tuple[int, int, int]
+    codes: tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +137,6 @@ Part = Number | SensorJson | Fixed | SensorText | MachineText | Long | Real | Sy
 Program = tuple[Part, ...]
 
 
-def text(value: str) -> bytes:
-    """Write *value* as Avro does: its length, its UTF-8 bytes."""
-    data = value.encode()
-    return varint(len(data)) + data
-
-
 def machine_name(machine: Equipment, source: str) -> bytes:
     """Give a text of *machine*, without its length."""
     return (machine.id if source == "machine" else str(getattr(machine, source))).encode()
@@ -153,7 +162,7 @@ def json_program(*, numbered: bool, renamed: bool = False) -> Program:
 
     *renamed*: with the machine's id under its second name as well.
     """
-    head = (Fixed(b'{"machine":"'), MachineText("machine", framed=False), Fixed(b'"'), SensorJson(), Decimal())
+    head = (Fixed(b'{"machine":"'), MachineText("machine", prefix=bare), Fixed(b'"'), SensorJson(), Decimal())
     if not numbered:
         return (*head, Fixed(b"}"))
     end = "" if renamed else "}"
@@ -162,7 +171,7 @@ def json_program(*, numbered: bool, renamed: bool = False) -> Program:
     whole = (*head, *stamp, Digits(), SymbolText((good, uncertain, bad)))
     if not renamed:
         return whole
-    return (*whole, Fixed(b',"machine_id":"'), MachineText("machine", framed=False), Fixed(b'"}'))
+    return (*whole, Fixed(b',"machine_id":"'), MachineText("machine", prefix=bare), Fixed(b'"}'))
 
 
 def joined(parts: Sequence[Part]) -> Program:

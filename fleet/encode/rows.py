@@ -162,8 +162,8 @@ class Rows:
     def __init__(self, texts: Texts, cohort: Cohort, sensors: Sequence[int], program: Program, headers: bytes) -> None:
         self.texts, self.program, self.headers = texts, program, headers
         self.sensors = [cohort.sensors[index] for index in sensors]
-        index = next((part.index for part in program if isinstance(part, Symbol)), (0, 0, 0))
-        self.symbols: Bytes = np.array([place << 1 for place in index], np.uint8)
+        codes = next((part.codes for part in program if isinstance(part, Symbol)), (0, 0, 0))
+        self.symbols: Bytes = np.array(codes, np.uint8)
         self.step_us = next((p.step_us for p in program if isinstance(p, Long) and p.source == "timestamp"), 1)
         self._templates: dict[Shape, Template] = {}
         self.forms: list[Form] = [NO_FORM]
@@ -300,7 +300,7 @@ def _constant(rows: Rows, shape: Shape, record: int, part: Part) -> Iterator[_At
     """Give the atoms of a part that is the same in all scans of a machine."""
     if isinstance(part, MachineText):
         size = rows.texts.length(part.source, shape.texts)
-        yield _Atom(varint(size) if part.framed else b"")
+        yield _Atom(part.prefix(size))
         yield _Atom(bytes(size), part.source)
     elif isinstance(part, SensorText):
         yield _Atom(part.of(rows.sensors[record]))

@@ -31,7 +31,6 @@ from fleet.encode.program import (
     SymbolText,
     Written,
     machine_name,
-    text,
 )
 from fleet.encode.varint import varint
 from fleet.errors import RunError
@@ -76,7 +75,7 @@ class _Scans:
     def machine(self, part: MachineText) -> Cells:
         """Give the machines' texts."""
         names = [machine_name(machine, part.source) for machine in self.machines]
-        return self._each([text(name.decode()) if part.framed else name for name in names])
+        return self._each([part.prefix(len(name)) + name for name in names])
 
     def long(self, part: Long) -> Cells:
         """Give numbers or instants as varints."""
@@ -91,8 +90,8 @@ class _Scans:
 
     def symbol(self, part: Symbol) -> Cells:
         """Give the qualities as indices."""
-        indices = [varint(index) for index in part.index]
-        return [indices[quality] for quality in self.quality]
+        codes = [bytes([code]) for code in part.codes]
+        return [codes[quality] for quality in self.quality]
 
     def symbol_text(self, part: SymbolText) -> Cells:
         """Give the qualities as texts."""

@@ -35,7 +35,12 @@ def zigzag(value: int) -> int:
 
 def varint(value: int) -> bytes:
     """Write one *value*."""
-    rest, out = zigzag(value), bytearray()
+    return unsigned(zigzag(value))
+
+
+def unsigned(value: int) -> bytes:
+    """Write one *value*, which is not negative, without the zigzag: as lengths are in Protobuf."""
+    rest, out = value, bytearray()
     while rest > 0x7F:
         out.append(rest & 0x7F | 0x80)
         rest >>= 7

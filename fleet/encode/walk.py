@@ -30,7 +30,9 @@ from fleet.encode.program import (
     Symbol,
     SymbolText,
     Written,
+    bare,
     joined,
+    quoted,
     text,
 )
 from fleet.encode.varint import varint
@@ -90,7 +92,7 @@ def _part(branch: Branch, source: str) -> Part | None:
         return SymbolText((good, uncertain, bad))
     good_at, uncertain_at, bad_at = (form.symbols.index(quality) for quality in QUALITIES)
     last = max(good_at, uncertain_at, bad_at)
-    return None if last > QUALITY_INDEX_MAX else Symbol((good_at, uncertain_at, bad_at))
+    return None if last > QUALITY_INDEX_MAX else Symbol((good_at << 1, uncertain_at << 1, bad_at << 1))
 
 
 def _clash(part: Part, other: Part) -> bool:
@@ -120,9 +122,9 @@ def walk_json(avsc: Avsc, sources: Sources) -> Program:
 def _json_parts(source: str, step_us: int) -> Sequence[Part]:
     quote = Fixed(b'"')
     if source in MACHINE_TEXTS:  # of letters, digits and '-', '.', '_': nothing to escape
-        return quote, MachineText(source, framed=False), quote
+        return quote, MachineText(source, prefix=bare), quote
     if source in {"sensor", "units"}:
-        return (SensorText(source, quoted=True),)
+        return (SensorText(source, quoted),)
     if source == "value":
         return (Decimal(),)
     if source == "seq":

@@ -136,7 +136,7 @@ def test_each_fault_shows_by_its_sign(folder: Path, form: str) -> None:
     assert signs["null_key"].all_say("a reading")
     assert set(signs["tombstone"].values) == {None}
     assert {size(value) for value in signs["oversized_record"].values} == {2**20}
-    assert signs["broken_framing"].all_say("neither framed Avro (first byte 0x00) nor a JSON object")
+    assert signs["broken_framing"].all_say("neither framed Avro or Protobuf (first byte 0x00) nor a JSON object")
     assert signs["unknown_schema_id"].all_say("no schema has the id 4711")
     assert signs["truncated_body"].all_say("not a record of" if form == "avro" else "not JSON")
     assert signs["wrong_schema"].all_say("an event")

@@ -153,7 +153,7 @@ def test_what_breaks_a_reader_is_named_with_its_field(reader: Schema, writer: Sc
 
 
 def test_made_up_records_have_every_symbol_and_branch_and_are_of_their_schema() -> None:
-    for schema in SHELF.all:
+    for schema in (each for each in SHELF.all if not each.is_proto):
         records = made_up(schema.text)
 
         assert all(fastavro.validate(record, plain(schema.text)) for record in records)

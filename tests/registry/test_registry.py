@@ -81,7 +81,7 @@ async def test_nobody_at_the_address_is_told_with_the_systems_words() -> None:
     [
         ({"schema": "{"}, "must answer with an Avro schema"),
         ({"schema": '{"type": "record"}'}, "must answer with an Avro schema"),
-        ({"schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}, '{"schemaType": "PROTOBUF"}'),
+        ({"schema": '{"type": "object"}', "schemaType": "JSON"}, '{"schemaType": "JSON"}'),
         ({"schema": {"type": "int"}}, "must answer with a schema"),
         ([1], "must answer with a schema, got [1]"),
     ],

@@ -15,10 +15,16 @@ def test_the_list_has_every_published_schema_with_its_id() -> None:
     ended = fleet("schema", "list", "--json")
 
     rows = json.loads(ended.out)
-    assert {f"{row['schema']}.avsc" for row in rows} == {path.name for path in schema_folder().glob("*.avsc")}
+    published = {
+        path.name.removesuffix(".avsc") for end in ("avsc", "proto") for path in schema_folder().glob(f"*.{end}")
+    }
+    assert {row["schema"] for row in rows} == published
     assert {row["schema"]: row["is"] for row in rows if row["is"]} == {
         "machine-event.v2": "FULL",
+        "machine-event.v2.proto": "FULL",
         "machine-sensor.v2": "BACKWARD",
+        "machine-sensor.v2.proto": "FULL",
+        "machine-sensor.v3.proto": "FULL",
         "machine-sensor.v3": "FULL",
         "machine-sensor.v3-rename": "BACKWARD",
     }
