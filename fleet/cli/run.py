@@ -65,6 +65,7 @@ def run(
         from fleet.run.clock import RealClock
         from fleet.run.plan import RunRequest, make_plan
         from fleet.run.sample import print_sample
+        from fleet.scenario.streams import FORMATS
         from fleet.session import carry_out
         from fleet.sinks.settings import producer_settings
 
@@ -75,7 +76,7 @@ def run(
         targets=_targets(to, sample),
         speed=speed_of(speed),
         settings=tuple(settings or ()),
-        format=None if format_ is None else choice("--format", format_, ("avro", "json")),
+        format=None if format_ is None else choice("--format", format_, FORMATS),
         topic=_topic(topic),
         kafka_config=kafka_config if sample is None else None,
         record_time=choice("--record-time", record_time, ("scan", "wall")),

@@ -26,7 +26,7 @@ Length = Annotated[str | None, typer.Option("--for", metavar="1h", help="How lon
 Sample = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="Print the first N records as JSON lines; send nothing.")
 ]
-Format = Annotated[str | None, typer.Option("--format", metavar="avro|json", help="How records are written.")]
+Format = Annotated[str | None, typer.Option("--format", metavar="avro|json|protobuf", help="How records are written.")]
 Topic = Annotated[
     str | None,
     typer.Option(metavar="T", help="The readings' topic; may be a template of {site} {area} {line} {kind}."),

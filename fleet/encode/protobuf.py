@@ -26,7 +26,6 @@ from fleet.encode.program import (
 )
 from fleet.encode.schemas import schema_text
 from fleet.encode.varint import unsigned
-from fleet.errors import RequestError
 from fleet.scenario.proto import DOUBLE, FIXED_32, FIXED_64, VARINTS, Message, ProtoField, read_proto
 
 FORM = "protobuf"
@@ -52,12 +51,7 @@ def tag(message: Message, field: ProtoField) -> bytes:
 
 
 def protobuf_program(layout: Layout, ids: Mapping[str, int]) -> Program:
-    """Give the program of a reading in a *layout* of ours; RequestError where it is a user's own."""
-    if layout.own:
-        raise RequestError(
-            f"records.readings: {layout.name} is an Avro schema, and is written as avro or json; as protobuf there are "
-            "the layouts v1, v2, v3"
-        )
+    """Give the program of a reading in a *layout* of ours."""
     file = layout.schema_in(FORM)
     message = read_proto(schema_text(file))
     parts: list[Part] = [Fixed(frame(ids[file]) + FIRST_MESSAGE)]

@@ -15,6 +15,7 @@ from fleet.encode.repack import repacked
 from fleet.errors import RequestError, RunError
 from fleet.replay.pieces import Piece
 from fleet.replay.plan import ReplayPlan
+from fleet.scenario.proto import is_proto
 from fleet.sinks.settings import batch_bytes
 
 FRAME_BYTES = 5
@@ -125,7 +126,7 @@ def container_schema(plan: ReplayPlan, first: Sequence[Piece]) -> str:
         if piece.stream == "readings":
             frame = (piece.columns.value(0) or b"")[:FRAME_BYTES]
             text = plan.source.schemas.get(int.from_bytes(frame[1:], "big")) if frame[:1] == b"\x00" else None
-            if text is not None:
+            if text is not None and not is_proto(text):
                 return text
     raise RequestError(
         f"{plan.source.name}: its readings are not framed Avro of a schema that it has: use --to file:PATH.jsonl"

@@ -28,12 +28,13 @@ async def settle_ids(plan: RunPlan) -> SchemaIds:
     needed = []
     for target in plan.targets:
         for stream, written in target.streams.items():
-            if not target.kind.encodes or written.format != "avro":
-                continue
             layout = written.layout_of(stream)
-            text = layout.text or schema_text(layout.schema)
-            needed += [Needed(layout.schema, text, topic) for topic in sorted(target.stream_topics[stream])]
+            file = layout.schema_in(written.format)
+            if not target.kind.encodes or not file:
+                continue
+            text = layout.text or schema_text(file)
+            needed += [Needed(file, text, topic) for topic in sorted(target.stream_topics[stream])]
     if not needed:
-        return SchemaIds(None, ("--registry: nothing is written as Avro, so no id is needed",))
+        return SchemaIds(None, ("--registry: nothing is written as Avro or Protobuf, so no id is needed",))
     given = await give_ids(access, needed, memory=memory_file(os.environ))
     return SchemaIds(given.ids, given.notices)

@@ -229,6 +229,7 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
     if labels is not None and kind.name != "stdout":  # a detector that is fed from there must not see them
         form = format_for(kind, "labels", request.format or _if_taken(kind.others, labels.format))
         streams["labels"] = StreamPlan(labels.topic, form, "v1")
+    _see_ours_as_protobuf(streams["readings"])
     names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
     for stream, what in (("truth", "truth"), ("labels", "truth about faults")):
         if twice := names["readings"] & names.get(stream, frozenset()):
@@ -236,6 +237,15 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
                 f"topic {min(twice)!r}: is that of the {what}, and must not be that of the readings as well"
             )
     return TargetPlan(url, kind, streams, names, _topics(names, request.scenario))
+
+
+def _see_ours_as_protobuf(readings: StreamPlan) -> None:
+    """Refuse to write by an Avro schema of a user's own what a ``.proto`` file would have to say."""
+    if readings.format == "protobuf" and readings.owns:
+        raise RequestError(
+            f"records.readings: {readings.owns[0].name} is an Avro schema: its records are written as avro or json; "
+            "as protobuf there are the layouts v1, v2 and v3"
+        )
 
 
 def _labels_target(request: RunRequest, roster: Roster) -> list[TargetPlan]:

@@ -39,7 +39,8 @@ Retention = Annotated[
     BeforeValidator(_retention),
     WithJsonSchema({"type": "string", "examples": ["1 GiB", "unbounded"]}),
 ]
-Format = Annotated[str, BeforeValidator(one_of("avro", "json")), choice_schema("avro", "json")]
+FORMATS = ("avro", "json", "protobuf")
+Format = Annotated[str, BeforeValidator(one_of(*FORMATS)), choice_schema(*FORMATS)]
 DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
 Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
 ReadingsLayout = Annotated[str, BeforeValidator(one_of("v1", "v2", "v3")), choice_schema("v1", "v2", "v3")]

@@ -120,18 +120,18 @@ async def _memory(_: str, __: SinkSetup) -> Sink:
     return MemorySink()
 
 
-BOTH = ("avro", "json")
+ALL = ("avro", "json", "protobuf")
 TEXT = ("json",)
 
 SINKS: dict[str, SinkKind] = {
-    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, BOTH, BOTH, packs=True, keeps_stamps=True, spreads=True),
+    "kafka://HOST:PORT[,HOST:PORT]": SinkKind("kafka", _kafka, ALL, ALL, packs=True, keeps_stamps=True, spreads=True),
     "file:PATH.avro": SinkKind("file .avro", _container, ("avro",), TEXT, alone=True, typed=True),
     "file:PATH.jsonl": SinkKind("file .jsonl", _lines, TEXT, TEXT, alone=True),
     "file:PATH.parquet": SinkKind("file .parquet", _parquet, TEXT, TEXT, typed=True),
     "stdout:": SinkKind("stdout", _stdout, TEXT, TEXT),
-    "record:PATH": SinkKind("recording", _recording, BOTH, BOTH, packs=True, keeps_stamps=True, spreads=True),
-    "null:": SinkKind("null", _null, BOTH, BOTH, encodes=False),
-    "memory:": SinkKind("memory", _memory, BOTH, BOTH, keeps_stamps=True),
+    "record:PATH": SinkKind("recording", _recording, ALL, ALL, packs=True, keeps_stamps=True, spreads=True),
+    "null:": SinkKind("null", _null, ALL, ALL, encodes=False),
+    "memory:": SinkKind("memory", _memory, ALL, ALL, keeps_stamps=True),
 }
 
 
