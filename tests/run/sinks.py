@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from fleet.data import Delivery, RecordBatch
 from fleet.errors import RunError
-from fleet.sinks.open import BOTH, SINKS, SinkKind
+from fleet.sinks.open import ALL, SINKS, SinkKind
 from fleet.sinks.sink import Latency, SinkClosed, delivery_of
 
 WALL_US = 1_790_000_000_250_000  # a quarter second after a full one
@@ -194,7 +194,7 @@ def sinks(*made: FakeSink) -> Iterator[tuple[str, ...]]:
     """Put *made* into the table of sinks while the context is open; gives their URLs."""
     rows = {f"fake-{number}:": sink for number, sink in enumerate(made)}
     for url, sink in rows.items():
-        SINKS[url] = SinkKind("fake", _opener(sink), BOTH, BOTH, keeps_stamps=True)
+        SINKS[url] = SinkKind("fake", _opener(sink), ALL, ALL, keeps_stamps=True)
     try:
         yield tuple(rows)
     finally:

@@ -294,7 +294,7 @@ LINE = "lines: [{name: a, machines: [{kind: lift}]}]\n"
         ),
         (
             HEAD + "records: {readings: {format: avor}}\n" + LINE,
-            "3: records.readings.format: must be one of avro, json, got 'avor'; did you mean 'avro'?",
+            "3: records.readings.format: must be one of avro, json, protobuf, got 'avor'; did you mean 'avro'?",
         ),
         (
             HEAD + 'records: {readings: {topic: "a b"}}\n' + LINE,

@@ -195,8 +195,8 @@ async def test_ids_of_others_are_asked_for_once_each_and_go_before_our_own(
         ),
         (Answer({"schema": "{}"}), "id 77: must answer with an Avro schema, got"),
         (
-            Answer({"schema": "message M {}", "schemaType": "PROTOBUF"}),
-            'an Avro schema, got {"schemaType": "PROTOBUF"}',
+            Answer({"schema": '{"type": "object"}', "schemaType": "JSON"}),
+            'a Protobuf schema, got {"schemaType": "JSON"}',
         ),
         (Answer({"schema": VALVE}), ""),
     ],
