@@ -17,7 +17,12 @@ from tests.services.process import ServiceUnavailable, tail
 CACHE = ROOT / ".cache" / "go"
 BUILD_TIMEOUT_S = 600
 # Each is a folder with a main package; what it is called is what its binary is called.
-PROGRAMS = (ROOT / "tests/compose", ROOT / "examples/go/consumer", ROOT / "examples/go/doors")
+PROGRAMS = (
+    ROOT / "tests/compose",
+    ROOT / "examples/go/consumer",
+    ROOT / "examples/go/doors",
+    ROOT / "tests/examples/decode",
+)
 
 
 def go_program(folder: Path) -> Path:
