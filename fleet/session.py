@@ -32,6 +32,7 @@ from fleet.sinks.connection import Connection
 from fleet.sinks.properties import connection
 
 if TYPE_CHECKING:
+    from fleet.contract.access import Access
     from fleet.contract.command import Answer as SchemaAnswer
     from fleet.score.command import Answer, ScoreRequest
     from fleet.verify.tail import TailOptions
@@ -182,10 +183,12 @@ def _write(text: str) -> None:
 
 
 def show_verdict(
-    url: str, scenario: Scenario | None, kafka_config: Path | None, *, run: str | None, as_json: bool
-) -> int:
+    url: str, scenario: Scenario | None, kafka_config: Path | None, *, run: str | None, as_json: bool,
+    schema: str | None, registry: Access | None,
+) -> int:  # fmt: skip
     """Read a run back, say what was found, and give the exit code."""
     from fleet.verify.check import verify
+    from fleet.verify.readership import Reading
 
     keep_memory()
     console = Console(stderr=True, highlight=False)
@@ -195,7 +198,8 @@ def show_verdict(
         def progress(done: int, total: int) -> None:
             status.update(f"reading back: {done:,} of {total:,} records")
 
-        verdict = asyncio.run(verify(source, run=run, scenario=scenario, progress=progress))
+        reading = Reading(schema, registry, lambda line: say(console, [line]))
+        verdict = asyncio.run(verify(source, run=run, scenario=scenario, progress=progress, reading=reading))
     if as_json:
         print(json.dumps(verdict.as_json()))  # noqa: T201 - what was asked for
     else:

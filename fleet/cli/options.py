@@ -35,6 +35,14 @@ Registry = Annotated[
         help="The schema registry that knows ids which the run does not name; default FLEET_REGISTRY.",
     ),
 ]
+ReaderSchema = Annotated[
+    str | None,
+    typer.Option(
+        "--schema",
+        metavar="NAME",
+        help="Read all records by this version, whichever wrote them: v2, 3-rename, machine-sensor.v2, FILE.avsc.",
+    ),
+]
 WithoutIncidents = Annotated[
     bool, typer.Option("--without-incidents", help="The healthy twin: the same run without anything scripted.")
 ]

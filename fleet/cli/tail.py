@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fleet.cli.command import Command, loading
-from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, Registry, broker_url
+from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, ReaderSchema, Registry, broker_url
 
 
 def tail(
@@ -22,13 +22,7 @@ def tail(
     run_id: Annotated[str | None, typer.Option("--run", metavar="ID", help="One run only; 'last' works.")] = None,
     beginning: Annotated[bool, typer.Option("--beginning", help="From the first record, not from now.")] = False,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N records.")] = None,
-    schema: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Read all records by this version, whichever wrote them: v2, 3-rename, machine-sensor.v2, FILE.avsc.",
-        ),
-    ] = None,
+    schema: ReaderSchema = None,
     registry: Registry = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     kafka_config: KafkaConfig = None,

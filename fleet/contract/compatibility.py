@@ -18,6 +18,8 @@ from fleet.scenario.proto import read_proto
 INSTALL = "pip install 'thingum-fleet[schema]'"
 CHECKER, RESOLVER, NUMBERS = "Apache Avro", "fastavro", "by number"
 REASON_CHARACTERS = 200
+ALIKE = frozenset({"null", "boolean", "int", "long", "float", "double", "string"})
+"""Types of which either every value is read as another type or none."""
 
 
 class Finding(NamedTuple):
@@ -168,6 +170,27 @@ def resolving(reader: str, writer: str, records: Sequence[Any]) -> list[Finding]
         if reason:
             found.append(Finding(name, reason, RESOLVER))
     return found or [Finding("", why, RESOLVER)]
+
+
+def failing_always(reader: str, writer: str) -> list[Finding]:
+    """Name what fails in every record of *writer*, whatever it holds: types that never fit, what nobody writes."""
+    reading: Any = plain(reader)
+    writing: Any = plain(writer)
+    if not _is_record(reading) or not _is_record(writing):
+        return []
+    one = made_up(writer)[:1]
+    if _first_failure(plain(_only(reading, [])), plain(_only(writing, [])), one):
+        return resolving(reader, writer, one)
+    found = []
+    for name, part, of in _parts(reader, writer):
+        if all(_type_of(each["type"]) in ALIKE for each in of["fields"]):
+            reason = _first_failure(part, of, one)
+            found += [Finding(name, reason, RESOLVER)] if reason else []
+    return found
+
+
+def _type_of(node: Any) -> Any:
+    return node.get("type") if isinstance(node, dict) else None if isinstance(node, list) else node
 
 
 def _first_failure(reader: Any, writer: Any, records: Sequence[Any]) -> str:

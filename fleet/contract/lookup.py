@@ -1,9 +1,10 @@
-"""Schemas of ids that nobody here knows: asked for at a registry, once each, and bounded whatever comes."""
+"""Schemas of ids that a run does not name: asked for at a registry, once each, and bounded whatever comes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, TracebackType
 
 from fleet.contract.access import Access
 from fleet.contract.registry import (
@@ -18,39 +19,67 @@ from fleet.data import SCHEMA_ID_MAX
 AGAIN_S = 60.0
 """A registry that is gone is not asked again before so long: each time takes its tries."""
 
-UNKNOWN_MAX = 10_000
-"""So many ids that it does not have are remembered; whoever writes more of them makes it be asked again."""
+UNKNOWN_MAX = 1000
+"""After so many ids that it does not have it is asked no more: these are no ids, but bytes of something else."""
 
 SAID_MAX = 10
 
 
 class Lookup:
-    """Asks the registry at *access*, where there is one; *say* is told in a line each of what it cannot give."""
+    """Asks the registry at *access*, where there is one; *say* is told in a line each of what it cannot give.
+
+    *ours* are the schemas by the ids that they have without a registry. A registry's ids may be the same numbers, so it
+    is asked first, and ours stand in for what it does not give.
+    """
 
     def __init__(
-        self, access: Access | None, say: Callable[[str], object], *, clock: Callable[[], float] = time.monotonic
+        self,
+        access: Access | None,
+        say: Callable[[str], object],
+        *,
+        ours: Mapping[int, str] = MappingProxyType({}),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = None if access is None or not access.urls else Registry(access)
+        self._ours = ours
         self._say = say
         self._clock = clock
         self._gone_until = clock()
         self._unknown: set[int] = set()
         self._said = 0
 
+    async def __aenter__(self) -> Lookup:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        """Close its connections."""
+        if self._registry is not None:
+            await self._registry.close()
+
     @property
     def asks(self) -> bool:
         """Whether there is anybody to ask."""
         return self._registry is not None
+
+    def known(self, run: Mapping[int, str]) -> dict[int, str]:
+        """Give the schemas that are known without asking, of which a *run* names some."""
+        return dict(run) if self.asks else {**self._ours, **run}
 
     async def text(self, number: int) -> str | None:
         """Give the text of the schema with the id *number*; None where nobody gives it now.
 
         RegistryRefusedError where the registry does not let us in, which asking again does not change.
         """
+        found = await self._asked(number)
+        return self._ours.get(number) if found is None else found
+
+    async def _asked(self, number: int) -> str | None:
         # Above the largest id there is nothing to ask for: the decoder says so.
-        if self._registry is None or number in self._unknown or number > SCHEMA_ID_MAX:
+        if self._registry is None or number > SCHEMA_ID_MAX or number in self._unknown:
             return None
-        if self._clock() < self._gone_until:
+        if len(self._unknown) >= UNKNOWN_MAX or self._clock() < self._gone_until:
             return None
         try:
             return await self._registry.by_id(number)
@@ -60,23 +89,16 @@ class Lookup:
         except RegistryRefusedError as refused:
             if refused.status != NOT_FOUND:
                 raise
-            self._forget(number, str(refused))
+            self._without(number, str(refused))
         except RegistryError as error:
-            self._forget(number, str(error))
+            self._without(number, str(error))
         return None
 
-    async def close(self) -> None:
-        """Close its connections."""
-        if self._registry is not None:
-            await self._registry.close()
-
-    def _forget(self, number: int, why: str) -> None:
-        if len(self._unknown) >= UNKNOWN_MAX:
-            self._unknown.clear()
+    def _without(self, number: int, why: str) -> None:
         self._unknown.add(number)
         self._tell(why)
 
     def _tell(self, line: str) -> None:
         self._said += 1
         if self._said <= SAID_MAX:
-            self._say(line)
+            self._say(line if self._said < SAID_MAX else f"{line}; further ones are not told")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from fleet.contract.compatibility import RESOLVER, TWO_KINDS, Finding, resolving, said_by
+from fleet.contract.compatibility import RESOLVER, TWO_KINDS, Finding, failing_always, resolving, said_by
 from fleet.contract.examples import made_up, plain
 from fleet.contract.versions import Schema
 from fleet.errors import RequestError
@@ -35,6 +35,7 @@ class Reader:
         self.schema = schema
         self._ours = plain(schema.text)
         self._writers: dict[str, Any] = {}
+        self._settled: dict[str, bool | Unresolved] = {}
         self._reasons: dict[tuple[str, str], Unresolved] = {}
 
     def read(self, writer: str, body: bytes) -> Any:
@@ -51,9 +52,16 @@ class Reader:
         except Exception as error:  # noqa: BLE001 - fastavro says what is wrong by any exception at all
             return self._why(writer, body, said_by(error))
 
-    def reads_all(self, writer: str) -> bool:
-        """Say whether it reads every record of *writer*, so that nobody has to look at each of them."""
-        return not is_proto(writer) and not resolving(self.schema.text, writer, made_up(writer))
+    def settled(self, writer: str) -> bool | Unresolved:
+        """Say whether it reads every record of *writer*, or why it reads none; False where it depends on the record."""
+        known = self._settled.get(writer)
+        if known is None:
+            never = [TWO_KINDS] if is_proto(writer) else failing_always(self.schema.text, writer)
+            known = Unresolved(tuple(never)) if never else not resolving(self.schema.text, writer, made_up(writer))
+            if len(self._settled) >= KEPT_MAX:
+                self._settled.clear()
+            self._settled[writer] = known
+        return known
 
     def _writer(self, text: str) -> Any:
         known = self._writers.get(text)

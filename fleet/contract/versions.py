@@ -117,15 +117,18 @@ class Shelf:
                 return each.name
         return Schema("", "", 0, "", text).record
 
+    def family_of(self, text: str) -> str:
+        """Give the family that has the record of the schema *text*; empty where none has."""
+        record = record_name(text)
+        return next((each.family for each in self.all if each.record == record), "")
+
     def line(self, family: str, *, proto: bool = False) -> list[Schema]:
         """Give the versions of a *family* that follow one another, the oldest first; branches are not among them."""
         return [each for each in self.all if each.family == family and not each.branch and each.is_proto == proto]
 
     def before(self, schema: Schema) -> list[Schema]:
         """Give the versions that *schema* comes after, the latest first: of its family, or that have its record."""
-        family = schema.family or next(
-            (each.family for each in self.all if each.record == schema.record and each.is_proto == schema.is_proto), ""
-        )
+        family = schema.family or self.family_of(schema.text)
         number = schema.number or len(self.all) + 1
         return [each for each in reversed(self.line(family, proto=schema.is_proto)) if each.number < number]
 

@@ -9,9 +9,20 @@ import numpy as np
 
 from fleet.data import Bools, Ints, RawBatches
 from fleet.encode.boundaries import record_starts, step
-from fleet.encode.unpack import Buffer, farthest, octets, padded, small_varints_at, two_varints_at, varints_at
+from fleet.encode.unpack import (
+    KEEP,
+    Buffer,
+    farthest,
+    octets,
+    padded,
+    small_varints_at,
+    two_varints_at,
+    varints_at,
+    words_at,
+)
 
 NULL = -1  # the length of what is not there
+FRAME_BYTES = 5  # 0x00 and a schema's id stand in front of Avro
 SHORT = 1 << 13  # bytes: the length of a record that is not longer has at most two
 
 
@@ -44,6 +55,14 @@ class RecordColumns:
     def value(self, row: int) -> bytes | None:
         """Give the value of a record."""
         return self._span(int(self.value_at[row]), int(self.value_length[row]))
+
+    @property
+    def schema_ids(self) -> Ints:
+        """The ids in front of the values, shaped (records,), without a sign; -1 where a value is not framed."""
+        word = words_at(self.data, self.value_at)
+        framed = (self.value_length >= FRAME_BYTES) & (word & KEEP[1] == 0)
+        numbers: Ints = (word >> np.uint64(8)).astype("<u4").byteswap().astype(np.int64)
+        return np.where(framed, numbers, NULL)
 
     def _span(self, at: int, length: int) -> bytes | None:
         return None if length == NULL else bytes(self.data[at : at + length])

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from fleet.contract.lookup import Lookup
 from fleet.data import INJECTED
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.digest import MASK
@@ -24,8 +25,9 @@ from fleet.verify.closing import closing
 from fleet.verify.entries import Row
 from fleet.verify.findings import Findings
 from fleet.verify.gather import RECORDS_A_TURN, Gathered
-from fleet.verify.log import UNREADABLE, LogChecker, Progress
+from fleet.verify.log import UNREADABLE, LogChecker, Look, Progress
 from fleet.verify.named import Named
+from fleet.verify.readership import PLAIN, Learning, Readership, Reading
 from fleet.verify.regenerate import Expected, regenerate, roster_of
 from fleet.verify.runs import TOPIC, Run, TopicRange, find, runs_beside, runs_of, side_file
 from fleet.verify.verdict import Place, Verdict, judge
@@ -42,14 +44,15 @@ async def verify(
     topic_runs: str = TOPIC,
     scenario: Scenario | None = None,
     progress: Progress | None = None,
+    reading: Reading = PLAIN,
 ) -> Verdict:
     """Read back the *run* with that id, or the last one, from a Kafka or a readings' file, and judge it.
 
     Exactly the offsets that the run wrote are read, of every topic it names in *topic_runs*; of a file, all of it
     and the files beside it. With the *scenario* (and the settings the run had) the run is computed again and
-    compared machine by machine. *progress* is told how many records were read, of how many.
+    compared machine by machine. *progress* is told how many records were read, of how many. *reading* says who reads.
 
-    RequestError where there is no such run, or a topic of it is not there.
+    RequestError where there is no such run, a topic of it is not there, or no such version.
     """
     if isinstance(source, Path):
         chosen = find(runs_beside(source), run, where=str(source))
@@ -57,8 +60,13 @@ async def verify(
         chosen = find(await runs_of(source, topic=topic_runs), run, where=topic_runs)
     asked = await asyncio.to_thread(prepare, chosen, scenario, stamped=False if isinstance(source, Path) else None)
     if isinstance(source, Path):
+        if reading.schema is not None:
+            raise RequestError(f"--schema: {source} does not say of each record what wrote it, as topics do")
         return await _verify_files(source, asked, progress or _ignore)
-    return await _verify_topics(source, asked, progress or _ignore)
+    async with Lookup(reading.registry, reading.say) as lookup:
+        return await _verify_topics(
+            source, asked, progress or _ignore, Learning(chosen.schemas, lookup), reading.schema
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +80,19 @@ class Asked:
     expected: Expected | None = None
 
     def checker(
-        self, topic: TopicRange, findings: Findings, *, label: str = "", named: Named | None = None
+        self,
+        topic: TopicRange,
+        findings: Findings,
+        *,
+        label: str = "",
+        named: Named | None = None,
+        schemas: Mapping[int, str] | None = None,
+        look: Look | None = None,
     ) -> LogChecker:
-        """Make the checker of a *topic*; *named* is what the labels name, where they were read before."""
+        """Make the checker of a *topic*; *named* is what the labels name, where they were read before.
+
+        *schemas* are those of the run where nobody knows more of them.
+        """
         roster = self.roster
         return LogChecker(
             topic.topic,
@@ -85,10 +103,11 @@ class Asked:
             known=None if roster is None else {machine.id for machine in roster.machines},
             run_id=self.run.header_id,
             label=label,
-            schemas=self.run.schemas,
+            schemas=self.run.schemas if schemas is None else schemas,
             owns=self.run.owns if "readings" in topic.streams else (),
             labels=self.labels,
             named=named,
+            look=look,
         )
 
     @property
@@ -133,23 +152,30 @@ def _ignore(_done: int, _total: int) -> None:
 # ---------------------------------------------------------------- Kafka
 
 
-async def _verify_topics(connection: Connection, asked: Asked, progress: Progress) -> Verdict:
+async def _verify_topics(
+    connection: Connection, asked: Asked, progress: Progress, known: Learning, schema: str | None
+) -> Verdict:
     findings, checkers = Findings(), []
+    readership = None if schema is None else Readership(schema, known.texts)
     spans = {name: await _spans(connection, topic) for name, topic in asked.run.topics.items()}
     total = sum(stop - start for of in spans.values() for start, stop in of.values())
     done = 0
     progress(0, total)
     for name, topic in sorted(asked.run.topics.items(), key=lambda item: "labels" not in item[1].streams):
-        checker = asked.checker(topic, findings, named=None if "labels" in topic.streams else Named(asked.labels))
+        named = None if "labels" in topic.streams else Named(asked.labels)
+        look = readership.look if readership is not None and readership.is_about(topic) else None
+        checker = asked.checker(topic, findings, named=named, schemas=known.texts, look=look)
         checkers.append(checker)
-        gathered = Gathered(checker)
+        gathered = Gathered(checker, known.learn)
         at = {p: start for p, (start, _) in spans[name].items()}
         async with closing(check_topic(connection, gathered, name, spans[name])) as turns:
             async for p, offset in turns:
                 done, at[p] = done + offset - at[p], offset
                 progress(done, total)
         await gathered.flush()
-    return judge(asked.run, checkers, findings, labels=asked.labels, expected=asked.expected, digests=asked.digests)
+    found = judge(asked.run, checkers, findings, labels=asked.labels, expected=asked.expected, digests=asked.digests)
+    found.readers = None if readership is None else readership.tally
+    return found
 
 
 async def _spans(connection: Connection, topic: TopicRange) -> dict[int, tuple[int, int]]:

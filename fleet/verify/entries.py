@@ -99,8 +99,16 @@ class Entering:
         self.machines = Interner()
         self._sensors = Interner()
         self._stamped = stamped
-        shapes = {number: _shape(schema, owns) for number, schema in schemas.items()}
-        self._shapes = {number: shape for number, shape in shapes.items() if shape is not None}
+        self._owns = owns
+        self._shapes: dict[int, _Shape] = {}
+        for number, schema in schemas.items():
+            self.learn(number, schema)
+
+    def learn(self, number: int, schema: Schema) -> None:
+        """Take note of one *schema* more, that with the id *number*."""
+        shape = _shape(schema, self._owns)
+        if shape is not None:
+            self._shapes[number] = shape
 
     # ------------------------------------------------------------ from columns
 

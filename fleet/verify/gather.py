@@ -7,13 +7,13 @@ comes in pieces of a few records each.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fleet.data import RawBatches
-from fleet.encode.columns import record_columns
+from fleet.encode.columns import RecordColumns, record_columns
 from fleet.verify.log import LogChecker
 
 ENOUGH_BYTES = 64 * 1024  # about 1500 readings: from here on it is the records that take the time
@@ -28,11 +28,16 @@ class _Held:
     size: int = 0
 
 
+Learn = Callable[[LogChecker, RecordColumns], Awaitable[None]]
+"""Tells a checker schemas of ids among the records that come next, before they come."""
+
+
 class Gathered:
     """What was read of one topic, on its way to the topic's *checker*; all of it is there after `flush`."""
 
-    def __init__(self, checker: LogChecker) -> None:
+    def __init__(self, checker: LogChecker, learn: Learn | None = None) -> None:
         self._checker = checker
+        self._learn = learn
         self._held: dict[int, _Held] = {}
         self._size = 0
         self._feeding = asyncio.Lock()
@@ -73,6 +78,8 @@ class Gathered:
                 return
             self._size -= held.size
             records = record_columns(joined(held.pieces))
+            if self._learn is not None:
+                await self._learn(self._checker, records)
             for turn in records.cut(RECORDS_A_TURN if self._checker.is_slow_with(records) else COLUMNS_A_TURN):
                 self._checker.feed(partition, turn)
                 await asyncio.sleep(0)

@@ -38,6 +38,7 @@ STRAYS_KEPT = 1 << 16  # keys that no machine has: somebody else's topic may hav
 NO_LOG = -1
 LIKE = {"truth": "readings"}
 
+Look = Callable[[RecordColumns], None]
 Progress = Callable[[int, int], None]  # records read, of how many
 
 
@@ -57,7 +58,7 @@ class LogChecker:
     record whose run header names another run than *run_id* is none of ours and only counted. *label* stands for
     the topic in lines, where it is a file. *owns* are layouts of readings that are none of ours. The labels
     among its records are added to *labels*, which are those of all topics of the run; *named* is what these name, where
-    they were read before.
+    they were read before. *look* is shown the records as well, but what is set aside.
 
     What a wrong client sent (see `fleet.encode.injected`) is set aside before anything else, and counted as *injected*.
     Out comes *found* (records by stream and partition), *tainted* (partitions that something was found in), *digests*;
@@ -82,6 +83,7 @@ class LogChecker:
         owns: Sequence[Layout] = (),
         labels: Labels | None = None,
         named: Named | None = None,
+        look: Look | None = None,
     ) -> None:
         self.topic = topic
         self.found: Counter[tuple[str, int]] = Counter()
@@ -94,6 +96,7 @@ class LogChecker:
         self.tainted: set[int] = set()
         self.lacking: dict[str, set[int]] = {}
         self.trimmed_records: Counter[int] = Counter()  # by partition
+        self._look = look
         self.foreign = 0  # records of other runs, by their header
         self.injected: Counter[str] = Counter()  # records that a wrong client sent, by the label their header names
         self.unnumbered: set[str] = set()  # streams whose layout has no numbers
@@ -125,6 +128,8 @@ class LogChecker:
             self._damaged(partition, offset, count, why)
         if records.headers.any():
             records = records.chosen(~self._set_aside(records))
+        if self._look is not None:
+            self._look(records)
         entries, left = self._entering.of_columns(records, partition)
         ours = [part for part in entries if part.stream in self._streams]
         others = [part.place for part in entries if part.stream not in self._streams]
@@ -134,6 +139,12 @@ class LogChecker:
             if row is not None:
                 rows.append((place, row))
         self._check(partition, ours, rows)
+
+    def learn(self, number: int, text: str) -> None:
+        """Take note of one schema more, the *text* of that with the id *number*."""
+        self._decoder.learn(number, text)
+        if number in self._decoder.schemas:  # Protobuf is decoded one by one
+            self._entering.learn(number, self._decoder.schemas[number])
 
     def is_slow_with(self, records: RecordColumns) -> bool:
         """Whether *records* have to be decoded one by one, to judge by the first of them."""

@@ -67,28 +67,27 @@ async def tail(
     if options.count is not None and options.count <= 0:
         return 0
     shown, line = 0, LINES[options.form]()
-    lookup = Lookup(options.registry, say)
     resolving: Resolving | None = None
     try:
-        spans, run = await _spans(connection, topic, options)
-        known = _Known(connection, topic, options.topic_runs, run, lookup)
-        await known.look()
-        if options.schema is not None:
-            resolving = Resolving(Reader(shelf().version(options.schema, known.family)), known.texts)
-        async with closing(tailed(connection, topic, options, spans, known)) as records:
-            async for record in records:
-                told = record if resolving is None else resolving.resolve(record)
-                if told is not None:
-                    write(line(told) + "\n")
-                shown += 1
-                if shown == options.count:
-                    break
+        async with Lookup(options.registry, say, ours=known_schemas()) as lookup:
+            spans, run = await _spans(connection, topic, options)
+            known = _Known(connection, topic, options.topic_runs, run, lookup)
+            await known.look()
+            if options.schema is not None:
+                resolving = Resolving(Reader(shelf().version(options.schema, known.family)), known.texts)
+            async with closing(tailed(connection, topic, options, spans, known)) as records:
+                async for record in records:
+                    told = record if resolving is None else resolving.resolve(record)
+                    if told is not None:
+                        write(line(told) + "\n")
+                    shown += 1
+                    if shown == options.count:
+                        break
     except BrokenPipeError:
         pass
     finally:
-        for each in resolving.lines() if resolving is not None else ():
+        for each in resolving.tally.lines() if resolving is not None else ():
             say(each)
-        await lookup.close()
     return shown
 
 
@@ -114,9 +113,9 @@ async def tailed(
 class _Known:
     """What is known of how a topic's records are written: by *run*, or by the last one that wrote there.
 
-    Ids that it does not name are asked for by *lookup*; those of schemas/ids.json stand in where nobody is asked, or
-    nobody answers. A run may begin while one looks on, so who finds records that nobody can read asks again: after the
-    first of them, the second, the fourth, the eighth ... *texts* are the schemas by id.
+    Ids that it does not name are asked for by *lookup*. A run may begin while one looks on, so who finds records that
+    nobody can read asks again: after the first of them, the second, the fourth, the eighth ... *texts* are the schemas
+    by id.
     """
 
     def __init__(self, connection: Connection, topic: str, topic_runs: str, run: Run | None, lookup: Lookup) -> None:
@@ -140,9 +139,7 @@ class _Known:
         streams = () if run is None else run.topics[self._topic].streams
         self.family = family_of(self._topic, streams)
         owns = run.owns if run is not None and "readings" in streams else ()
-        # Ids of a registry and our own may be the same number: where one is named, it is asked first.
-        self.texts |= {} if self._lookup.asks else known_schemas()
-        self.texts |= {} if run is None else run.schemas
+        self.texts |= self._lookup.known({} if run is None else run.schemas)
         self._decoder = Decoder(self.texts, owns=owns)
 
     async def decode(self, partition: int, record: Any) -> Tailed:
@@ -160,8 +157,6 @@ class _Known:
 
     async def _ask(self, number: int) -> None:
         text = await self._lookup.text(number)
-        if text is None:
-            text = known_schemas().get(number)
         if text is not None:
             self.texts[number] = text
             self._decoder.learn(number, text)

@@ -14,6 +14,7 @@ from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
 from fleet.verify.log import LogChecker
 from fleet.verify.named import DOUBLED, LOST, Named
 from fleet.verify.regenerate import Expected, differences, folded
+from fleet.verify.resolved import Tally
 from fleet.verify.runs import Run
 
 DIGITS = "016x"
@@ -42,7 +43,8 @@ class Verdict:
 
     *findings* are the first of what is wrong, each a line with its place; *counts* has all of them by type.
     *proven*: the run has ended, all of it was read, and nothing is wrong. Nothing wrong without a proof is
-    possible, and *notes* say why: the run goes on, or the broker trimmed what was to be read.
+    possible, and *notes* say why: the run goes on, or the broker trimmed what was to be read. *readers* says what one
+    version reads of it, where that was asked: what it cannot read is no flaw of the log, and yet not what was wanted.
     """
 
     run_id: str
@@ -54,11 +56,17 @@ class Verdict:
     digests: str  # equal, different, or not compared
     scenario: str  # likewise
     notes: list[str] = field(default_factory=list)
+    readers: Tally | None = None
 
     @property
     def exit_code(self) -> int:
-        """Give 0 where the run is proven, else 1."""
-        return 0 if self.proven else 1
+        """Give 0 where the run is proven and everything could be read, else 1."""
+        return 0 if self.proven and not self.unread else 1
+
+    @property
+    def unread(self) -> int:
+        """How many records the version that was asked for cannot read."""
+        return 0 if self.readers is None else self.readers.unread.total()
 
     def lines(self) -> list[str]:
         """Say it for people, the result last."""
@@ -69,6 +77,7 @@ class Verdict:
             if count.records or stream != "labels"  # where nothing failed there is nothing to say
         ]
         found += self.notes
+        found += [] if self.readers is None else self.readers.lines()
         total = sum(self.counts.values())
         if total:
             types = ", ".join(f"{number:,} {name}" for name, number in self.counts.items())
@@ -76,7 +85,8 @@ class Verdict:
             found += [f"  {line}" for line in self.findings]
             if total > len(self.findings) >= FINDINGS_SHOWN:
                 found.append("  and more")
-        found.append("proven" if self.proven else "NOT proven" if total else "nothing wrong was found, but not proven")
+        said = "proven" if self.proven else "NOT proven" if total else "nothing wrong was found, but not proven"
+        found.append(f"{said}; {self.unread:,} records cannot be read by that version" if self.unread else said)
         return found
 
     def _stream_line(self, stream: str, count: StreamCount) -> str:
@@ -110,6 +120,7 @@ class Verdict:
             "digests": self.digests,
             "scenario": self.scenario,
             "notes": list(self.notes),
+            **({} if self.readers is None else {"readers": self.readers.as_json()}),
         }
 
 

@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.contract.access import Access
+from fleet.contract.lookup import Lookup
 from fleet.data import SCHEMA_ID_MAX
 from fleet.encode.avro import frame, parsed
 from fleet.encode.schemas import schema_text
@@ -25,9 +26,14 @@ from fleet.run.clock import RealClock
 from fleet.run.execute import execute
 from fleet.run.plan import RunRequest, make_plan
 from fleet.sinks.connection import Connection
+from fleet.verify.check import verify
+from fleet.verify.findings import Findings
+from fleet.verify.log import LogChecker
+from fleet.verify.readership import Learning, Readership, Reading
+from fleet.verify.runs import runs_of
 from fleet.verify.tail import READINGS, TailOptions, tail
 from tests.registry.servers import Answer, Request, serving
-from tests.verify.logs import START_US, quickstart
+from tests.verify.logs import START_US, Stored, columns_of, quickstart
 
 TOPICS = {"factory.readings": 3, "factory.events": 3, "factory.runs": 1}
 VERSIONS = ("v1", "v2", "v3")
@@ -58,21 +64,22 @@ def broker() -> Iterator[Connection]:
         yield Connection(embedded.start(TOPICS))
 
 
+async def run(version: str, target: str) -> int:
+    """Write ten seconds in a *version*; gives how many readings there are."""
+    request = RunRequest(
+        scenario=quickstart(f"records.readings.layout={version}"), source="quickstart", targets=(target,),
+        speed=math.inf, start_us=START_US, length_us=10_000_000,
+    )  # fmt: skip
+    clock = RealClock()
+    plan = make_plan(request, wall_us=clock.wall_us())
+    result = await execute(plan, clock=clock, broker=None, proof=None, watch=lambda _: None)
+    return result.targets[0].account.of("readings").acknowledged
+
+
 @pytest.fixture(scope="module")
 def written(broker: Connection) -> dict[str, int]:
-    """Write ten seconds in each version to one topic; gives how many readings there are of each."""
-
-    async def run(version: str) -> int:
-        request = RunRequest(
-            scenario=quickstart(f"records.readings.layout={version}"), source="quickstart",
-            targets=(f"kafka://{broker.bootstrap}",), speed=math.inf, start_us=START_US, length_us=10_000_000,
-        )  # fmt: skip
-        clock = RealClock()
-        plan = make_plan(request, wall_us=clock.wall_us())
-        result = await execute(plan, clock=clock, broker=None, proof=None, watch=lambda _: None)
-        return result.targets[0].account.of("readings").acknowledged
-
-    return {version: asyncio.run(run(version)) for version in VERSIONS}
+    """Write all versions to one topic; gives how many readings there are of each."""
+    return {version: asyncio.run(run(version, f"kafka://{broker.bootstrap}")) for version in VERSIONS}
 
 
 @pytest.fixture
@@ -166,6 +173,109 @@ async def test_a_version_that_there_is_not_is_one_line(broker: Connection, writt
         await Seen().of(broker, schema="v9")
     with pytest.raises(RequestError, match="no version '9' of machine-event"):
         await Seen().of(broker, "factory.events", schema="9")
+
+
+# ---------------------------------------------------------------- verify
+
+
+async def test_the_proof_is_of_what_was_written_whichever_version_reads(
+    broker: Connection, written: dict[str, int]
+) -> None:
+    runs = await runs_of(broker)
+    verdicts = {
+        version: await verify(broker, run=run.id, reading=Reading("v1"))
+        for version, run in zip(VERSIONS, runs, strict=True)
+    }
+
+    why = "value: Schema mismatch: double is not float (fastavro)"
+    assert all(verdict.proven for verdict in verdicts.values())
+    assert [verdict.exit_code for verdict in verdicts.values()] == [0, 1, 1]
+    assert (
+        verdicts["v1"].lines()[-2].startswith(f"machine-sensor.v1 read {written['v1']:,} of {written['v1']:,} records")
+    )
+    assert verdicts["v2"].lines()[-3:] == [
+        f"machine-sensor.v1 read 0 of {written['v2']:,} records",
+        f"machine-sensor.v1 did not read {written['v2']:,} of id 2 (machine-sensor.v2): {why}",
+        f"proven; {written['v2']:,} records cannot be read by that version",
+    ]
+    assert verdicts["v3"].as_json()["readers"] == {
+        "schema": "machine-sensor.v1",
+        "read": [],
+        "unread": [{"id": 7, "name": "machine-sensor.v3", "records": written["v3"], "why": why}],
+    }
+
+
+async def test_what_depends_on_the_record_is_counted_record_by_record(
+    tmp_path: Path, broker: Connection, written: dict[str, int]
+) -> None:
+    file = tmp_path / "next.avsc"
+    file.write_text(NEXT)
+    of = (await runs_of(broker))[1]
+
+    verdict = await verify(broker, run=of.id, reading=Reading(str(file)))
+    seen = await Seen().of(broker, schema=str(file), since="run", run=of.id)
+
+    assert verdict.proven
+    assert verdict.readers is not None
+    assert verdict.readers.lines() == seen.said
+    assert verdict.readers.read.total() + verdict.unread == written["v2"]
+
+
+def test_records_that_a_version_reads_only_some_of_are_counted_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "next.avsc"
+    file.write_text(NEXT)
+    readership = Readership(
+        str(file), {2: schema_text("machine-sensor.v2.avsc"), 5: schema_text("machine-event.v2.avsc")}
+    )
+    event = {
+        "machine": "m",
+        "line": "l",
+        "type": "state",
+        "state": "idle",
+        "cause": "",
+        "parts": 0,
+        "timestamp": 0,
+        "seq": 0,
+    }
+    of_event = frame(5) + encoded(schema_text("machine-event.v2.avsc"), event)
+    values = [framed(2), framed(2, quality="BAD"), b"{}", None, framed(9), framed(2), of_event]
+
+    readership.look(columns_of([Stored(n, 0, b"m", value) for n, value in enumerate(values)]))
+
+    read, unread = readership.tally.read, readership.tally.unread
+    assert {who.id: count for who, count in read.items()} == {2: 2}
+    assert {(who.id, why.partition(" not found")[0]): count for (who, why), count in unread.items()} == {
+        (2, "quality: BAD"): 1,
+        (9, "nobody has a schema of this id"): 1,
+        (None, "the record: JSON, which no schema came with"): 1,
+        (None, "the value is empty"): 1,
+    }
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_ids_that_a_run_does_not_name_are_learnt_before_its_records_are_checked(known: bool) -> None:
+    text, findings = schema_text("machine-sensor.v2.avsc"), Findings()
+    checker = LogChecker(READINGS, streams=("readings",), partitions=1, findings=findings, schemas={})
+    records = columns_of([Stored(n, 0, b"m", framed(900, seq=n)) for n in range(3)])
+    answer = Answer({"schema": text}) if known else Answer({"error_code": 40403}, 404)
+    said: list[str] = []
+
+    with serving(lambda _: answer) as server:
+        async with Lookup(Access((server.url,)), said.append) as lookup:
+            await Learning({}, lookup).learn(checker, records)
+            checker.feed(0, records)
+
+    assert len(server.asked) == 1
+    assert len(findings) == (0 if known else 3)
+    assert len(said) == (0 if known else 1)
+
+
+async def test_a_run_in_a_file_says_once_what_wrote_it(tmp_path: Path) -> None:
+    file = tmp_path / "out.avro"
+    await run("v2", f"file:{file}")
+
+    with pytest.raises(RequestError, match=r"--schema: .*out\.avro does not say of each record what wrote it"):
+        await verify(file, reading=Reading("v1"))
 
 
 # ---------------------------------------------------------------- ids that only a registry knows
