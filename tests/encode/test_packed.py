@@ -88,7 +88,7 @@ def withheld_between(rng: np.random.Generator, sensors: int) -> tuple[int, ...]:
 @settings(max_examples=80)
 @given(
     seed=st.integers(0, 2**32),
-    written=st.sampled_from([(form, layout) for form in ("avro", "json") for layout in ("v1", "v2", "v3")]),
+    written=st.sampled_from([(form, layout) for form in ("avro", "json", "protobuf") for layout in ("v1", "v2", "v3")]),
     first_seq=st.sampled_from(GROWING),
     scans=st.sampled_from([1, 5, 60, 400]),
     late=st.booleans(),
