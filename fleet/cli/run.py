@@ -44,6 +44,7 @@ def run(
     kafka_config: KafkaConfig = None,
     record_time: of.RecordTime = "scan",
     run_header: of.RunHeader = False,
+    headers: of.Headers = None,
     skew: of.Skew = None,
     when_late: of.WhenLate = "catch-up",
     stop_timeout: of.StopTimeout = "30s",
@@ -65,7 +66,7 @@ def run(
         from fleet.run.clock import RealClock
         from fleet.run.plan import RunRequest, make_plan
         from fleet.run.sample import print_sample
-        from fleet.scenario.streams import FORMATS
+        from fleet.scenario.streams import FORMATS, HEADERS
         from fleet.session import carry_out
         from fleet.sinks.settings import producer_settings
 
@@ -81,6 +82,7 @@ def run(
         kafka_config=kafka_config if sample is None else None,
         record_time=choice("--record-time", record_time, ("scan", "wall")),
         run_header=run_header,
+        headers=None if headers is None else choice("--headers", headers, HEADERS),
         skew_s=None if skew is None else duration_us("--skew", skew) / 1e6,
         skip_when_late=choice("--when-late", when_late, ("catch-up", "skip")) == "skip",
         stop_timeout_s=duration_us("--stop-timeout", stop_timeout) / 1e6,

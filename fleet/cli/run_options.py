@@ -35,6 +35,13 @@ RecordTime = Annotated[
     str, typer.Option(metavar="scan|wall", help="The records' own stamps: the scan's instant, or the present.")
 ]
 RunHeader = Annotated[bool, typer.Option("--run-header", help="Put the run's id on every reading.")]
+Headers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="none|cloudevents",
+        help="What headers all records have in a Kafka: none, or CloudEvents' attributes (binary mode).",
+    ),
+]
 Skew = Annotated[
     str | None, typer.Option(metavar="1s", help="How far the log may be out of due order between machines.")
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleet.data import Bytes, Floats, Ints
+from fleet.encode.program import SERIAL_DIGITS
 
 DECIMALS_MAX = 6
 """Decimals looked for: sensors' steps have fewer. What has more is written one by one."""
@@ -107,5 +109,43 @@ def _with_others(table: Bytes, length: Ints, values: Floats, others: Ints) -> tu
 
 def instant_table(times_us: Ints) -> Bytes:
     """Write *times_us* as RFC 3339 text in UTC, without the Z; (times, 26)."""
-    texts = np.datetime_as_string(times_us.astype("datetime64[us]")).astype("S26")
-    return np.ascontiguousarray(texts).view(np.uint8).reshape(-1, 26)
+    table = np.empty(len(times_us), _INSTANT)
+    seconds = times_us // 1_000_000
+    micros = times_us - seconds * 1_000_000
+    table["second"] = _second_texts(seconds)
+    table["point"] = b"."
+    table["milli"] = _THOUSAND.take(micros // 1000)
+    table["micro"] = _THOUSAND.take(micros % 1000)
+    return table.view(np.uint8).reshape(-1, _INSTANT.itemsize)
+
+
+_INSTANT = np.dtype([("second", "S19"), ("point", "S1"), ("milli", "S3"), ("micro", "S3")])
+_THOUSAND = np.array([f"{number:03}" for number in range(1000)], "S3")
+
+
+def _second_texts(seconds: Ints) -> NDArray[np.bytes_]:
+    """Write whole *seconds*, those that lie close together by looking them up: numpy takes 0.3 us for a text."""
+    if not len(seconds):
+        return _said(seconds)
+    first, last = int(seconds.min()), int(seconds.max())
+    if last - first >= len(seconds):
+        return _said(seconds)
+    return _said(np.arange(first, last + 1)).take(seconds - first)
+
+
+def _said(seconds: Ints) -> NDArray[np.bytes_]:
+    return np.datetime_as_string(seconds.astype("datetime64[s]")).astype("S19")
+
+
+def serial_table(values: Ints) -> Bytes:
+    """Write *values*, from 0 on, as decimal text of SERIAL_DIGITS, zeros in front; (values, SERIAL_DIGITS)."""
+    table = np.empty((len(values), SERIAL_DIGITS // 3), "S3")
+    rest, most = values, int(values.max(initial=0))
+    for place in range(table.shape[1] - 1, -1, -1):
+        if not most:
+            table[:, : place + 1] = b"000"
+            break
+        upper = rest // 1000
+        table[:, place] = _THOUSAND.take(rest - 1000 * upper)
+        rest, most = upper, most // 1000
+    return table.view(np.uint8)

@@ -15,15 +15,17 @@ import numpy as np
 
 from fleet.data import Batch, Block, Cohort, Equipment, Label, Record, truth_of
 from fleet.encode.avro import frame
+from fleet.encode.cloudevents import CloudEvents, StreamEvents
 from fleet.encode.digest import MachineDigest
 from fleet.encode.evolving import Change, Evolving, EvolvingWriter
 from fleet.encode.formats import EVENT_FORMATS, READING_FORMATS, RUN_FORMATS, ReadingFormat, made
+from fleet.encode.headers import Headers, Pairs, constant
 from fleet.encode.injected import Injecting
 from fleet.encode.layouts import LAYOUTS, OWN_SCHEMA_ID, SECOND_NAME, Layout
 from fleet.encode.moments import Moments, due_before, events_of, labels_of, picked
 from fleet.encode.order import Places, topics_for
 from fleet.encode.own import own_program, slow_notices
-from fleet.encode.packed import Headers, Packer
+from fleet.encode.packed import Packer
 from fleet.encode.program import Fixed, Program, joined, json_program, packable
 from fleet.encode.protobuf import protobuf_program
 from fleet.encode.readings import Readings, Scans
@@ -95,6 +97,7 @@ class Encoder:
     which *run* they are. *partitions* says how many each topic has. *record_time* is what the records' own stamps are:
     the scan's instant, the wall clock's at release (which the digest then leaves out), or of no account ("none", for
     sinks that do not keep it). Where layouts change in mid-run, *start_us* is its start.
+    *headers* stand on all readings; with *cloudevents* all records but injected ones have those attributes as headers.
     With *batch_bytes* readings come as packed batches of at most so many bytes, where their format allows it.
     """
 
@@ -105,7 +108,8 @@ class Encoder:
         *,
         run: str = "",
         record_time: RecordTime = "scan",
-        headers: Headers = (),
+        headers: Pairs = (),
+        cloudevents: CloudEvents | None = None,
         ids: Mapping[str, int] | None = None,
         batch_bytes: int | None = None,
         start_us: int = 0,
@@ -120,24 +124,38 @@ class Encoder:
             plan = streams[stream]
             evolving = Evolving(plan.layout_of(stream), plan.changes, start_us=start_us)
             plans = [_in_layout(plan, layout) for layout in evolving.layouts]
-            writers = [_writer(each, record_time, headers, numbers, batch_bytes) for each in plans]
+            writers = []
+            for each in plans:
+                about = _about(stream, each, cloudevents, numbers)
+                stands = (*constant(headers), *(() if about is None else about.of_readings()))
+                writers.append(_writer(each, record_time, stands, numbers, batch_bytes))
             writer = writers[0] if len(writers) == 1 else EvolvingWriter(writers, evolving)
             places = Places(plan.topic, partitions)
             self._readings[stream] = Readings(writer, evolving, places, record_time, stream=stream)
             if batch_bytes is not None:
                 slow = [plan.own for plan, each in zip(plans, writers, strict=True) if isinstance(each, RecordWriter)]
                 self.notices += [notice for own in slow if own is not None for notice in slow_notices(own)]
+        abouts = {stream: _about(stream, plan, cloudevents, numbers) for stream, plan in streams.items()}
         forms = {stream: (plan.format, plan.layout) for stream, plan in streams.items()}
         self._moments: dict[str, Moments[Any]] = {
-            stream: events_of(stream, forms[stream], Places(streams[stream].topic, partitions), record_time, numbers)
+            stream: events_of(
+                stream,
+                forms[stream],
+                Places(streams[stream].topic, partitions),
+                record_time,
+                numbers,
+                abouts[stream],
+            )
             for stream in ("events", "doors")
             if stream in streams
         }
         if "labels" in streams:
             places = Places(streams["labels"].topic, partitions)
-            self._moments["labels"] = labels_of(forms["labels"], places, record_time, numbers, run=run)
+            self._moments["labels"] = labels_of(
+                forms["labels"], places, record_time, numbers, run=run, about=abouts["labels"]
+            )
         self._injecting = _injecting(streams, partitions, record_time, run, numbers)
-        self._run_format = None
+        self._run_format, self._about_runs, self._told = None, abouts.get("runs"), 0
         if "runs" in streams:
             self._run_format = made(RUN_FORMATS, forms["runs"], stream="runs", ids=numbers)
 
@@ -164,7 +182,9 @@ class Encoder:
     def encode_run(self, record: Mapping[str, Any]) -> Record:
         """Encode a *record* of the run itself; its fields are those of ``run-record.v1.avsc``."""
         assert self._run_format is not None, "the run has no plan for runs"
-        return Record(record["run"].encode(), self._run_format(record), record["timestamp"] // 1000)
+        headers: Pairs = () if self._about_runs is None else self._about_runs.of_run(record, self._told)
+        self._told += 1
+        return Record(record["run"].encode(), self._run_format(record), record["timestamp"] // 1000, headers)
 
     @property
     def holes(self) -> dict[str, int]:
@@ -182,6 +202,16 @@ class Encoder:
 def _in_layout(plan: StreamPlan, layout: Layout) -> StreamPlan:
     """Give the *plan* of a stream that is written in one *layout* from the beginning."""
     return replace(plan, layout=layout.name, own=layout if layout.own else None, changes=())
+
+
+def _about(
+    stream: str, plan: StreamPlan, cloudevents: CloudEvents | None, ids: Mapping[str, int]
+) -> StreamEvents | None:
+    """Give what the events of a *stream* have in common, where they are CloudEvents."""
+    if cloudevents is None:
+        return None
+    layout = plan.layout_of(stream)
+    return cloudevents.of(stream, layout, plan.format, ids.get(layout.schema))
 
 
 def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program:

@@ -17,8 +17,8 @@ import numpy as np
 
 from fleet.data import INJECTED, Event, Injection, Ints, KindColumns, Record, RecordBatch
 from fleet.encode.formats import EventFormat, ReadingFormat
+from fleet.encode.headers import Pairs
 from fleet.encode.order import topics_for
-from fleet.encode.packed import Headers
 from fleet.encode.partition import partitions_of
 from fleet.encode.writers import RecordTime
 from fleet.faults.producer import PRODUCER_FAULTS, ClientAt
@@ -43,7 +43,7 @@ class Injecting:
         reading: ReadingFormat,
         event: EventFormat,
         record_time: RecordTime,
-        headers: Headers,
+        headers: Pairs,
     ) -> None:
         self._template, self._partitions = template, partitions
         self._reading, self._event = reading, event

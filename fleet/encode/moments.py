@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from fleet.data import Equipment, Event, Ints, Label, Record, RecordBatch, Words
+from fleet.encode.cloudevents import StreamEvents
 from fleet.encode.digest import MachineDigest, placed, word_of_record, words_of
 from fleet.encode.formats import DOOR_FORMATS, EVENT_FORMATS, LABEL_FORMATS, FieldsFormat, SchemaIds, made
+from fleet.encode.headers import Pairs
 from fleet.encode.labels import label_fields, without_run
 from fleet.encode.order import Places, places_in_log
 from fleet.encode.writers import RecordTime
@@ -31,8 +33,19 @@ class Moment(Protocol):
 
 
 Of = TypeVar("Of", bound=Moment)
-Encode = Callable[[Of], Sequence[tuple[bytes, bytes, bytes]]]
-"""Gives key, value, and what of the value the digest is of, for one record or for several."""
+
+
+class Written(NamedTuple):
+    """What one record of a moment is, and what of its value the digest is of."""
+
+    key: bytes
+    value: bytes
+    digested: bytes
+    headers: Pairs = ()
+
+
+Encode = Callable[[Of], Sequence[Written]]
+"""Writes one record, or several."""
 
 
 class Moments(Generic[Of]):
@@ -71,8 +84,8 @@ class Moments(Generic[Of]):
             stamp = wall_ms if self._record_time == "wall" else moment.time_us // 1000
             kept = stamp if self._record_time == "scan" else 0
             due[group] = moment.time_us
-            for key, value, digested in self._encode(moment):
-                records.setdefault(group, []).append(Record(key, value, stamp))
+            for key, value, digested, headers in self._encode(moment):
+                records.setdefault(group, []).append(Record(key, value, stamp, headers))
                 of.append(number)
                 contents.append(word_of_record(places[group].partition, kept, key, digested))
         self._count(np.array(of, np.int64), np.array(contents, np.uint64))
@@ -107,28 +120,42 @@ class Moments(Generic[Of]):
 
 
 def events_of(
-    stream: str, form: tuple[str, str], places: Places, record_time: RecordTime, ids: SchemaIds
+    stream: str,
+    form: tuple[str, str],
+    places: Places,
+    record_time: RecordTime,
+    ids: SchemaIds,
+    about: StreamEvents | None = None,
 ) -> Moments[Event]:
-    """Make the *stream* of events, or of doors, in a *form* (format, layout)."""
+    """Make the *stream* of events, or of doors, in a *form* (format, layout); with *about* as CloudEvents."""
     encode = made(DOOR_FORMATS if stream == "doors" else EVENT_FORMATS, form, stream=stream, ids=ids)
 
-    def record(event: Event) -> Sequence[tuple[bytes, bytes, bytes]]:
+    def record(event: Event) -> Sequence[Written]:
         key, value = encode(event)
-        return ((key, value, value),)
+        return (Written(key, value, value, () if about is None else about.of_event(event)),)
 
     return Moments(stream, places, record, record_time, number=lambda event: event.seq)
 
 
 def labels_of(
-    form: tuple[str, str], places: Places, record_time: RecordTime, ids: SchemaIds, *, run: str
+    form: tuple[str, str],
+    places: Places,
+    record_time: RecordTime,
+    ids: SchemaIds,
+    *,
+    run: str,
+    about: StreamEvents | None = None,
 ) -> Moments[Label]:
-    """Make the stream of labels of a *run*, in a *form* (format, layout)."""
+    """Make the stream of labels of a *run*, in a *form* (format, layout); with *about* as CloudEvents."""
     encode: FieldsFormat = made(LABEL_FORMATS, form, stream="labels", ids=ids)
 
-    def records(label: Label) -> Sequence[tuple[bytes, bytes, bytes]]:
+    def records(label: Label) -> Sequence[Written]:
         key = label.machine.id.encode()
         values = map(encode, label_fields(label, run=run))
-        return [(key, value, without_run(value, run)) for value in values]
+        return [
+            Written(key, value, without_run(value, run), () if about is None else about.of_label(label, part))
+            for part, value in enumerate(values, 1)
+        ]
 
     return Moments("labels", places, records, record_time)
 

@@ -10,25 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, PackedBatch
+from fleet.encode.headers import Headers, header_program
 from fleet.encode.order import Merged, Place, order_of
 from fleet.encode.pieces import Cutter, Rare
 from fleet.encode.program import Program
 from fleet.encode.rows import Form, Rows, Scans, Shape, Texts, steps
-from fleet.encode.varint import LENGTH_MAX, lengths, varint
+from fleet.encode.varint import LENGTH_MAX, lengths
 from fleet.errors import RequestError
 
 ROWS_MIN = 24
 """Scans of one shape for which a template pays; fewer are put together piece by piece."""
-
-Headers = tuple[tuple[str, bytes], ...]
-
-
-def header_bytes(headers: Headers) -> bytes:
-    """Write the headers of a record: their count, then each name and value."""
-    out = varint(len(headers))
-    for name, value in headers:
-        out += varint(len(name.encode())) + name.encode() + varint(len(value)) + value
-    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +37,7 @@ class Packer:
     """Packs readings of one layout; remembers templates by cohort and set of sensors."""
 
     def __init__(self, program: Program, headers: Headers, *, batch_bytes: int) -> None:
-        self._program, self._headers, self._limit = program, header_bytes(headers), batch_bytes
+        self._program, self._headers, self._limit = program, header_program(headers), batch_bytes
         self._cutter = Cutter(program, self._headers)
         self._rows: dict[tuple[int, tuple[int, ...]], Rows] = {}
         self._texts: dict[int, tuple[Cohort, Texts]] = {}  # the cohort is held, so that its id() stays its own
@@ -63,7 +54,7 @@ class Packer:
         """Begin the templates of a set of sensors; the machines' texts are those of every other set."""
         known = self._texts.get(id(cohort))
         if known is None:
-            known = self._texts[id(cohort)] = cohort, Texts(cohort, self._program)
+            known = self._texts[id(cohort)] = cohort, Texts(cohort, (*self._program, *self._headers))
         return Rows(known[1], cohort, sensors, self._program, self._headers)
 
     def check(self, cohorts: Iterable[Cohort]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bytes, Ints, KindColumns, Sensor
-from fleet.encode.digits import decimal_table, digit_table, instant_table
+from fleet.encode.digits import decimal_table, digit_table, instant_table, serial_table
 from fleet.encode.program import (
     Decimal,
     Digits,
@@ -27,6 +27,7 @@ from fleet.encode.program import (
     Real,
     SensorJson,
     SensorText,
+    Serial,
     SymbolText,
 )
 from fleet.encode.rows import KEY, Rows, Texts, padded, steps
@@ -110,15 +111,12 @@ def _scatter(out: Bytes, at: Ints, piece: Piece, lengths: Ints) -> None:
 class Cutter:
     """Cuts scans of any kinds to pieces; remembers what is constant for the sensors and machines it has seen."""
 
-    def __init__(self, program: Program, headers: bytes) -> None:
-        self._headers = headers
+    def __init__(self, program: Program, headers: Program) -> None:
         self._known: dict[int, tuple[Rows, int]] = {}  # by id(): a set of sensors, and the number of its first one
         self._machines: dict[int, tuple[Texts, int]] = {}  # likewise a cohort's machines
         self._key = _Constants(_Run("machine", [MachineText(KEY)]))
-        self._value: list[_Constants | Part] = [
-            run.parts[0] if run.depends == "column" else _Constants(run) for run in _runs(program)
-        ]
-        self._constants = [self._key, *(part for part in self._value if isinstance(part, _Constants))]
+        self._value, self._headers = _cuts(program), _cuts(headers)
+        self._constants = [self._key, *(p for p in (*self._value, *self._headers) if isinstance(p, _Constants))]
 
     def cut(self, rare: Sequence[Rare]) -> Pieces:
         """Cut the scans of all *rare* sets of sensors."""
@@ -131,12 +129,12 @@ class Cutter:
             "": np.zeros(len(columns.seq), np.int64),
         }  # fmt: skip
         symbols = rare[0].rows.symbols
-        value = [
-            part.piece(index) if isinstance(part, _Constants) else columns.piece(part, symbols) for part in self._value
-        ]
+        value, headers = (
+            [part.piece(index) if isinstance(part, _Constants) else columns.piece(part, symbols) for part in cuts]
+            for cuts in (self._value, self._headers)
+        )
         deltas = _beside(_varints(columns.delta_ms), _varints(columns.offset))
-        headers = Piece(*_table([self._headers]), index[""])
-        body = [*deltas, self._key.piece(index), _varints(_total(value)), *value, headers]
+        body = [*deltas, self._key.piece(index), _varints(_total(value)), *value, *headers]
         length = _varints(_total(body) + 1)  # 1: the attributes, of which there are none; a zero follows in the table
         pieces = (Piece(length.table, length.length + 1), *body)
         records = np.concatenate([np.full(len(some.scans), len(some.rows.sensors)) for some in rare])
@@ -191,6 +189,11 @@ def _runs(program: Program) -> list[_Run]:
         else:
             runs.append(_Run(depends, [part]))
     return runs
+
+
+def _cuts(program: Program) -> list[_Constants | Part]:
+    """Cut what *program* writes into what is constant for something, and columns."""
+    return [run.parts[0] if run.depends == "column" else _Constants(run) for run in _runs(program)]
 
 
 def _depends(part: Part) -> Depends:
@@ -349,7 +352,10 @@ class _Columns:
             return Piece(*digit_table(self.seq))
         if isinstance(part, Instant):
             table = instant_table(steps(self.scan_timestamp, part.step_us) * part.step_us)
-            return Piece(table, np.full(len(table), 26), self.scan)
+            return Piece(table, np.full(len(table), table.shape[1]), self.scan)
+        if isinstance(part, Serial):
+            table = serial_table(self.seq)
+            return Piece(table, np.full(len(table), table.shape[1]))
         if isinstance(part, SymbolText):
             return Piece(*_table(part.texts), self.quality.astype(np.int64))
         if isinstance(part, Real):

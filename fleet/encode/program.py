@@ -15,6 +15,11 @@ from fleet.data import Equipment, Quality, Sensor
 from fleet.encode.varint import varint
 
 MACHINE_TEXTS = ("machine", "kind", "line", "area", "site")
+PATH = "path"
+"""A text of the machine beside those: its place in the plant, from the site down, as the path of a URI."""
+
+SERIAL_DIGITS = 15
+"""A thousand readings a second have fewer digits for thirty thousand years."""
 QUALITIES = tuple(quality.name for quality in Quality)
 
 
@@ -27,6 +32,11 @@ def text(value: str) -> bytes:
 def quoted(value: str) -> bytes:
     """Write *value* as JSON does."""
     return json.dumps(value, ensure_ascii=False).encode()
+
+
+def plain(value: str) -> bytes:
+    """Write *value* as it is."""
+    return value.encode()
 
 
 def bare(_: int) -> bytes:
@@ -65,7 +75,7 @@ class SensorJson:
 
 @dataclass(frozen=True, slots=True)
 class MachineText:
-    """A text of the machine, one of MACHINE_TEXTS; *prefix* gives what stands in front of so many bytes."""
+    """A text of the machine, one of MACHINE_TEXTS or its PATH; *prefix* gives what stands in front of so many bytes."""
 
     source: str
     prefix: Callable[[int], bytes] = varint
@@ -105,9 +115,14 @@ class Digits:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """The time stamp, rounded down to *step_us*, as RFC 3339 text without its Z."""
+    """The time stamp, rounded down to *step_us*, as RFC 3339 text without its Z: always as long."""
 
     step_us: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """The number as decimal text of SERIAL_DIGITS, zeros in front: always as long, and in order as text, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +145,36 @@ class Written:
     unit: str = ""
 
 
-Number = Decimal | Digits | Instant | SymbolText
+Number = Decimal | Digits | SymbolText
 """Parts that are text of any length: only pieces can be made of them."""
 
-Part = Number | SensorJson | Fixed | SensorText | MachineText | Long | Real | Symbol | Written
+Part = Number | Instant | Serial | SensorJson | Fixed | SensorText | MachineText | Long | Real | Symbol | Written
 Program = tuple[Part, ...]
 
 
 def machine_name(machine: Equipment, source: str) -> bytes:
     """Give a text of *machine*, without its length."""
+    if source == PATH:  # of letters, digits and '-', '.', '_': nothing to escape; two slashes would begin a host's name
+        levels = (machine.site, machine.area, machine.line, machine.id)
+        return "".join(f"/{level}" for level in levels if level).encode()
     return (machine.id if source == "machine" else str(getattr(machine, source))).encode()
 
 
-MOST_BYTES: Mapping[type[Part], int] = {Long: 10, Real: 8, Symbol: 1, Decimal: 25, Digits: 19, Instant: 26}
+def serial(number: int) -> str:
+    """Write one *number* as `Serial` does."""
+    return f"{number:0{SERIAL_DIGITS}}"
+
+
+MOST_BYTES: Mapping[type[Part], int] = {
+    Long: 10, Real: 8, Symbol: 1, Decimal: 25, Digits: 19, Instant: 26, Serial: SERIAL_DIGITS,
+}  # fmt: skip
 """Most bytes of a part that is a column."""
+
+
+def width_of(part: Part) -> int:
+    """Give the bytes of a *part* that has as many in all records."""
+    assert isinstance(part, Fixed | Instant | Serial), "of no other part that is known before there is a record"
+    return len(part.data) if isinstance(part, Fixed) else MOST_BYTES[type(part)]
 
 
 def most_bytes(part: Part, sensor: Sensor) -> int:

@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bytes, Cohort, Ints, KindColumns
+from fleet.encode.digits import instant_table, serial_table
 from fleet.encode.program import (
     Fixed,
+    Instant,
     Long,
     MachineText,
     Number,
@@ -26,9 +28,11 @@ from fleet.encode.program import (
     Program,
     Real,
     SensorText,
+    Serial,
     Symbol,
     machine_name,
     most_bytes,
+    width_of,
 )
 from fleet.encode.varint import LENGTH_MAX, numbers, varint, varints
 
@@ -157,14 +161,18 @@ def _sources(program: Program) -> list[str]:
 
 
 class Rows:
-    """What is known of one set of due sensors of one cohort: its machines' *texts*, and templates."""
+    """What is known of one set of due sensors of one cohort: its machines' *texts*, and templates.
 
-    def __init__(self, texts: Texts, cohort: Cohort, sensors: Sequence[int], program: Program, headers: bytes) -> None:
+    *program* is that of the value, *headers* that of all that follows it.
+    """
+
+    def __init__(self, texts: Texts, cohort: Cohort, sensors: Sequence[int], program: Program, headers: Program) -> None:
         self.texts, self.program, self.headers = texts, program, headers
+        self._whole = (*program, *headers)
         self.sensors = [cohort.sensors[index] for index in sensors]
         codes = next((part.codes for part in program if isinstance(part, Symbol)), (0, 0, 0))
         self.symbols: Bytes = np.array(codes, np.uint8)
-        self.step_us = next((p.step_us for p in program if isinstance(p, Long) and p.source == "timestamp"), 1)
+        self.step_us = next((part.step_us for part in self._whole if _says_time(part)), 1)  # type: ignore[union-attr]
         self._templates: dict[Shape, Template] = {}
         self.forms: list[Form] = [NO_FORM]
         self.bound = self._bound()
@@ -172,12 +180,12 @@ class Rows:
     @property
     def patched(self) -> bool:
         """Say whether templates can be made: every part of the program has a known length."""
-        return not any(isinstance(part, Number) for part in self.program)
+        return not any(isinstance(part, Number) for part in self._whole)
 
     def _bound(self) -> int:
         """Give an upper bound of the bytes of a scan."""
-        constant = RECORD_BYTES_MAX + len(self.headers) + self.texts.longest(self.program)
-        return sum(constant + sum(most_bytes(part, sensor) for part in self.program) for sensor in self.sensors)
+        constant = RECORD_BYTES_MAX + self.texts.longest(self._whole)
+        return sum(constant + sum(most_bytes(part, sensor) for part in self._whole) for sensor in self.sensors)
 
     def number_of(self, form: Form) -> int:
         """Give the number of a *form*, by which it stands in `forms`."""
@@ -194,6 +202,10 @@ class Rows:
                 self._templates.clear()
             self._templates[shape] = known
         return known
+
+
+def _says_time(part: Part) -> bool:
+    return isinstance(part, Instant) or (isinstance(part, Long) and part.source == "timestamp")
 
 
 def steps(times_us: Ints, step_us: int) -> Ints:
@@ -262,7 +274,7 @@ def _patch(rows: Rows, columns: tuple[Column, ...], fields: Sequence[_Field], ro
 
 def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
     """Give the atoms of one record: its length, deltas, key, value and headers."""
-    value = list(_value(rows, shape, record))
+    value = list(_atoms(rows, shape, record, rows.program))
     size = sum(len(atom.data) for atom in value)
     key = rows.texts.length(KEY, shape.texts)
     body = [
@@ -271,22 +283,24 @@ def _record(rows: Rows, shape: Shape, record: int) -> list[_Atom]:
         _Atom(bytes(key), KEY),
         _Atom(varint(size)),
         *value,
-        _Atom(rows.headers),
+        *_atoms(rows, shape, record, rows.headers),
     ]
     length = 1 + sum(len(atom.data) for atom in body)  # 1: the attributes
     return [_Atom(varint(length) + b"\0"), *body]
 
 
-def _value(rows: Rows, shape: Shape, record: int) -> Iterator[_Atom]:
-    """Give the atoms of a record's value; neighbouring columns are one atom."""
+def _atoms(rows: Rows, shape: Shape, record: int, program: Program) -> Iterator[_Atom]:
+    """Give the atoms of what *program* writes of a record; neighbouring columns are one atom."""
     columns: list[Column] = []
-    for part in rows.program:
+    for part in program:
         if isinstance(part, Long):
             columns.append(Column(part.source, shape.seq if part.source == "seq" else shape.timestamp))
         elif isinstance(part, Real):
             columns.append(Column("double" if part.bytes == 8 else "single", part.bytes))
         elif isinstance(part, Symbol):
             columns.append(Column("quality", 1))
+        elif isinstance(part, Instant | Serial):
+            columns.append(Column("instant" if isinstance(part, Instant) else "serial", width_of(part)))
         else:
             if columns:
                 yield _columns(columns)
@@ -430,6 +444,17 @@ class Scans:
         cells: Cells = symbols[quality.take(self._rows, axis=0)]
         return cells.ravel()
 
+    def instant(self) -> Cells:
+        """Give the payload's time stamps as texts; (records,)."""
+        table = instant_table(steps(self._columns.event_us[self._rows], self._owner.step_us) * self._owner.step_us)
+        return self._each(table.view(f"V{table.shape[1]}")[:, 0])
+
+    def serial(self) -> Cells:
+        """Give the numbers as texts of one length; (records,)."""
+        table = serial_table((self._columns.seq[self._rows][:, None] + self._columns.within).ravel())
+        cells: Cells = table.view(f"V{table.shape[1]}")[:, 0]
+        return cells
+
     def _each(self, of_scan: NDArray[Cell]) -> NDArray[Cell]:
         """Repeat what a scan has for each of its records."""
         return np.repeat(of_scan, len(self._owner.sensors))
@@ -445,4 +470,6 @@ _COLUMNS: dict[str, Callable[[Scans], Cells]] = {
     "timestamp": Scans.timestamp,
     "seq": Scans.seq,
     "quality": Scans.quality,
+    "instant": Scans.instant,
+    "serial": Scans.serial,
 }

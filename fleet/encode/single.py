@@ -27,10 +27,12 @@ from fleet.encode.program import (
     Real,
     SensorJson,
     SensorText,
+    Serial,
     Symbol,
     SymbolText,
     Written,
     machine_name,
+    serial,
 )
 from fleet.encode.varint import varint
 from fleet.errors import RunError
@@ -105,6 +107,10 @@ class _Scans:
         """Give the numbers as decimal texts."""
         return [str(number).encode() for number in self.seq]
 
+    def serial(self, _: Serial) -> Cells:
+        """Give the numbers as decimal texts of one length."""
+        return [serial(number).encode() for number in self.seq]
+
     def instant(self, part: Instant) -> Cells:
         """Give the time stamps as texts."""
         times = (self.event_us // part.step_us * part.step_us).astype("datetime64[us]")
@@ -160,6 +166,7 @@ _CELLS: dict[type[Part], Callable[[_Scans, Any], Cells]] = {
     SymbolText: _Scans.symbol_text,
     Decimal: _Scans.decimal,
     Digits: _Scans.digits,
+    Serial: _Scans.serial,
     Instant: _Scans.instant,
     Written: _Scans.written,
 }

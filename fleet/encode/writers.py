@@ -10,8 +10,9 @@ import numpy as np
 
 from fleet.data import Batch, Block, Cohort, Ints, KindColumns, Record, RecordBatch
 from fleet.encode.formats import ReadingFormat
+from fleet.encode.headers import HeaderPairs, Headers
 from fleet.encode.order import Merged, Place
-from fleet.encode.packed import Headers, Packer
+from fleet.encode.packed import Packer
 
 RecordTime = Literal["scan", "wall", "none"]
 
@@ -36,7 +37,7 @@ class RecordWriter:
     """Writes record after record, by any format."""
 
     def __init__(self, encoding: ReadingFormat, record_time: RecordTime, headers: Headers) -> None:
-        self._format, self._record_time, self._headers = encoding, record_time, headers
+        self._format, self._record_time, self._headers = encoding, record_time, HeaderPairs(headers)
 
     def check(self, cohorts: Iterable[Cohort]) -> None:
         """Find nothing to object to: batches are cut between records."""
@@ -70,11 +71,12 @@ class RecordWriter:
         machines = columns.machine[rows].tolist()
         keys = {index: columns.cohort.machines[index].id.encode() for index in set(machines)}
         values, width = self._format.values(columns, rows), len(columns.sensors)
+        headers = iter(self._headers.of(columns, rows))
         wall = self._record_time == "wall"
         stamps: list[int] = [wall_ms] * len(rows) if wall else (columns.scan_us[rows] // 1000).tolist()
         make = Record._make
         return [
-            list(map(make, zip(repeat(keys[m]), values[i : i + width], repeat(stamp), repeat(self._headers))))
+            list(map(make, zip(repeat(keys[m]), values[i : i + width], repeat(stamp), headers)))
             for i, m, stamp in zip(range(0, len(values), width), machines, stamps, strict=True)
         ]
 

@@ -7,10 +7,10 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from fleet.data import RecordBatch
+from fleet.data import Record, RecordBatch
 from fleet.encode.encoder import Encoder
 from fleet.run.clock import RealClock
-from fleet.run.plan import RunPlan, RunRequest, make_plan, target_plan
+from fleet.run.plan import RunPlan, RunRequest, cloudevents, make_plan, target_plan
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
 from fleet.scenario.scripted import Scripted, coupled
@@ -18,7 +18,10 @@ from fleet.scenario.times import moment, span_text
 from fleet.sim.blocks import Simulation
 
 BATCH_OVERHEAD_BYTES = 9
-"""What Kafka adds to a record inside a batch: lengths, deltas, no headers; the batch's own header is spread thin."""
+"""What Kafka adds to a record inside a batch: lengths, deltas; the batch's own header is spread thin."""
+
+HEADER_OVERHEAD_BYTES = 2
+"""What it adds to a header: two lengths."""
 
 SAMPLE_MACHINES = 200
 """About so many machines are simulated for a few seconds to weigh their records."""
@@ -101,20 +104,25 @@ def _bytes_a_reading(plan: RunPlan) -> float:
     simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us, islands=(0, workers))
     target = target_plan("kafka://localhost:9092", plan.request, plan.roster)
     streams = {stream: target.streams[stream] for stream in ("readings", "runs")}
-    encoder = Encoder(streams, {topic.name: 1 for topic in target.topics})
+    encoder = Encoder(
+        streams,
+        {topic.name: 1 for topic in target.topics},
+        cloudevents=cloudevents(plan, target, registered=False),
+    )
     until_us = simulation.now_us + SAMPLE_US
     batches = encoder.prepare(simulation.advance(until_us)).release(until_us)
-    records = [
-        record
+    sizes = [
+        _record_bytes(record)
         for batch in batches
         if batch.stream == "readings" and isinstance(batch, RecordBatch)
         for record in batch.records
     ]
-    if not records:
-        return 0.0
-    return sum(len(record.key or b"") + len(record.value or b"") + BATCH_OVERHEAD_BYTES for record in records) / len(
-        records
-    )
+    return sum(sizes) / len(sizes) if sizes else 0.0
+
+
+def _record_bytes(record: Record) -> int:
+    headers = sum(len(name) + len(value) + HEADER_OVERHEAD_BYTES for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers + BATCH_OVERHEAD_BYTES
 
 
 def create_topics(scenario: Scenario, source: str, url: str, kafka_config: Path | None) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fleet.contract.access import Access
 from fleet.data import SECOND_US, TopicPlan
+from fleet.encode.cloudevents import CLOUDEVENTS, CloudEvents
 from fleet.encode.encoder import StreamPlan, topics_of
 from fleet.encode.layouts import Layout
 from fleet.encode.own import own_layout
@@ -66,6 +67,7 @@ class RunRequest:
     kafka_config: Path | None = None
     record_time: str = "scan"
     run_header: bool = False
+    headers: str | None = None  # one of HEADERS
     skew_s: float | None = None
     skip_when_late: bool = False
     stop_timeout_s: float = 30.0
@@ -130,6 +132,11 @@ def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
         raise RequestError(
             "--kafka-config: is about a Kafka, and nothing is sent to one; give --to kafka://HOST:PORT, "
             "or --to kafka:// where the file has bootstrap.servers"
+        )
+    if request.headers == CLOUDEVENTS and not any(_kind(url).keeps_stamps for url in request.targets):
+        raise RequestError(
+            f"--headers {CLOUDEVENTS}: no sink here keeps the headers of records, got --to "
+            f"{', '.join(request.targets)}; kafka://HOST:PORT and record:PATH do"
         )
     start_us, stop_us = _span(request, wall_us=wall_us)
     return RunPlan(
@@ -204,7 +211,7 @@ def kind_text(kind: Kind) -> str:
 
 def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
     """Plan the streams, formats and topics of one sink."""
-    kind = sink_kind("kafka://embedded:0") if url == EMBEDDED else sink_kind(url)
+    kind = _kind(url)
     records, own = request.scenario.records, _own(request.scenario)
     streams = {
         "readings": StreamPlan(
@@ -246,6 +253,10 @@ def _see_ours_as_protobuf(readings: StreamPlan) -> None:
             f"records.readings: {readings.owns[0].name} is an Avro schema: its records are written as avro or json; "
             "as protobuf there are the layouts v1, v2 and v3"
         )
+
+
+def _kind(url: str) -> SinkKind:
+    return sink_kind("kafka://embedded:0") if url == EMBEDDED else sink_kind(url)
 
 
 def _labels_target(request: RunRequest, roster: Roster) -> list[TargetPlan]:
@@ -290,6 +301,16 @@ def _topics(names: Mapping[str, frozenset[str]], scenario: Scenario) -> tuple[To
             partitions = 1 if stream == "runs" else settings.partitions
             found[name] = TopicPlan(name, partitions, settings.replication, bounded)
     return tuple(found.values())
+
+
+def cloudevents(plan: RunPlan, target: TargetPlan, *, registered: bool) -> CloudEvents | None:
+    """Say what makes records of *target* CloudEvents, where they are; *registered*: a registry gave the schemas' ids."""
+    wanted = plan.request.headers or plan.request.scenario.records.headers
+    if wanted != CLOUDEVENTS or not target.kind.keeps_stamps:
+        return None
+    registry = plan.request.registry if registered else None
+    named = registry.urls[0] if registry is not None and registry.urls else ""
+    return CloudEvents(plan.request.scenario.name, plan.seed, plan.start_us, named)
 
 
 def record_time(plan: RunPlan, target: TargetPlan) -> RecordTime:

@@ -19,7 +19,7 @@ from fleet.encode.labels import records_of
 from fleet.encode.schemas import schema_text
 from fleet.errors import FleetError
 from fleet.run.account import Account
-from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, record_time
+from fleet.run.plan import EMBEDDED, RunPlan, TargetPlan, cloudevents, record_time
 from fleet.sinks.connection import Connection
 from fleet.sinks.open import SinkSetup, open_sink
 from fleet.sinks.settings import batch_bytes
@@ -305,7 +305,7 @@ async def open_target(
         schemas=_schemas(target.streams, ids),
     )
     sink = await open_sink("kafka://" if target.url == EMBEDDED else target.url, setup)
-    encoder = _encoder(plan, target, topics, ids)
+    encoder = _encoder(plan, target, topics, ids, registered=given_ids is not None)
     return Target(target, sink, encoder or Counter(target.streams), encoder, topics, ids, connection)
 
 
@@ -340,7 +340,7 @@ async def _prepare(plan: RunPlan, target: TargetPlan, connection: Connection, wa
 
 
 def _encoder(
-    plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen], ids: Mapping[str, int]
+    plan: RunPlan, target: TargetPlan, topics: Mapping[str, TopicSeen], ids: Mapping[str, int], *, registered: bool
 ) -> Encoder | None:
     """Make the encoder of *target*; packed batches fit into the smallest of its topics."""
     if not target.kind.encodes:
@@ -357,6 +357,7 @@ def _encoder(
         run=plan.run_id,
         record_time=record_time(plan, target),
         headers=(("fleet-run", plan.run_id.encode()),) if plan.request.run_header else (),
+        cloudevents=cloudevents(plan, target, registered=registered),
         batch_bytes=packed_bytes,
         ids=ids,
     )

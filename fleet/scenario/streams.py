@@ -14,6 +14,8 @@ from fleet.scenario.wording import shown
 PARTITIONS_MAX = 100_000
 UNBOUNDED = -1.0  # retention.bytes of a topic that keeps everything
 GIB = float(2**30)
+HEADERS = ("none", "cloudevents")
+"""What headers records may have."""
 
 
 def _retention(value: object) -> float:
@@ -44,6 +46,7 @@ Format = Annotated[str, BeforeValidator(one_of(*FORMATS)), choice_schema(*FORMAT
 DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
 Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
 ReadingsLayout = Annotated[str, BeforeValidator(one_of("v1", "v2", "v3")), choice_schema("v1", "v2", "v3")]
+HeadersKind = Annotated[str, BeforeValidator(one_of(*HEADERS)), choice_schema(*HEADERS)]
 Source = Annotated[str, BeforeValidator(_source), WithJsonSchema({"type": "string", "examples": ["machine", "=north"]})]
 SchemaFile = Annotated[str, BeforeValidator(_schema_file), WithJsonSchema({"type": "string", "examples": ["my.avsc"]})]
 
@@ -116,6 +119,8 @@ class Records(Model):
     """The signals before the sensors. Absent: they are not written."""
     labels: LabelsTopic | None = None
     """The truth about faults. Absent: it goes to factory.labels wherever anything may fail."""
+    headers: HeadersKind = "none"
+    """What headers all these records have in a Kafka; cloudevents: CloudEvents' attributes, in binary mode."""
 
 
 class TopicSettings(Model):

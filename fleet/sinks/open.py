@@ -54,7 +54,7 @@ class SinkKind(NamedTuple):
     others: tuple[str, ...]  # likewise for events, doors and runs
     encodes: bool = True  # whether it needs records at all
     packs: bool = False  # whether it takes packed batches
-    keeps_stamps: bool = False  # whether keys, partitions and the records' own stamps are kept
+    keeps_stamps: bool = False  # whether keys, partitions, headers and the records' own stamps are kept
     spreads: bool = False  # whether records go to as many partitions as their topic is planned with
     alone: bool = False  # whether it may have the labels and nothing else
     typed: bool = False  # whether all readings in it are of one Avro schema

@@ -23,6 +23,7 @@ from fleet.data import (
     Sensor,
 )
 from fleet.encode import rows
+from fleet.encode.cloudevents import CloudEvents
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.encode.packed import Packer
 from fleet.encode.program import MachineText, Real, SensorText
@@ -95,6 +96,7 @@ def withheld_between(rng: np.random.Generator, sensors: int) -> tuple[int, ...]:
     limit=st.sampled_from([8_000, 60_000, 1 << 20]),
     cuts=st.lists(st.integers(1, 29), max_size=3, unique=True),
     header=st.booleans(),
+    cloudevents=st.booleans(),
 )
 def test_packed_batches_are_the_bytes_of_the_reference_libraries(
     seed: int,
@@ -105,13 +107,15 @@ def test_packed_batches_are_the_bytes_of_the_reference_libraries(
     limit: int,
     cuts: list[int],
     header: bool,
+    cloudevents: bool,
 ) -> None:
     block = a_block(np.random.default_rng(seed), cohorts=2, machines=4, scans=scans, first_seq=first_seq, late=late)
     streams = {"readings": StreamPlan("t.{kind}", *written)}
     partitions = {"t.kind-0": 3, "t.kind-1": 1}
     headers = (("fleet-run", b"20260302T060000-abc"),) if header else ()
-    plain = Encoder(streams, partitions, headers=headers).prepare(block)
-    packed = Encoder(streams, partitions, headers=headers, batch_bytes=limit).prepare(block)
+    events = CloudEvents("a", seed, START_US, "http://localhost:8081") if cloudevents else None
+    plain = Encoder(streams, partitions, headers=headers, cloudevents=events).prepare(block)
+    packed = Encoder(streams, partitions, headers=headers, cloudevents=events, batch_bytes=limit).prepare(block)
 
     for _, second in pairwise([0, *sorted(cuts), 30]):
         stop_us = START_US + second * 1_000_000
