@@ -166,7 +166,9 @@ class Rows:
     *program* is that of the value, *headers* that of all that follows it.
     """
 
-    def __init__(self, texts: Texts, cohort: Cohort, sensors: Sequence[int], program: Program, headers: Program) -> None:
+    def __init__(
+        self, texts: Texts, cohort: Cohort, sensors: Sequence[int], program: Program, headers: Program
+    ) -> None:
         self.texts, self.program, self.headers = texts, program, headers
         self._whole = (*program, *headers)
         self.sensors = [cohort.sensors[index] for index in sensors]

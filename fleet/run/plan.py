@@ -304,7 +304,7 @@ def _topics(names: Mapping[str, frozenset[str]], scenario: Scenario) -> tuple[To
 
 
 def cloudevents(plan: RunPlan, target: TargetPlan, *, registered: bool) -> CloudEvents | None:
-    """Say what makes records of *target* CloudEvents, where they are; *registered*: a registry gave the schemas' ids."""
+    """Say what makes records of *target* CloudEvents, where they are; *registered*: a registry gave the ids."""
     wanted = plan.request.headers or plan.request.scenario.records.headers
     if wanted != CLOUDEVENTS or not target.kind.keeps_stamps:
         return None

@@ -23,6 +23,7 @@ ASKED = {
     "topic": "--topic t.{line}",
     "record_time": "--record-time wall",
     "run_header": "--run-header",
+    "headers": "--headers none",
     "skew": "--skew 2s",
     "when_late": "--when-late skip",
     "stop_timeout": "--stop-timeout 7s",
