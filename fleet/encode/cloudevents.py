@@ -16,7 +16,18 @@ from fleet.data import Equipment, Event, Label
 from fleet.encode.headers import Header, Headers, Pairs, constant
 from fleet.encode.json import instant
 from fleet.encode.layouts import Layout
-from fleet.encode.program import PATH, Fixed, Instant, MachineText, SensorText, Serial, machine_name, serial
+from fleet.encode.program import (
+    PATH,
+    Fixed,
+    Instant,
+    MachineText,
+    SensorText,
+    Serial,
+    bare,
+    machine_name,
+    plain,
+    serial,
+)
 from fleet.encode.schemas import schema_text
 
 CLOUDEVENTS = "cloudevents"
@@ -46,13 +57,13 @@ class CloudEvents:
     registry: str = ""
 
     def of(self, stream: str, layout: Layout, form: str, schema_id: int | None) -> StreamEvents:
-        """Give the events of a *stream* that is written in a *layout* and format."""
+        """Give the events of a *stream* that is written in a *layout* and format; JSON has no schema's id."""
         about = [
             ("ce_specversion", SPECVERSION),
             ("ce_type", _type_of(layout).encode()),
             ("content-type", CONTENT_TYPES[form].encode()),
         ]
-        if self.registry and schema_id is not None and form != "json":
+        if self.registry and schema_id is not None:
             about.append(("ce_dataschema", f"{self.registry}/schemas/ids/{schema_id}".encode()))
         said = "\0".join((self.scenario, str(self.seed), str(self.start_us), stream))
         return StreamEvents(blake2b(said.encode(), digest_size=5).hexdigest(), tuple(about), layout.step_us)
@@ -70,8 +81,8 @@ class StreamEvents:
         """Give the headers of readings. A second copy of a reading has its id."""
         changing = (
             Header("ce_id", (Fixed(f"{self.origin}-".encode()), Serial())),
-            Header("ce_source", (MachineText(PATH, framed=False),)),
-            Header("ce_subject", (SensorText("sensor", framed=False),)),
+            Header("ce_source", (MachineText(PATH, bare),)),
+            Header("ce_subject", (SensorText("sensor", plain),)),
             Header("ce_time", (Instant(self.step_us), Fixed(b"Z"))),
         )
         return (*changing, *constant(self.about))

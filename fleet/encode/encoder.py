@@ -211,7 +211,7 @@ def _about(
     if cloudevents is None:
         return None
     layout = plan.layout_of(stream)
-    return cloudevents.of(stream, layout, plan.format, ids.get(layout.schema))
+    return cloudevents.of(stream, layout, plan.format, ids.get(layout.schema_in(plan.format)))
 
 
 def _program(plan: StreamPlan, ids: Mapping[str, int]) -> Program:

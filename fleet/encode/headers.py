@@ -44,10 +44,10 @@ def header_program(headers: Headers) -> Program:
 
 def _with_length(value: Program) -> Sequence[Part]:
     """Put the length in front of a header's *value*."""
-    only = value[0]
-    if isinstance(only, MachineText | SensorText):
+    first = value[0]
+    if isinstance(first, MachineText | SensorText):
         assert len(value) == 1, "of texts nothing but the text's own length is known"
-        return (replace(only, framed=True),)
+        return (replace(first, prefix=varint) if isinstance(first, MachineText) else replace(first, write=text),)
     return (Fixed(varint(sum(map(width_of, value)))), *value)
 
 

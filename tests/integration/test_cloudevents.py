@@ -35,7 +35,7 @@ def events(bootstrap: str, topic: str) -> list[BaseCloudEvent]:
     return found
 
 
-@pytest.mark.parametrize("form", ["avro", "json"])
+@pytest.mark.parametrize("form", ["avro", "json", "protobuf"])
 def test_a_run_with_headers_is_read_by_others_and_proven(kafka: Kafka, form: str) -> None:
     topics = Topics()
 
