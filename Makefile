@@ -63,7 +63,7 @@ go-programs: $(STAMP)
 	@$(BIN)/python -m tests.services.go
 
 node-packages: $(STAMP)
-	@$(BIN)/python -m tests.services.node $(dir $(wildcard tests/*/package-lock.json))
+	@$(BIN)/python -m tests.services.node $(dir $(wildcard tests/*/package-lock.json examples/*/package-lock.json))
 
 # Debian only, as root: the system packages that the whole suite needs and that are missing.
 apt:

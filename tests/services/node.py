@@ -6,6 +6,7 @@ and a ``package-lock.json``; they are installed elsewhere, exactly as locked, an
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.services.jars import FETCH_TIMEOUT_S, FETCH_TRIES, ROOT
@@ -54,19 +55,27 @@ def packages(folder: Path) -> Path:
 
 
 def run(script: Path, *arguments: str, modules: Path, timeout_s: float = RUN_TIMEOUT_S) -> str:
-    """Run *script* beside the packages in *modules* and return what it prints; CalledProcessError where it fails.
-
-    The script is copied there, because an import is looked for from where the file that has it lies.
-    """
-    with tempfile.TemporaryDirectory(dir=modules.parent, prefix="run-") as beside:
-        copy = Path(shutil.copy(script, beside))
+    """Run *script* beside the packages in *modules* and return what it prints; CalledProcessError where it fails."""
+    with beside(modules, [script]) as folder:
         done = subprocess.run(
-            [node(), str(copy), *arguments],
+            [node(), str(folder / script.name), *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, [script.name, *arguments], done.stdout, done.stderr)
     return done.stdout
+
+
+@contextlib.contextmanager
+def beside(modules: Path, files: Iterable[Path]) -> Iterator[Path]:
+    """Have *files* in a folder beside the packages in *modules*.
+
+    They are copied there, because an import is looked for from where the file that has it lies.
+    """
+    with tempfile.TemporaryDirectory(dir=modules.parent, prefix="run-") as folder:
+        for file in files:
+            shutil.copy(file, folder)
+        yield Path(folder)
 
 
 def locked_version(folder: Path, package: str) -> str:

@@ -1,0 +1,48 @@
+"""The consumer in JavaScript: @platformatic/kafka and avsc."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import skip_or_fail
+from tests.examples.consumers import (
+    Consumer,
+    assert_goes_on_where_it_was_interrupted,
+    assert_reads_all,
+    assert_says_what_is_not_there,
+    assert_tells_what_it_cannot_read,
+)
+from tests.examples.readings import ReadingsLog
+from tests.services.jars import ROOT
+from tests.services.node import beside, node, packages
+from tests.services.process import ServiceUnavailable
+
+FOLDER = ROOT / "examples/javascript"
+
+
+@pytest.fixture(scope="module")
+def consumer() -> Iterator[Consumer]:
+    try:
+        modules = packages(FOLDER)
+    except ServiceUnavailable as unavailable:
+        skip_or_fail(str(unavailable))
+    with beside(modules, FOLDER.iterdir()) as copy:
+        yield Consumer([node(), copy / "consumer.js"], "javascript")
+
+
+def test_the_consumer_reads_every_version(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_reads_all(consumer, readings)
+
+
+def test_the_consumer_goes_on_where_it_was_interrupted(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_goes_on_where_it_was_interrupted(consumer, readings)
+
+
+def test_the_consumer_tells_what_it_cannot_read(consumer: Consumer, poisoned: ReadingsLog) -> None:
+    assert_tells_what_it_cannot_read(consumer, poisoned)
+
+
+def test_the_consumer_says_what_is_not_there(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_says_what_is_not_there(consumer, readings)

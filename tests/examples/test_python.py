@@ -1,0 +1,38 @@
+"""The consumer in Python: aiokafka and fastavro."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.examples.consumers import (
+    Consumer,
+    assert_goes_on_where_it_was_interrupted,
+    assert_reads_all,
+    assert_says_what_is_not_there,
+    assert_tells_what_it_cannot_read,
+)
+from tests.examples.readings import ReadingsLog
+from tests.services.jars import ROOT
+
+
+@pytest.fixture(scope="module")
+def consumer() -> Consumer:
+    return Consumer([sys.executable, ROOT / "examples/python/consumer.py"], "python")
+
+
+def test_the_consumer_reads_every_version(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_reads_all(consumer, readings)
+
+
+def test_the_consumer_goes_on_where_it_was_interrupted(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_goes_on_where_it_was_interrupted(consumer, readings)
+
+
+def test_the_consumer_tells_what_it_cannot_read(consumer: Consumer, poisoned: ReadingsLog) -> None:
+    assert_tells_what_it_cannot_read(consumer, poisoned)
+
+
+def test_the_consumer_says_what_is_not_there(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_says_what_is_not_there(consumer, readings)
