@@ -24,11 +24,13 @@ def check(
     """Say everything that is wrong with scenarios, each mistake with its line; exit 2 if there is any."""
     with loading():
         from fleet.run.check import create_topics, expanded
+        from fleet.run.evolution import judged_steps
 
     wrong = 0
     for name in scenarios:
         try:
             loaded = load(name, settings)
+            judged_steps(loaded)
             lines = expanded(loaded, name) if expand else [f"{name}: ok"]
             if create:
                 lines += create_topics(loaded, name, broker_url(to), kafka_config)

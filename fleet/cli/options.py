@@ -61,11 +61,6 @@ def load(name: str, settings: list[str] | None) -> Scenario:
     return load_scenario(name, settings=tuple(settings or ()))
 
 
-def without_incidents(scenario: Scenario) -> Scenario:
-    """Give the healthy twin of *scenario*."""
-    return scenario.model_copy(update={"incidents": ()})
-
-
 def load_with_arguments(
     name: str, settings: list[str] | None, *, seed: int | None, start: str | None, length: str | None
 ) -> Scenario:

@@ -17,7 +17,6 @@ from fleet.cli.options import (
     WithoutIncidents,
     bootstrap_url,
     load_with_arguments,
-    without_incidents,
 )
 from fleet.cli.values import choice, duration_us, said, size, speed_of
 from fleet.errors import RequestError
@@ -72,7 +71,7 @@ def run(
 
     loaded = load_with_arguments(scenario, settings, seed=seed, start=start, length=length)
     request = RunRequest(
-        scenario=without_incidents(loaded) if twin else loaded,
+        scenario=loaded.without_incidents() if twin else loaded,
         source=scenario,
         targets=_targets(to, sample),
         speed=speed_of(speed),

@@ -17,7 +17,6 @@ from fleet.cli.options import (
     WithoutIncidents,
     broker_url,
     load,
-    without_incidents,
 )
 
 
@@ -44,7 +43,7 @@ def verify(
 
     loaded = None if scenario is None else load(scenario, settings)
     if loaded is not None and twin:
-        loaded = without_incidents(loaded)
+        loaded = loaded.without_incidents()
     where = source if source is not None and source.startswith("file:") else broker_url(source, "--from")
     asked = access(registry, os.environ)
     raise typer.Exit(

@@ -44,8 +44,9 @@ MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 APICURIO = "/apis/ccompat/v7"
 AVRO, PROTOBUF = "AVRO", "PROTOBUF"  # types of schemas, as registries name them
 
+NO_LEVEL = "NONE"
 LEVELS = (
-    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE",
+    NO_LEVEL, "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE",
 )  # fmt: skip
 
 

@@ -218,3 +218,16 @@ HOLDING_FAULTS: Mapping[str, tuple[NetworkFault, Entry]] = {
     ),
 }
 """Of the client that sends our readings: when it does."""
+
+INCOMPATIBLE_SCHEMA: tuple[str, Entry] = (
+    "incompatible_schema",
+    Entry(
+        "Machines are to write by a schema that readers could not read; the registry refuses it.",
+        "nothing in the records: the machines go on in the version that they had; the registry answers 409",
+        "1min",
+        {},
+        "",
+        "compatibility levels of Confluent's schema registry",
+    ),
+)
+"""No incident's: a step of a scenario's evolution with ``refused: true`` is labelled as this."""

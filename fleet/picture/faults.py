@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.errors import RequestError
-from fleet.faults.catalogue import CATALOGUE, FAMILIES, MACHINE, Listed
+from fleet.faults.catalogue import CATALOGUE, DEPLOYED, FAMILIES, MACHINE, Listed
 from fleet.faults.entry import SIZED, Parameter
 from fleet.faults.machine import MACHINE_FAULTS, roles_of
 from fleet.faults.producer import PRODUCER_FAULTS
@@ -52,6 +52,8 @@ def kinds_with(fault: str) -> dict[str, Mapping[str, tuple[str, ...]]]:
 def example(name: str) -> str:
     """Give a line of a scenario that brings the fault about."""
     each = CATALOGUE[name]
+    if name in DEPLOYED:
+        return "in 'evolution', not in 'incidents': - {at: 1h, schema: my-broken.avsc, line: filling, refused: true}"
     words = [
         "at: 1h",
         {"machine": "machine: filling-pump-001", "sensor": "machine: filling-pump-001, sensor: vibration"}.get(

@@ -24,7 +24,6 @@ from fleet.picture.story import Progress, Span, Told
 from fleet.picture.tables import table
 from fleet.picture.words import titled, unit_text
 from fleet.scenario.load import kinds_for
-from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster, expand
 from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS
@@ -94,7 +93,7 @@ def reached(roster: Roster) -> list[int]:
 
 def twin_of(roster: Roster) -> Roster:
     """Give the same plant without its incidents, in the same islands: what is coupled no more may stay together."""
-    scenario: Scenario = roster.scenario.model_copy(update={"incidents": ()})
+    scenario = roster.scenario.without_incidents()
     return replace(expand(scenario, kinds_for(scenario, laws=LAW_INPUTS)), island=roster.island)
 
 

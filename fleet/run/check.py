@@ -14,6 +14,7 @@ from fleet.run.plan import RunPlan, RunRequest, cloudevents, make_plan, target_p
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
 from fleet.scenario.scripted import Scripted, coupled
+from fleet.scenario.steps import id_of, named
 from fleet.scenario.times import moment, span_text
 from fleet.sim.blocks import Simulation
 
@@ -47,13 +48,14 @@ def expanded(scenario: Scenario, source: str) -> list[str]:
         f"  readings  {rate:,.1f}/s, {rate * _bytes_a_reading(plan) / 1e6:,.3f} MB/s at speed 1",
         f"  islands   {len(islands):,}, the largest of {_counted(max(islands.values()), 'machine')}",
     ]
-    lines += _incidents(roster)
+    lines += [*_incidents(roster), *_steps(roster)]
     target = target_plan("kafka://localhost:9092", plan.request, roster)
     for topic in target.topics:
         streams = [stream for stream, names in target.stream_topics.items() if topic.name in names]
         settings = ", ".join(f"{name}={value}" for name, value in topic.configs.items())
         stream = target.streams[streams[0]]
-        written = f"{stream.format} by schema {stream.layout}" if stream.own else f"{stream.format} {stream.layout}"
+        layouts = [f"schema {one.name}" if one.own else one.name for one in stream.layouts_of(streams[0])]
+        written = f"{stream.format} {'by ' * layouts[0].startswith('schema')}{', then '.join(layouts)}"
         has = f"{_counted(topic.partitions, 'partition')}, replication {topic.replication}"
         said = f"  topic     {topic.name}: {' and '.join(streams)} as {written}, {has}"
         lines.append(f"{said}, {settings}" if settings else said)
@@ -67,15 +69,24 @@ def _counted(number: int, noun: str) -> str:
 def _incidents(roster: Roster) -> list[str]:
     """Say of each incident what it is, whom it may strike and when, and what it makes one island of."""
     lines = []
-    for each in roster.script.scripted:
-        machines = [roster.machines[place].id for place in each.machines.tolist()]
-        whom = machines[0] if len(machines) == 1 else f"{len(machines):,} machines"
+    for each in roster.script.scripted[: len(roster.scenario.incidents)]:
+        whom = named(roster, each.machines)
         whom = f"{100 * each.share:g} % of {whom}" if each.share < 1.0 else whom
         islands = len(coupled([each], roster.script.scripted, roster.line))
         joined = (
             "" if not islands else ", which makes an island" if islands == 1 else f", which makes {islands:,} islands"
         )
         lines.append(f"  incident  {each.id}: {each.fault} on {whom}, {_when(each, roster)}{joined}")
+    return lines
+
+
+def _steps(roster: Roster) -> list[str]:
+    """Say of each step of the evolution which machines it is for, and what they are to write from when on."""
+    lines = []
+    for step in roster.script.steps:
+        at = span_text(step.at_us) if step.at_us else "0s"
+        said = f"{step.layout} must be refused to" if step.refused else f"{step.layout} for"
+        lines.append(f"  schema    {id_of(step.place)}: {said} {named(roster, step.machines)}, at {at}")
     return lines
 
 
@@ -108,6 +119,7 @@ def _bytes_a_reading(plan: RunPlan) -> float:
         streams,
         {topic.name: 1 for topic in target.topics},
         cloudevents=cloudevents(plan, target, registered=False),
+        start_us=plan.start_us,
     )
     until_us = simulation.now_us + SAMPLE_US
     batches = encoder.prepare(simulation.advance(until_us)).release(until_us)

@@ -15,7 +15,7 @@ from fleet.broker.process import EmbeddedBroker
 from fleet.errors import FleetError, RunError
 from fleet.run import records
 from fleet.run.clock import Clock
-from fleet.run.ids import settle_ids
+from fleet.run.ids import SchemaIds, settle_ids
 from fleet.run.pipeline import Pipeline, Progress
 from fleet.run.plan import EMBEDDED, RunPlan
 from fleet.run.targets import Target, open_target, tell_all
@@ -171,10 +171,10 @@ async def execute(
         opened = await unless(stopper.soft, _open(plan, clock, broker))
         if opened is None:
             raise Interrupted("interrupted before the first record")
-        simulation, targets, notices = opened
-        pipeline = Pipeline(plan, simulation, targets, clock, stopper.soft)
+        simulation, targets, ids = opened
+        pipeline = Pipeline(plan, simulation, targets, clock, stopper.soft, refusals=ids.refusals)
         encoders = [target.encoder for target in targets if target.encoder is not None]
-        pipeline.progress.notices += notices
+        pipeline.progress.notices += ids.notices
         pipeline.progress.notices += dict.fromkeys(notice for encoder in encoders for notice in encoder.notices)
         running = Running(plan, targets, pipeline.progress, clock.now_s())
         watch(running)
@@ -192,10 +192,10 @@ async def execute(
 
 async def _open(
     plan: RunPlan, clock: Clock, broker: EmbeddedBroker | None
-) -> tuple[Simulation, list[Target], Sequence[str]]:
+) -> tuple[Simulation, list[Target], SchemaIds]:
     """Set up the plant in a thread while the sinks are being opened; what is open is closed if one cannot be.
 
-    Gives also what a person should know of it.
+    Gives also what came of asking for ids.
     """
     making = asyncio.create_task(asyncio.to_thread(_simulate, plan))
     opened: dict[int, Target] = {}
@@ -214,7 +214,7 @@ async def _open(
         for target in opened.values():
             if target.encoder is not None:
                 target.encoder.check(simulation.cohorts)
-        return simulation, [opened[at] for at in sorted(opened)], ids.notices
+        return simulation, [opened[at] for at in sorted(opened)], ids
     except BaseException:
         for target in opened.values():
             await target.sink.close(timeout_s=0.0)

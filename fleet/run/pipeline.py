@@ -7,10 +7,10 @@ import math
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fleet.data import SECOND_US, Batch, Block, Event, Label
 from fleet.encode.encoder import READ
@@ -19,6 +19,7 @@ from fleet.errors import FleetError
 from fleet.run import records
 from fleet.run.account import StreamAccount
 from fleet.run.clock import Clock
+from fleet.run.evolution import told
 from fleet.run.plan import RunPlan, window_s
 from fleet.run.targets import Due, Ready, Target, tell_all, worse
 from fleet.sim.blocks import Simulation
@@ -153,7 +154,14 @@ class Pipeline:
     """Releases blocks until the plan ends or *stop* is set; books scheduled and withheld."""
 
     def __init__(
-        self, plan: RunPlan, simulation: Simulation, targets: Sequence[Target], clock: Clock, stop: asyncio.Event
+        self,
+        plan: RunPlan,
+        simulation: Simulation,
+        targets: Sequence[Target],
+        clock: Clock,
+        stop: asyncio.Event,
+        *,
+        refusals: Mapping[int, str],
     ) -> None:
         self._plan, self._targets, self._clock, self._stop = plan, targets, clock, stop
         self._simulation = simulation
@@ -162,6 +170,7 @@ class Pipeline:
         self._late = False
         self._open: dict[str, Label] = {}  # by id: the faults that go on
         self._lost: Tally[str] = Tally()  # by the fault's id: readings that it lost so far
+        self._steps = deque(told(plan.roster, plan.start_us, refusals))  # those that have not happened
 
     async def run(self) -> None:
         """Release everything that is due, block by block."""
@@ -293,7 +302,19 @@ class Pipeline:
         self.progress.released_s = self._clock.now_s() - self._wall_start_s
         if ended is not None:
             raise ended
+        await self._tell_steps()
         await asyncio.sleep(0)  # let deliveries, signals and the table have their turn
+
+    async def _tell_steps(self) -> None:
+        """Tell the steps of the evolution that have happened, and write them to the journal."""
+        while self._steps and self._steps[0].at_us < self.progress.simulated_us:
+            step = self._steps.popleft()
+            self.progress.notices.append(step.line)
+            await self._journal(step.entry, simulated_us=step.at_us)
+
+    async def _journal(self, entry: Mapping[str, Any], *, simulated_us: int) -> None:
+        record = records.journal(self._plan, entry, wall_us=self._clock.wall_us(), simulated_us=simulated_us)
+        await tell_all(self._targets, lambda _: record)
 
     def _note_lateness(self, behind_s: float) -> None:
         """Say it when the run falls behind its schedule, each time once."""
@@ -359,9 +380,8 @@ class Pipeline:
         self._advance(made, until_us)
         if ended is not None:
             raise ended
-        entry = {"skip": {"from_us": from_us, "to_us": until_us}}
-        record = records.journal(self._plan, entry, wall_us=self._clock.wall_us(), simulated_us=from_us)
-        await tell_all(self._targets, lambda _: record)
+        await self._journal({"skip": {"from_us": from_us, "to_us": until_us}}, simulated_us=from_us)
+        await self._tell_steps()
 
 
 def _book_lost(account: StreamAccount, readings: int) -> None:

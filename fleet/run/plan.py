@@ -19,6 +19,7 @@ from fleet.encode.layouts import Layout
 from fleet.encode.own import own_layout
 from fleet.encode.writers import RecordTime
 from fleet.errors import RequestError
+from fleet.run.evolution import Refusals, changes_of, judged_steps
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
@@ -26,7 +27,7 @@ from fleet.scenario.roster import Roster, expand
 from fleet.scenario.streams import LabelsTopic
 from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS
-from fleet.sinks.open import SinkKind, format_for, sink_kind
+from fleet.sinks.open import SINKS, SinkKind, format_for, sink_kind
 from fleet.sinks.settings import ProducerSettings
 
 RUNS_TOPIC = "factory.runs"
@@ -106,6 +107,7 @@ class RunPlan:
     stop_us: int | None
     digest: str  # of the expanded scenario
     targets: tuple[TargetPlan, ...]
+    refused: Refusals = field(default_factory=dict)  # schemas that must be refused
 
     @property
     def truth(self) -> bool:
@@ -124,6 +126,7 @@ class RunPlan:
 def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
     """Expand the scenario and settle seed, start, topics and formats; RequestError where they cannot be."""
     scenario = request.scenario
+    refused = judged_steps(scenario)
     roster = expand(scenario, kinds_for(scenario, laws=LAW_INPUTS))
     seed = scenario.seed if request.seed is None else request.seed
     seed = secrets.randbelow(1 << 31) if seed is None else seed
@@ -148,6 +151,7 @@ def make_plan(request: RunRequest, *, wall_us: int) -> RunPlan:
         stop_us=stop_us,
         digest=scenario_digest(roster),
         targets=(*(target_plan(url, request, roster) for url in request.targets), *_labels_target(request, roster)),
+        refused=refused,
     )
 
 
@@ -219,6 +223,7 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
             format_for(kind, "readings", request.format or _if_taken(kind.readings, records.readings.format)),
             records.readings.layout if own is None else own.name,
             own,
+            changes_of(roster),
         ),
         "events": StreamPlan(
             records.events.topic,
@@ -237,6 +242,7 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
         form = format_for(kind, "labels", request.format or _if_taken(kind.others, labels.format))
         streams["labels"] = StreamPlan(labels.topic, form, "v1")
     _see_ours_as_protobuf(streams["readings"])
+    _see_that_it_takes_all(url, kind, streams["readings"], request.scenario)
     names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
     for stream, what in (("truth", "truth"), ("labels", "truth about faults")):
         if twice := names["readings"] & names.get(stream, frozenset()):
@@ -257,6 +263,18 @@ def _see_ours_as_protobuf(readings: StreamPlan) -> None:
 
 def _kind(url: str) -> SinkKind:
     return sink_kind("kafka://embedded:0") if url == EMBEDDED else sink_kind(url)
+
+
+def _see_that_it_takes_all(url: str, kind: SinkKind, readings: StreamPlan, scenario: Scenario) -> None:
+    """Refuse a sink of one schema where layouts change; RequestError says where that is, and which sinks take it."""
+    if not kind.typed or len(readings.layouts_of("readings")) == 1:
+        return
+    first = scenario.step_places[0]
+    others = ", ".join(pattern for pattern, other in SINKS.items() if other.encodes and not other.typed)
+    raise RequestError(
+        f"{url}: has one schema for all its records, and the scenario's evolution ({first.file}:{first.line}) changes "
+        f"it in mid-run; these take several: {others}"
+    )
 
 
 def _labels_target(request: RunRequest, roster: Roster) -> list[TargetPlan]:

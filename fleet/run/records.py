@@ -46,9 +46,10 @@ def _machines(plan: RunPlan) -> dict[str, Any]:
 
 
 def _own(target: Target) -> dict[str, Any]:
-    """Say what a reader must know of a layout of the user's own, if there is one."""
-    own = target.plan.streams["readings"].own
-    return {} if own is None else {"own": said_of(own)}
+    """Say what a reader must know of layouts of the user's own, if there are any: the first one, and later ones."""
+    readings = target.plan.streams["readings"]
+    own, later = readings.own, [said_of(own) for own in readings.owns if own != readings.own]
+    return ({} if own is None else {"own": said_of(own)}) | ({"owns": later} if later else {})
 
 
 def journal(plan: RunPlan, entry: Mapping[str, Any], *, wall_us: int, simulated_us: int) -> dict[str, Any]:

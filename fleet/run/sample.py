@@ -20,7 +20,8 @@ def print_sample(plan: RunPlan, count: int) -> None:
 def sample(plan: RunPlan, count: int) -> Iterator[bytes]:
     """Give the values of the first *count* records of *plan*, as JSON, in log order; send nothing."""
     target = target_plan("stdout:", plan.request, plan.roster)
-    encoder = Encoder(target.streams, {topic.name: 1 for topic in target.topics}, record_time="none")
+    partitions = {topic.name: 1 for topic in target.topics}
+    encoder = Encoder(target.streams, partitions, record_time="none", start_us=plan.start_us)
     simulation = Simulation(plan.roster, seed=plan.seed, start_us=plan.start_us)
     left = count
     while left and (plan.stop_us is None or simulation.now_us < plan.stop_us):

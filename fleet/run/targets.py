@@ -311,7 +311,7 @@ async def open_target(
 
 def _schemas(streams: Mapping[str, StreamPlan], ids: Mapping[str, int]) -> dict[int, str]:
     """Give the texts of all schemas by the ids that records have them by."""
-    own = {plan.own.schema: plan.own.text for plan in streams.values() if plan.own is not None}
+    own = {own.schema: own.text for plan in streams.values() for own in plan.owns}
     return {number: own.get(name) or schema_text(name) for name, number in ids.items()}
 
 
@@ -360,4 +360,5 @@ def _encoder(
         cloudevents=cloudevents(plan, target, registered=registered),
         batch_bytes=packed_bytes,
         ids=ids,
+        start_us=plan.start_us,
     )

@@ -8,9 +8,10 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from fleet.data import State
-from fleet.faults.catalogue import CATALOGUE
-from fleet.scenario.fields import Identifier, LineName, Model, Name, whole, whole_schema
+from fleet.faults.catalogue import DEPLOYED, STRIKING
+from fleet.scenario.fields import Identifier, LineName, whole, whole_schema
 from fleet.scenario.quantities import DURATION, RATIO, Duration, DurationOrZero, bounded, refused
+from fleet.scenario.targets import Patterns, Targets
 from fleet.scenario.wording import shown, unknown
 
 TIMES_MAX = 10_000
@@ -37,10 +38,12 @@ class When(NamedTuple):
 
 
 def _fault(value: object) -> str:
-    if isinstance(value, str) and value in CATALOGUE:
+    if isinstance(value, str) and value in STRIKING:
         return value
+    if isinstance(value, str) and value in DEPLOYED:
+        raise refused(f"must strike something; '{value}' comes of a step in 'evolution' that has 'refused: true'")
     if isinstance(value, str):
-        raise refused(unknown("fault", value, CATALOGUE))
+        raise refused(unknown("fault", value, STRIKING))
     raise refused(f"must be a fault, as 'fleet faults' lists them, got {shown(value)}")
 
 
@@ -60,31 +63,14 @@ def _when(value: object) -> When:
     return When(found[1], State[found[2].upper()])
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list | tuple):
-        raise refused(f"must be a name, a pattern like 'filling-*', or a list of them, got {shown(value)}")
-    if not listed:
-        raise refused("must have at least one name, got an empty list")
-    for each in listed:
-        if not isinstance(each, str) or not each:
-            raise refused(f"must be a list of names or patterns like 'filling-*', got {shown(each)} in it")
-    return tuple(listed)
-
-
-def _listed() -> WithJsonSchema:
-    return WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "examples": ["filling-pump-003"]})
-
-
-Fault = Annotated[str, BeforeValidator(_fault), WithJsonSchema({"type": "string", "enum": sorted(CATALOGUE)})]
-Patterns = Annotated[tuple[str, ...], BeforeValidator(_texts), _listed()]
+Fault = Annotated[str, BeforeValidator(_fault), WithJsonSchema({"type": "string", "enum": sorted(STRIKING)})]
 Times = Annotated[int, BeforeValidator(whole("a number of times", least=1, most=TIMES_MAX)), whole_schema(1, TIMES_MAX)]
 Part = Annotated[
     float, BeforeValidator(bounded(RATIO, above=0, most=1)), WithJsonSchema({"type": ["string", "number"]})
 ]
 
 
-class Incident(Model):
+class Incident(Targets):
     """A scripted cause: a fault, what it strikes, and when. Further keys are the fault's own, see `fleet faults`."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": {"type": ["string", "number"]}})
@@ -112,14 +98,6 @@ class Incident(Model):
         default=None, examples=["oven-2 is execute"]
     )
     """As soon as a machine is in a state, from `at` on. It makes the machine and the targets one island."""
-    machine: Patterns | None = None
-    """Machines by id or pattern. What several selectors name must fit all of them; without any: all machines."""
-    line: LineName | None = None
-    """All machines of a line, or of all lines that a template with `count` makes."""
-    kind: Name | None = None
-    """All machines of a kind."""
-    hall: LineName | None = None
-    """All machines in a hall."""
     gateway: LineName | None = None
     """The gateway between a line and the network: it is named as the line."""
     share: Part = 1.0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources.abc import Traversable
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -19,12 +17,12 @@ from fleet.scenario.forms import Laws
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import find_kinds
 from fleet.scenario.model import SEED_MAX, Scenario
-from fleet.scenario.own import own_records
+from fleet.scenario.own import own_records, own_steps
 from fleet.scenario.problems import in_order, validated
 from fleet.scenario.quantities import DURATION, YEARS_MAX, bounded
 from fleet.scenario.roster import expand
 from fleet.scenario.scripted import Fault
-from fleet.scenario.wording import shortened, unknown
+from fleet.scenario.wording import Path, shortened, unknown
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -56,13 +54,18 @@ def check(document: Document, *, folder: str = "", laws: Laws | None = None) -> 
     kinds, of_kinds, known = find_kinds(kind_names(document.data), folder=folder, laws=laws)
     problems += document.problems
     own, of_own = own_records(document.data, folder=folder)
+    steps, of_steps = own_steps(document.data, folder=folder)
     problems += [
-        document.problem(*fault) for fault in [*scenario_faults(document.data, kinds, known, laws=laws), *of_own]
+        document.problem(*fault)
+        for fault in [*scenario_faults(document.data, kinds, known, laws=laws), *of_own, *of_steps]
     ]
     if scenario is None or problems or of_kinds:
         raise ScenarioError([*in_order(problems), *of_kinds])
     scenario._file, scenario._folder, scenario._own = document.file, folder, own
-    if scenario.incidents:  # what they strike is known when all machines are
+    scenario._own_steps = steps
+    paths: list[Path] = [("evolution", place, "schema") for place in range(len(steps))]
+    scenario._step_places = tuple(document.problem(path, "") for path in paths)
+    if scenario.incidents or scenario.evolution:  # what they are for is known when all machines are
         faults = expand(scenario, kinds).script.faults
         if faults:
             raise ScenarioError(in_order(_located(document, fault) for fault in faults))
@@ -124,7 +127,7 @@ def kinds_for(scenario: Scenario, *, laws: Laws | None = None) -> dict[str, Kind
 
 
 def find(source: str | FilePath) -> tuple[Document, str]:
-    """Read the document *source* means; also return the folder it stands in, empty for one we ship."""
+    """Read the document *source* means; also return the folder it stands in."""
     path = FilePath(source)
     name = str(source)
     looks_like_path = isinstance(source, FilePath) or name.endswith(SUFFIXES) or "/" in name or "\\" in name
@@ -132,7 +135,7 @@ def find(source: str | FilePath) -> tuple[Document, str]:
     if not looks_like_path and not _is_file(path):
         if name in shipped:
             file = shipped[name]
-            return parse(file.read_bytes(), file=f"scenarios/{name}.yaml"), ""
+            return parse(file.read_bytes(), file=f"scenarios/{name}.yaml"), str(file.parent)
         if not _exists(path):
             words = unknown("scenario", name, sorted(shipped))
             raise refused(shortened(name) or "scenario", f"no such file, and {words}")
@@ -144,19 +147,13 @@ def scenario_names() -> list[str]:
     return sorted(shipped_scenarios())
 
 
-def shipped_scenarios() -> dict[str, Traversable]:
+def shipped_scenarios() -> dict[str, FilePath]:
     """Return our scenarios: beside the package in the tree, inside it when installed."""
     tree = FilePath(__file__).parents[2]
-    folders: list[Traversable] = [importlib.resources.files("fleet") / "scenarios"]
+    folders = [FilePath(__file__).parents[1] / "scenarios"]
     if (tree / "pyproject.toml").is_file():
         folders.append(tree / "scenarios")
-    return {
-        file.name.removesuffix(".yaml"): file
-        for folder in folders
-        if folder.is_dir()
-        for file in folder.iterdir()
-        if file.name.endswith(".yaml")
-    }
+    return {file.stem: file for folder in folders if folder.is_dir() for file in folder.glob("*.yaml")}
 
 
 def _is_file(path: FilePath) -> bool:

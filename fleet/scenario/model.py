@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema
 
+from fleet.errors import Problem
+from fleet.scenario.evolution import SchemaStep
 from fleet.scenario.fields import (
     Day,
     DayHours,
@@ -288,6 +290,8 @@ class Scenario(Model):
     """Scripted causes: what goes wrong, where and when."""
     records: Records = Records()
     """What is written where."""
+    evolution: tuple[SchemaStep, ...] = ()
+    """From when on which machines write their readings by another schema."""
     topics: dict[str, TopicSettings] = Field(
         default_factory=dict,
         examples=[{"default": {"partitions": 12, "replication": 1, "retention": "1 GiB"}}],
@@ -297,11 +301,31 @@ class Scenario(Model):
     _file: str = PrivateAttr(default="")
     _folder: str = PrivateAttr(default="")
     _own: OwnRecords | None = PrivateAttr(default=None)
+    _own_steps: tuple[OwnRecords | None, ...] = PrivateAttr(default=())
+    _step_places: tuple[Problem, ...] = PrivateAttr(default=())
 
     @property
     def own(self) -> OwnRecords | None:
         """The user's own layout of readings, as it was read beside the file; None for none."""
         return self._own
+
+    @property
+    def own_steps(self) -> tuple[OwnRecords | None, ...]:
+        """The schemas that the steps of the evolution name by their files; None for a version of ours."""
+        return self._own_steps
+
+    @property
+    def step_places(self) -> tuple[Problem, ...]:
+        """Where the file says the schema of each step: problems that want a text."""
+        return self._step_places
+
+    def without_incidents(self) -> Scenario:
+        """Return the healthy twin: the same without anything scripted, so that nothing is refused either."""
+        kept = [place for place, step in enumerate(self.evolution) if not step.refused]
+        twin = self.model_copy(update={"incidents": (), "evolution": tuple(self.evolution[place] for place in kept)})
+        twin._own_steps = tuple(self._own_steps[place] for place in kept)
+        twin._step_places = tuple(self._step_places[place] for place in kept)
+        return twin
 
     @property
     def file(self) -> str:

@@ -1,4 +1,4 @@
-"""A user's own layout of readings: the schema beside the scenario, and what fills each of its fields."""
+"""A user's own layouts of readings: schemas beside the scenario, and what fills each of their fields."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from fleet.scenario.avsc import CONSTANT, DEFAULT, SOURCES, WANTED, Avsc, AvscField, NotAvroError, example_of, read_avsc
-from fleet.scenario.references import Fault, mapping
+from fleet.scenario.references import Fault, items, mapping
 from fleet.scenario.wording import Path, did_you_mean, shortened, unknown
 
 READINGS: Path = ("records", "readings")
+EVOLUTION = "evolution"
 SCHEMA_BYTES_MAX = 256 * 1024
-"""The schema's text is part of what a run says of itself, in one record."""
+"""The schemas' texts, all together, are part of what a run says of itself, in one record."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRecords:
-    """A schema of a user's own. *sources* has all its fields: a source, ``=constant``, or nothing for the default."""
+    """A schema of a user's own. *sources* has all its fields: a source, ``=constant``, or nothing for the default.
+
+    Of one that is never written because it is to be refused, there are none.
+    """
 
     file: str
     text: str
@@ -37,15 +41,63 @@ def own_records(data: object, *, folder: str) -> tuple[OwnRecords | None, list[F
     found: list[Fault] = []
     if readings.get("layout") is not None:
         found.append(((*READINGS, "layout"), f"must be absent where '{shortened(name)}' says how records are"))
-    given = {field: source for field, source in mapping(readings.get("fields")).items() if isinstance(source, str)}
+    own, faults = _read(READINGS, name, readings.get("fields"), folder)
+    return None if found else own, [*found, *faults]
+
+
+def own_steps(data: object, *, folder: str) -> tuple[tuple[OwnRecords | None, ...], list[Fault]]:
+    """Read the schemas that steps of the evolution in the scenario *data* name by files, and say what is wrong."""
+    scenario = mapping(data)
+    steps = items(scenario.get(EVOLUTION))
+    found: list[Fault] = []
+    owns: list[OwnRecords | None] = []
+    if steps and mapping(mapping(scenario.get("records")).get("readings")).get("schema") is not None:
+        text = "must be absent where records.readings.schema says how records are: versions are those of MachineSensor"
+        found.append(((EVOLUTION,), text))
+    files: dict[str, str] = {}
+    for index, step in steps:
+        at, name = (EVOLUTION, index), step.get("schema")
+        if not isinstance(name, str) or not name.endswith(".avsc"):
+            owns.append(None)
+            if step.get("fields"):
+                found.append(((*at, "fields"), "must come with a 'schema' that is a file, whose fields they are"))
+            continue
+        if step.get("refused") is True:
+            own, faults = _read_refused(at, name, folder)
+        else:
+            own, faults = _read(at, name, step.get("fields"), folder)
+        owns.append(own)
+        found += faults
+        if files.setdefault(FilePath(name).name, name) != name:
+            text = (
+                f"must have another name than '{shortened(files[FilePath(name).name])}': records say which it is by it"
+            )
+            found.append(((*at, "schema"), text))
+    texts = {own.text for own in owns if own is not None}
+    if sum(map(len, texts)) > SCHEMA_BYTES_MAX:
+        found.append(((EVOLUTION,), f"must name schemas of at most {SCHEMA_BYTES_MAX // 1024} KiB all together"))
+    return tuple(owns), found
+
+
+def _read(at: Path, name: str, fields: object, folder: str) -> tuple[OwnRecords | None, list[Fault]]:
+    """Read the schema *name*, whose *fields* are filled as is said *at* a place of the scenario."""
+    given = {field: source for field, source in mapping(fields).items() if isinstance(source, str)}
+    file = FilePath(name).name
     try:
         text = _text(FilePath(folder, name))
         avsc = read_avsc(text)
     except NotAvroError as error:
-        return None, [*found, ((*READINGS, "schema"), f"{shortened(name)} {error}")]
-    file = FilePath(name).name
-    found += _faults(avsc, given, file)
-    return None if found else OwnRecords(file, text, sources_of(avsc, given)), found
+        return None, [((*at, "schema"), f"{shortened(name)} {error}")]
+    faults = list(_faults(at, avsc, given, file))
+    return None if faults else OwnRecords(file, text, sources_of(avsc, given)), faults
+
+
+def _read_refused(at: Path, name: str, folder: str) -> tuple[OwnRecords | None, list[Fault]]:
+    """Read the schema *name* that nobody will write: it need not fit our readings, and may be no record at all."""
+    try:
+        return OwnRecords(FilePath(name).name, _text(FilePath(folder, name)), {}), []
+    except NotAvroError as error:
+        return None, [((*at, "schema"), f"{shortened(name)} {error}")]
 
 
 def _text(path: FilePath) -> str:
@@ -71,15 +123,15 @@ def _source(field: AvscField, given: Mapping[str, str]) -> str:
     return given.get(field.name, field.name if field.name in SOURCES else DEFAULT)
 
 
-def _faults(avsc: Avsc, given: Mapping[str, str], file: str) -> Iterator[Fault]:
+def _faults(at: Path, avsc: Avsc, given: Mapping[str, str], file: str) -> Iterator[Fault]:
     names = [field.name for field in avsc.fields]
     for name in given:
         if name not in names:
-            yield (*READINGS, "fields", name), f"unknown field '{shortened(name)}' of {file}{did_you_mean(name, names)}"
+            yield (*at, "fields", name), f"unknown field '{shortened(name)}' of {file}{did_you_mean(name, names)}"
     for field in avsc.fields:
         source = _source(field, given)
         explicit = field.name in given
-        path: Path = (*READINGS, "fields", field.name) if explicit else (*READINGS, "fields")
+        path: Path = (*at, "fields", field.name) if explicit else (*at, "fields")
         if source == DEFAULT and not field.has_default:
             words = f"field '{field.name}' of {file} is filled by nothing and has no default"
             yield path, f"{words}; map it, e.g. {{{field.name}: machine}}"

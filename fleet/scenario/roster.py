@@ -77,7 +77,7 @@ class Roster:
     @property
     def may_fail(self) -> bool:
         """Whether anything of it can have a fault: then there is a truth about faults to be told."""
-        return bool(self.scenario.incidents) or any(entry.kind.wear for entry in self.entries)
+        return bool(self.script.scripted) or any(entry.kind.wear for entry in self.entries)
 
 
 class _Pattern(NamedTuple):

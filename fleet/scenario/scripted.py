@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from fleet.data import Ints, State
 from fleet.faults.catalogue import NETWORK
 from fleet.scenario.wording import Path
+
+if TYPE_CHECKING:
+    from fleet.scenario.steps import Step
 
 ENDLESS_US = 1 << 62
 
@@ -64,9 +67,10 @@ class Scripted:
 
 @dataclass(slots=True)
 class Script:
-    """All incidents of a scenario, and what is wrong with them."""
+    """All incidents and steps of a scenario, in order of time, and what is wrong with them."""
 
     scripted: tuple[Scripted, ...] = ()
+    steps: tuple[Step, ...] = ()
     faults: list[Fault] = field(default_factory=list)
 
 

@@ -1,21 +1,26 @@
-"""Incidents expanded: which machines each strikes, with what, and what is wrong with what a user wrote."""
+"""Incidents expanded: which machines each strikes, with what, and what is wrong with what a user wrote.
+
+Steps of the evolution that are refused have labels, and so they stand behind the incidents here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic_core import PydanticCustomError
 
-from fleet.data import SECOND_US, Bools, Ints
+from fleet.data import SECOND_US, Ints
 from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, PRODUCER, SENSOR
 from fleet.faults.entry import SIZED, Entry, Parameter
 from fleet.faults.machine import roles_of
 from fleet.scenario.incident import TIMES_MAX, Incident
 from fleet.scenario.quantities import DIMENSIONS, DURATION, quantity, refused, split, written
 from fleet.scenario.scripted import ENDLESS_US, Fault, Script, Scripted, Size, chosen_by
+from fleet.scenario.steps import deployments, id_of, steps_of
+from fleet.scenario.targets import chosen, places_of
 from fleet.scenario.timing import length_us_of, timing_faults
 from fleet.scenario.wording import Path, shown, unknown
 
@@ -25,22 +30,23 @@ if TYPE_CHECKING:
 
 def script_of(roster: Roster) -> Script:
     """Expand the incidents of *roster*'s scenario; those with faults strike nothing."""
-    incidents = roster.scenario.incidents
+    incidents, evolution = roster.scenario.incidents, roster.scenario.evolution
     script = Script()
-    if not incidents:
+    if not incidents and not evolution:
         return script
     length_us = length_us_of(roster)
     names = [incident.id or f"incident-{place + 1}" for place, incident in enumerate(incidents)]
-    where = {machine.id: place for place, machine in enumerate(roster.machines)}
-    script.faults += _twice(names)
+    where = places_of(roster)
+    steps, of_steps = steps_of(roster, where)
+    script.faults += [*_twice(names, {id_of(step.place) for step in steps if step.refused}), *of_steps]
     scripted = []
     for place, incident in enumerate(incidents):
         path: Path = ("incidents", place)
         entry = CATALOGUE[incident.fault].entry
-        chosen = _chosen(roster, incident, where)
-        machines = _able(roster, incident.fault, np.flatnonzero(chosen.machines))
-        script.faults += [Fault((*path, key), text) for key, text in (*chosen.faults, *_shape(incident, entry))]
-        if not chosen.faults:
+        named, of_selectors = chosen(roster, incident, where, gateway=incident.gateway, for_what="fault")
+        machines = _able(roster, incident.fault, np.flatnonzero(named))
+        script.faults += [Fault((*path, key), text) for key, text in (*of_selectors, *_shape(incident, entry))]
+        if not of_selectors:
             script.faults += [Fault((*path, key), text) for key, text in _fits(roster, incident, machines)]
         sizes, troubles = _sizes(incident, entry, _units(roster, incident, machines))
         script.faults += [Fault((*path, key), text) for key, text in troubles]
@@ -52,8 +58,9 @@ def script_of(roster: Roster) -> Script:
             script.faults.append(Fault((*path, "when"), text))
         scripted.append(_scripted(incident, place, names, entry, machines, sizes, where, length_us))
     if not script.faults:  # else one may follow itself, and nothing can be worked out
-        script.scripted = tuple(scripted)
-        script.faults += timing_faults(roster, script.scripted)
+        script.faults += timing_faults(roster, scripted)
+        script.scripted = (*scripted, *deployments(steps, len(scripted), evolution))
+        script.steps = tuple(steps)
     return script
 
 
@@ -69,67 +76,13 @@ def _is_door(roster: Roster, place: int | None) -> bool:
     return place is not None and roster.entries[roster.entry[place]].kind.door is not None
 
 
-def _twice(names: Sequence[str]) -> Iterator[Fault]:
-    seen: set[str] = set()
+def _twice(names: Sequence[str], taken: Set[str]) -> Iterator[Fault]:
+    """Yield incidents that are named as another, or as one of the steps whose names are *taken*."""
+    seen: set[str] = set(taken)
     for place, name in enumerate(names):
         if name in seen:
             yield Fault(("incidents", place, "id"), f"must be unique, '{name}' is used twice")
         seen.add(name)
-
-
-class _Chosen(NamedTuple):
-    machines: Bools
-    faults: list[tuple[str, str]]
-
-
-def _chosen(roster: Roster, incident: Incident, where: Mapping[str, int]) -> _Chosen:
-    """Find the machines that all selectors of *incident* name; a selector that names none is a fault."""
-    every = np.ones(len(roster.machines), np.bool_)
-    faults: list[tuple[str, str]] = []
-    doors = np.array([entry.kind.door is not None for entry in roster.entries], bool)[roster.entry]
-    every &= ~doors  # a door has no readings and wears out nothing
-    kinds = np.array([entry.kind.kind for entry in roster.entries])[roster.entry]
-    lines = [line.name for line in roster.lines]
-    templates = [line.name for line in roster.scenario.lines]
-    halls = [hall.name for hall in roster.halls]
-    if incident.machine is not None:
-        here = np.zeros(len(every), np.bool_)
-        for pattern in incident.machine:
-            if pattern in where:
-                here[where[pattern]] = True
-                continue
-            found = [place for name, place in where.items() if fnmatchcase(name, pattern)]
-            if not found:
-                faults.append(("machine", unknown("machine", pattern, where)))
-            here[found] = True
-        every &= here
-    for key, name in (("line", incident.line), ("gateway", incident.gateway)):
-        if name is None:
-            continue
-        if name not in lines and name not in templates:
-            faults.append((key, unknown(key, name, [*templates, *lines])))
-            continue
-        made = np.array([line == name or _made_of(line, name, templates) for line in lines])
-        every &= made[roster.line]
-    if incident.kind is not None:
-        if incident.kind not in set(kinds.tolist()):
-            faults.append(("kind", unknown("kind", incident.kind, sorted(set(kinds.tolist())))))
-        every &= kinds == incident.kind
-    if incident.hall is not None:
-        if incident.hall not in halls:
-            faults.append(("hall", unknown("hall", incident.hall, halls)))
-        else:
-            every &= np.array([line.hall for line in roster.lines])[roster.line] == halls.index(incident.hall)
-    if not faults and not every.any():
-        named = "the selectors together name none" if not doors.all() else "there are only doors"
-        faults.append(("fault", f"must strike some machine with sensors; {named}, and doors have no faults"))
-    return _Chosen(every, faults)
-
-
-def _made_of(line: str, template: str, templates: Sequence[str]) -> bool:
-    """Tell whether *line* is one of the lines that *template* makes."""
-    stem, _, number = line.rpartition("-")
-    return stem == template and number.isdigit() and line not in templates
 
 
 def _shape(incident: Incident, entry: Entry) -> Iterator[tuple[str, str]]:

@@ -45,7 +45,8 @@ FORMATS = ("avro", "json", "protobuf")
 Format = Annotated[str, BeforeValidator(one_of(*FORMATS)), choice_schema(*FORMATS)]
 DoorFormat = Annotated[str, BeforeValidator(one_of("json")), choice_schema("json")]
 Layout = Annotated[str, BeforeValidator(one_of("v1", "v2")), choice_schema("v1", "v2")]
-ReadingsLayout = Annotated[str, BeforeValidator(one_of("v1", "v2", "v3")), choice_schema("v1", "v2", "v3")]
+READINGS_LAYOUTS = ("v1", "v2", "v3")
+ReadingsLayout = Annotated[str, BeforeValidator(one_of(*READINGS_LAYOUTS)), choice_schema(*READINGS_LAYOUTS)]
 HeadersKind = Annotated[str, BeforeValidator(one_of(*HEADERS)), choice_schema(*HEADERS)]
 Source = Annotated[str, BeforeValidator(_source), WithJsonSchema({"type": "string", "examples": ["machine", "=north"]})]
 SchemaFile = Annotated[str, BeforeValidator(_schema_file), WithJsonSchema({"type": "string", "examples": ["my.avsc"]})]

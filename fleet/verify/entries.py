@@ -60,7 +60,7 @@ class Entries:
     contents: Words
     wrong_keys: Mapping[int, bytes] = field(default_factory=dict)
 
-    def chosen(self, rows: Bools) -> Entries:
+    def chosen(self, rows: Bools | Ints) -> Entries:
         """Give those of some *rows*, of which no key is wrong."""
         numbers = Numbers(*(column[rows] for column in self.numbers))  # type: ignore[arg-type]
         return Entries(

@@ -29,6 +29,7 @@ from fleet.verify.named import Known, Named, Settled, settled, touched
 from fleet.verify.observe import NONE, Observed, Spans, by_log, largest_of
 from fleet.verify.passing import Numbers, passing
 from fleet.verify.sound import unsound
+from fleet.verify.unnumbered import Unnumbered, Unseen, stretches
 
 RUN_HEADER = "fleet-run"
 UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are JSON beyond all measure
@@ -99,7 +100,6 @@ class LogChecker:
         self._look = look
         self.foreign = 0  # records of other runs, by their header
         self.injected: Counter[str] = Counter()  # records that a wrong client sent, by the label their header names
-        self.unnumbered: set[str] = set()  # streams whose layout has no numbers
         # Truth looks as readings do: only its topic says what it is.
         self._said = {LIKE.get(stream, stream): stream for stream in streams}
         self._streams = tuple(self._said)
@@ -114,6 +114,7 @@ class LogChecker:
         self._stream_by_names: dict[tuple[str, ...], str] = {}
         self._labels = labels
         self._logs = MachineLogs()
+        self._unnumbered = Unnumbered(self._logs)
         self._observed = Observed(self._logs, keep=None if named is None else partial(self._named_gaps, named))
         self._named: list[tuple[str, int]] = []  # stream and machine of each log
         self._log_of = {stream: np.zeros(0, np.int64) for stream in self._streams}  # by machine
@@ -269,7 +270,17 @@ class LogChecker:
         if not len(entries.place):
             return
         log = self._numbered_logs(partition, entries)
+        for rows in stretches(log, entries.numbers.numbered):
+            part = entries if isinstance(rows, slice) else entries.chosen(rows)
+            self._check_stretch(partition, part, log[rows])
+
+    def _check_stretch(self, partition: int, entries: Entries, log: Ints) -> None:
+        """Check records of one stream that all have a number, or none of which has; they stand in logs *log*."""
         numbers = entries.numbers._replace(log=log)
+        if numbers.numbered[0]:
+            self._unnumbered.resume(log, numbers.seq)
+        else:
+            self._unnumbered.count(log)
         rest = passing(self._logs, numbers, entries.contents, partition=partition, stamped=self._stamped)
         elsewhere = rest & (self._logs.home[log] != partition)
         for row in np.flatnonzero(elsewhere).tolist():
@@ -311,12 +322,15 @@ class LogChecker:
         machine = self._entering.machines.texts[number]
         home = partition_of(machine.encode(), self.partitions)
         self._named.append((entries.stream, number))
-        if not entries.numbers.numbered[row]:
-            self.unnumbered.add(self._said[entries.stream])
         if self._known is not None and machine not in self._known:
             text = f"{machine}: no machine of the scenario"
             self._found(Finding.UNKNOWN, partition, int(entries.place[row]), int(entries.offset[row]), text)
         return self._logs.add(home, UNKNOWN_SEQ if self.trimmed_records[home] > 0 else FIRST_SEQ)
+
+    @property
+    def unnumbered(self) -> set[str]:
+        """The streams of which some log ends in records without a number: nothing says how many there must be."""
+        return {self._said[self._named[log][0]] for log in np.flatnonzero(self._logs.unnumbered).tolist()}
 
     def _misplaced_log(self, partition: int, entries: Entries, row: int, log: int) -> None:
         """Take note of a record that stands in another partition than its machine's log."""
@@ -368,7 +382,7 @@ class LogChecker:
         """
         gaps, behind = (by_log(spans) for spans in self._observed.finish())
         folded = np.flatnonzero(self._observed.folded).tolist()
-        for number in sorted({*gaps, *behind, *folded, *self._logs_named(named)}):
+        for number in sorted({*gaps, *behind, *folded, *self._unnumbered.logs, *self._logs_named(named)}):
             stream, text = self._named[number]
             said, machine, home = self._said[stream], self._entering.machines.texts[text], int(self._logs.home[number])
             known = Known(
@@ -377,10 +391,12 @@ class LogChecker:
                 dense=said in dense,
             )
             kinds = named.of(machine) if named is not None and stream == "readings" else {}
+            unseen, kinds = self._unnumbered.settled(number, kinds)
             found = settled(gaps.get(number, NONE), behind.get(number, NONE), kinds, known)
             found.missing += int(self._observed.folded[number])
             if named is None or machine not in named.open_machines:  # what goes on will be named at its end
                 self._settle(number, found)
+                self._settle_unseen(number, unseen)
 
     def _named_gaps(self, named: Named, gaps: Spans) -> Bools:
         """Say in which *gaps* there is a number that labels have *named*."""
@@ -431,6 +447,23 @@ class LogChecker:
                 )
             ]
         if len(found.late.log) or len(found.again.log) or any(len(numbers) for _, numbers in found.unlike):
+            self.tainted.add(home)
+
+    def _settle_unseen(self, number: int, unseen: Unseen) -> None:
+        """Take note of what became of the numbers that records of one log do not say."""
+        stream, text = self._named[number]
+        said, home = self._said[stream], int(self._logs.home[number])
+        self.lost[said] += unseen.lost
+        line = f"{self._label}[{home}]: {self._entering.machines.texts[text]}: "
+        numbers = f"seq {unseen.start} to {unseen.stop - 1}, which records there do not say"
+        if unseen.missing > 0:
+            self.missing[said] += unseen.missing
+            self.lacking.setdefault(said, set()).add(home)
+            self.missing_lines.append(f"{line}{unseen.missing:,} records are missing among {numbers}")
+        elif unseen.missing < 0:
+            self.duplicates[said] -= unseen.missing
+            more = f"{line}{-unseen.missing:,} records more than numbers among {numbers}"
+            self._findings.add(Finding.DUPLICATE, more, count=-unseen.missing)
             self.tainted.add(home)
 
 

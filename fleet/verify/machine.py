@@ -20,7 +20,8 @@ Number = TypeVar("Number", np.int64, np.uint64)
 class MachineLogs:
     """How far each machine's log in each stream is: columns by the log's number, with room behind *size*.
 
-    *home* is the partition it belongs in, *count* how many records it had.
+    *home* is the partition it belongs in, *count* how many records it had, *unnumbered* how many without a number since
+    the last one that had one.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class MachineLogs:
         self.stamp_ms: Ints = np.zeros(GROWTH, np.int64)
         self.count: Ints = np.zeros(GROWTH, np.int64)
         self.digest: Words = np.zeros(GROWTH, np.uint64)
+        self.unnumbered: Ints = np.zeros(GROWTH, np.int64)
 
     def add(self, home: int, next_seq: int) -> int:
         """Begin a log; gives its number."""
@@ -37,7 +39,7 @@ class MachineLogs:
         if number == len(self.home):
             self.home, self.next_seq = _doubled(self.home), _doubled(self.next_seq)
             self.stamp_ms, self.count = _doubled(self.stamp_ms), _doubled(self.count)
-            self.digest = _doubled(self.digest)
+            self.digest, self.unnumbered = _doubled(self.digest), _doubled(self.unnumbered)
         self.home[number], self.next_seq[number], self.stamp_ms[number] = home, next_seq, STAMP_MIN
         self.size = number + 1
         return number

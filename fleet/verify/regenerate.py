@@ -10,6 +10,7 @@ from fleet.data import Label
 from fleet.encode.digest import MASK, MachineDigest
 from fleet.encode.encoder import Encoder, StreamPlan, topics_of
 from fleet.errors import RequestError
+from fleet.run.evolution import changes_of
 from fleet.run.plan import scenario_digest
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
@@ -64,6 +65,7 @@ def _shard(
         run=run.id,
         record_time="scan" if stamped else "none",
         ids=started["schema_ids"],
+        start_us=started["start"],
     )
     simulation = Simulation(
         roster, seed=started["seed"], start_us=started["start"], islands=shard.place, truth="truth" in plans
@@ -113,7 +115,8 @@ def _plans(run: Run, scenario: Scenario, roster: Roster) -> dict[str, StreamPlan
         first = rows[0].streams[0] == stream
         layout = rows[0].layout if first else layouts[stream]
         own = next((own for own in run.owns if own.name == layout), None) if stream == "readings" else None
-        plans[stream] = StreamPlan(name, rows[0].format, layout, own)
+        changes = changes_of(roster) if stream == "readings" else ()
+        plans[stream] = StreamPlan(name, rows[0].format, layout, own, changes)
     return plans
 
 

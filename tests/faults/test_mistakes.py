@@ -35,7 +35,7 @@ MISTAKES = {
     "- {at: 1 min, machine: [3], fault: imbalance}": (
         "machine: must be a list of names or patterns like 'filling-*', got 3 in it"
     ),
-    "- {at: 1 min, machine: gate, fault: power_dip}": ("fault: must strike some machine with sensors"),
+    "- {at: 1 min, machine: gate, fault: power_dip}": ("fault: must be for some machine with sensors"),
     "- {at: 1 min, machine: meter, fault: imbalance}": (
         "fault: must fit the machines, 'energy-meter' cannot have 'imbalance'"
     ),
