@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -270,9 +271,16 @@ def _injecting(
     plan = streams.get("readings")
     if plan is None:
         return None
-    event = made(EVENT_FORMATS, (plan.format, "v1"), stream="events", ids={**schema_ids(), **ids})
+    event = made(EVENT_FORMATS, (plan.format, _event_layout(ids)), stream="events", ids={**schema_ids(), **ids})
     headers = (("fleet-run", run.encode()),) if run else ()
     return Injecting(plan.topic, partitions, _one_by_one(plan, ids), event, record_time, headers)
+
+
+def _event_layout(ids: Mapping[str, int]) -> str:
+    """Name the layout of events that has an id: a registry gave *ids* only to those that the run writes."""
+    known = {PurePath(file).stem for file in ids}
+    layouts = {name: PurePath(each.schema).stem for (stream, name), each in LAYOUTS.items() if stream == "events"}
+    return next((name for name, stem in layouts.items() if stem in known), "v1")
 
 
 class Prepared:

@@ -46,7 +46,7 @@ def sensor(version: str) -> str:
 
 
 def test_they_read_every_published_schema_and_we_read_what_they_write(library: Command) -> None:
-    texts = [schema_text(file) for file in schema_ids()]
+    texts = [schema_text(file) for file in schema_ids() if file.endswith(".avsc")]
     questions = [Asked(text, encoded(text, record)) for text in texts for record in edged(text)]
 
     answers = decoded(library, questions)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fleet.contract.access import Access
+from fleet.contract.registry import Registry
+from fleet.encode.schemas import schema_text
 from tests.examples.readings import RECORDS, ReadingsLog, digest
 from tests.integration.runs import values
 from tests.services.jars import ROOT
@@ -39,9 +42,15 @@ def test_the_log_has_all_readings_in_three_versions(readings: ReadingsLog) -> No
     assert len({value[:5] for value in framed}) == 3
 
 
-def test_the_poisoned_log_has_fifty_records_that_fastavro_cannot_read(poisoned: ReadingsLog) -> None:
+async def test_the_poisoned_log_has_fifty_records_that_fastavro_cannot_read(poisoned: ReadingsLog) -> None:
+    frames = {value[:5] for value in values(poisoned.bootstrap, poisoned.topic)}
+    async with Registry(Access((poisoned.registry,))) as client:
+        event = await client.find(f"{poisoned.topic}.events-value", schema_text("machine-event.v2.avsc"))
+
     assert poisoned.unreadable == 50
     assert poisoned.records > 0
+    assert event is not None
+    assert b"\0" + event.id.to_bytes(4, "big") in frames  # what the wrong client sends is an event of this registry's
 
 
 @pytest.mark.parametrize("copy", sorted((ROOT / "examples").glob("**/*.avsc")), ids=lambda path: path.parent.name)

@@ -310,7 +310,7 @@ class KafkaCluster:
             arguments = ["--standalone", *users] if first else ["--no-initial-controllers"]
             run_tool(
                 "kafka.tools.StorageTool",
-                *("format", "-t", cluster_id, "-c", str(home / "etc" / f"{node}.properties"), *arguments),
+                *("format", f"--cluster-id={cluster_id}", "-c", str(home / "etc" / f"{node}.properties"), *arguments),
                 timeout_s=FORMAT_TIMEOUT_S,
             )
 
