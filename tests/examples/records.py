@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from io import BytesIO
@@ -46,6 +47,14 @@ def _edge(node: Any, value: Any, turn: int, named: dict[str, Any]) -> Any:
     if kind == "map":
         return {key: _edge(node["values"], each, turn, named) for key, each in value.items()}
     return value if kind == "enum" else _edge(kind, value, turn, named)
+
+
+def plain_text(text: str) -> str:
+    """Take the logical types out of the schema *text*: a datetime holds no instant before year 1 or after 9999."""
+    schema = json.loads(
+        text, object_hook=lambda node: {name: value for name, value in node.items() if name != "logicalType"}
+    )
+    return json.dumps(schema)
 
 
 def encoded(text: str, record: Any) -> bytes:
