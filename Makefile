@@ -7,9 +7,9 @@ STAMP := .venv/.installed
 # Also for what pip builds in isolation: older pips read the first, newer ones the second.
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
-UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services --ignore=tests/examples
+UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services --ignore=tests/examples --ignore=tests/asyncapi
 
-.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars go-programs node-packages apt
+.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars go-programs node-packages asyncapi-component apt
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -48,6 +48,9 @@ pictures: $(STAMP)  ## docs/plant.md, faults.md, scenario-library.md and their p
 
 scores: $(STAMP)  ## docs/score.md: what the example detectors score on every scenario
 	@$(BIN)/python -m tests.score.update
+
+asyncapi-component: node-packages  ## AsyncAPI's React component as fleet ships it
+	@$(BIN)/python -m tests.asyncapi.vendor
 
 clean:  ## what can be made again, .venv included
 	@rm -rf .venv .cache build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fleet.cli import (
+    asyncapi,
     broker,
     check,
     dictionary,
@@ -37,6 +38,7 @@ COMMANDS = {
     "verify": verify.COMMAND,
     "score": score.COMMAND,
     "schema": schema.COMMAND,
+    "asyncapi": asyncapi.COMMAND,
     "dictionary": dictionary.COMMAND,
     "broker": broker.COMMAND,
     "scenarios": scenarios.COMMAND,

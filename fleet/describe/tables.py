@@ -59,6 +59,11 @@ def section(alike: Alike, found: Sequence[Row], *, level: str = "##") -> Iterato
         f"Line `{alike.line}`, area `{alike.area}`, site `{alike.site}`, hall `{alike.hall}`{many}. "
         f"Written to topic `{alike.topic}`, keyed by the machine's id, as {alike.record} ({alike.format}).\n\n"
     )
+    yield from sensor_table(found)
+
+
+def sensor_table(found: Iterable[Row]) -> Iterator[str]:
+    """Write the table of some sensors."""
     yield "| sensor | measures | unit | range | normal | step | every |\n|---|---|---|---|---|---|---|\n"
     for row in found:
         normal = "" if row.normal_low is None else f"{row.normal_low:g} to {row.normal_high:g}"

@@ -59,7 +59,8 @@ def test_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "check", "init", "verify", "plot", "scenarios", "kinds", "faults", "schema", "dictionary"]
+    "command",
+    ["run", "check", "init", "verify", "plot", "scenarios", "kinds", "faults", "schema", "dictionary", "asyncapi"],
 )
 def test_the_example_that_ends_the_help_runs(command: str, port: int, tmp_path: Path) -> None:
     words = [word.replace("localhost:9092", f"127.0.0.1:{port}") for word in example(command)]
@@ -106,6 +107,7 @@ def test_every_commands_example_is_tried_here() -> None:
     assert set(commands()) == {
         "run",
         "faults",
+        "asyncapi",
         "dictionary",
         "check",
         "init",

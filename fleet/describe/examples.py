@@ -1,0 +1,154 @@
+"""Real records of a run, as examples: simulated, encoded, decoded again, and put into JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fleet.contract.avro_json import in_json
+from fleet.data import HOUR_US, INJECTED, SECOND_US, Ints, Record, RecordBatch, TopicSeen
+from fleet.describe.subject import groups, written
+from fleet.encode.encoder import Encoder, ids_of
+from fleet.encode.layouts import Layout
+from fleet.encode.schemas import schema_text
+from fleet.run.plan import RUNS_TOPIC, RunPlan, TargetPlan
+from fleet.run.records import started
+from fleet.run.targets import Target
+from fleet.sim.blocks import Simulation
+from fleet.sinks.memory import MemorySink
+
+EACH = 3
+"""So many examples a kind of record."""
+
+GROUPS_MAX = 12
+"""Readings are computed of one machine of each group, and of no more groups than this."""
+
+MACHINES_MAX = 2_000
+"""Of larger fleets some islands with about so many machines are simulated."""
+
+HOURS_MAX, MACHINE_HOURS = 8, 500
+"""No example is waited for longer, in simulated time: some things happen once in months."""
+
+FIRST_US, BLOCK_US = SECOND_US, 300 * SECOND_US
+FRAME_BYTES = 5
+LEAST: Mapping[str, int] = {"labels": 2}
+"""So many examples are looked for at least, where it is not one: of a label its beginning and its end."""
+
+TELLING: Mapping[str, str] = {"events": "state", "doors": "state", "labels": "phase"}
+"""The field whose values make examples differ; of readings it is the sensor's machine."""
+
+
+class Example(NamedTuple):
+    """A record: its value as JSON, its key, the partition it went to."""
+
+    key: str
+    partition: int
+    payload: Any
+
+
+Kind = tuple[str, str]
+"""A stream, and a layout of it by its name."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What is still looked for."""
+
+    plan: RunPlan
+    found: dict[Kind, list[Example]]
+    texts: dict[int, tuple[str, str]]  # by schema id: the layout's name, the schema's text
+    _seen: set[tuple[Kind, Any]] = field(default_factory=set)
+
+    def offer(self, stream: str, record: Record, partition: int) -> None:
+        """Take *record* as an example if there is none like it."""
+        assert record.value is not None, "only wrong clients send tombstones"
+        layout, payload = self._read(stream, record.value)
+        kind = (stream, layout)
+        telling = payload[TELLING[stream]] if stream in TELLING else record.key
+        if kind not in self.found or len(self.found[kind]) >= EACH or (kind, telling) in self._seen:
+            return
+        self._seen.add((kind, telling))
+        self.found[kind].append(Example((record.key or b"").decode(), partition, payload))
+
+    def _read(self, stream: str, value: bytes) -> tuple[str, Any]:
+        if value[:1] == b"\0":
+            layout, text = self.texts[int.from_bytes(value[1:FRAME_BYTES], "big")]
+            return layout, in_json(text, value[FRAME_BYTES:])
+        payload = json.loads(value)
+        layouts = written(self.plan).streams[stream].layouts_of(stream)
+        return next((each.name for each in layouts if set(each.fields) == payload.keys()), layouts[0].name), payload
+
+    def lacks(self, *streams: str) -> bool:
+        """Say whether anything of *streams* has too few examples."""
+        return any(
+            len(examples) < LEAST.get(stream, 1) for (stream, _), examples in self.found.items() if stream in streams
+        )
+
+
+def examples_of(plan: RunPlan) -> dict[Kind, list[Example]]:
+    """Give examples of everything that *plan* writes, by stream and layout; none of what does not happen for long."""
+    target = written(plan)
+    ids = ids_of(target.streams)
+    layouts = {
+        (stream, layout.name): layout for stream, each in target.streams.items() for layout in each.layouts_of(stream)
+    }
+    texts = {ids[layout.schema]: (layout.name, text_of(layout)) for layout in layouts.values() if layout.schema}
+    wanted = _Wanted(plan, {kind: [] for kind in layouts}, texts)
+    for stream, record, partition in _records(plan, wanted):
+        wanted.offer(stream, record, partition)
+    return wanted.found
+
+
+def text_of(layout: Layout) -> str:
+    """Give the text of a layout's Avro schema."""
+    return layout.text or schema_text(layout.schema)
+
+
+def _records(plan: RunPlan, wanted: _Wanted) -> Iterator[tuple[str, Record, int]]:
+    """Give the records of *plan* as long as any are looked for: that of the run itself, then all others."""
+    target = written(plan)
+    partitions = {topic.name: topic.partitions for topic in target.topics}
+    yield "runs", _started(plan, target), 0
+    measured = {stream: each for stream, each in target.streams.items() if stream in {"readings", "truth"}}
+    happening = {stream: each for stream, each in target.streams.items() if stream in {"events", "doors", "labels"}}
+    readings, moments = (
+        Encoder(streams, partitions, run=plan.run_id, ids=ids_of(target.streams)) for streams in (measured, happening)
+    )
+    workers = max(1, len(plan.roster.machines) // MACHINES_MAX)
+    simulation = Simulation(
+        plan.roster, seed=plan.seed, start_us=plan.start_us, islands=(0, workers), truth="truth" in measured,
+        readings_of=_shown(plan, workers),
+    )  # fmt: skip
+    stop_us = plan.start_us + min(HOURS_MAX * HOUR_US, MACHINE_HOURS * HOUR_US * workers // len(plan.roster.machines))
+    stop_us = min(stop_us, plan.stop_us or stop_us)
+    until_us = plan.start_us + FIRST_US
+    while wanted.lacks(*measured, *happening) and simulation.now_us < stop_us:
+        block = simulation.advance(min(until_us, stop_us))
+        for encoder, streams in ((readings, measured), (moments, happening)):
+            if not wanted.lacks(*streams):
+                continue
+            for batch in encoder.prepare(block).release(simulation.now_us):
+                assert isinstance(batch, RecordBatch), "nothing is packed here"
+                if batch.stream != INJECTED:
+                    yield from ((batch.stream, record, batch.partition) for record in batch.records)
+        until_us = simulation.now_us + BLOCK_US
+
+
+def _started(plan: RunPlan, target: TargetPlan) -> Record:
+    """Give the record with which the run begins, on topics that are new."""
+    ids = ids_of(target.streams)
+    journal = Encoder({"runs": target.streams["runs"]}, {RUNS_TOPIC: 1}, run=plan.run_id, ids=ids)
+    seen = {topic.name: TopicSeen(topic.partitions, (0,) * topic.partitions, topic.configs) for topic in target.topics}
+    opened = Target(target, MemorySink(), journal, journal, seen, ids)
+    return journal.encode_run(started(plan, opened, wall_us=plan.start_us))
+
+
+def _shown(plan: RunPlan, workers: int) -> Ints:
+    """Choose the machines whose readings are computed: one of each group, in the islands that are simulated."""
+    island = plan.roster.island
+    kept = [group.places[island[group.places] % workers == 0][:1] for group in groups(plan)]
+    return np.concatenate(kept[:GROUPS_MAX])
