@@ -82,6 +82,14 @@ def test_containers_reach_kafka_by_the_inner_listener(services: dict[str, Servic
     assert services["fleet"]["environment"]["FLEET_KAFKA_BOOTSTRAP"] == inner
 
 
+def test_the_fleet_has_its_ids_from_the_registry_that_kafdrop_asks(services: dict[str, Service]) -> None:
+    port = services["karapace"]["environment"]["KARAPACE_PORT"]
+
+    url = services["fleet"]["environment"]["FLEET_REGISTRY"]
+
+    assert url == services["kafdrop"]["environment"]["SCHEMAREGISTRY_CONNECT"] == f"http://karapace:{port}"
+
+
 def test_every_service_says_when_it_is_healthy(services: dict[str, Service]) -> None:
     for name, service in services.items():
         check = service["healthcheck"]
@@ -93,7 +101,8 @@ def test_everyone_waits_for_what_they_need_to_be_healthy(services: dict[str, Ser
     needs = {name: set(service.get("depends_on", {})) for name, service in services.items()}
     conditions = {need["condition"] for service in services.values() for need in service.get("depends_on", {}).values()}
 
-    assert needs == {"kafka": set(), "karapace": {"kafka"}, "kafdrop": {"kafka", "karapace"}, "fleet": {"kafka"}}
+    both = {"kafka", "karapace"}
+    assert needs == {"kafka": set(), "karapace": {"kafka"}, "kafdrop": both, "fleet": both}
     assert conditions == {"service_healthy"}
 
 
