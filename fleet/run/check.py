@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections import Counter
-from pathlib import Path
 
 from fleet.data import Record, RecordBatch
 from fleet.encode.encoder import Encoder
-from fleet.run.clock import RealClock
 from fleet.run.plan import RunPlan, RunRequest, cloudevents, make_plan, target_plan
 from fleet.scenario.model import Scenario
 from fleet.scenario.roster import Roster
@@ -33,7 +29,7 @@ START_IF_NOW_US = 1_772_431_200_000_000  # the size of a record does not depend 
 
 def expanded(scenario: Scenario, source: str) -> list[str]:
     """Say how many machines, readings, bytes, islands and topics *scenario* has."""
-    plan = _plan(scenario, source)
+    plan = plan_of(scenario, source)
     roster = plan.roster
     per_kind = Counter(machine.kind for machine in roster.machines)
     rate = roster.readings_per_second
@@ -104,7 +100,8 @@ def _when(each: Scripted, roster: Roster) -> str:
     return f"at {at}{again}"
 
 
-def _plan(scenario: Scenario, source: str) -> RunPlan:
+def plan_of(scenario: Scenario, source: str) -> RunPlan:
+    """Plan a run of *scenario* that is not carried out."""
     request = RunRequest(scenario=scenario, source=source, targets=("null:",))
     return make_plan(request, wall_us=START_IF_NOW_US)
 
@@ -135,25 +132,3 @@ def _bytes_a_reading(plan: RunPlan) -> float:
 def _record_bytes(record: Record) -> int:
     headers = sum(len(name) + len(value) + HEADER_OVERHEAD_BYTES for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers + BATCH_OVERHEAD_BYTES
-
-
-def create_topics(scenario: Scenario, source: str, url: str, kafka_config: Path | None) -> list[str]:
-    """Make the topics that *scenario* writes to on the broker of *url*; RequestError where they cannot be."""
-    from fleet.sinks.properties import connection
-    from fleet.sinks.topics import prepare_topics
-
-    plan = _plan(scenario, source)
-    target = target_plan(url, plan.request, plan.roster)
-    configured = connection(url.removeprefix("kafka://"), kafka_config, os.environ)
-    now_ms = RealClock().wall_us() // 1000
-    seen = asyncio.run(
-        prepare_topics(
-            configured.connection,
-            target.topics,
-            first_ms=now_ms,
-            last_ms=now_ms,
-            endless=False,
-            speed_above_one=False,
-        )
-    )
-    return [f"  there     {name}: {topic.partitions} partitions" for name, topic in sorted(seen.items())]

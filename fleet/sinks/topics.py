@@ -60,9 +60,9 @@ async def prepare_topics(
     """
     await reach(connection)
     times = RunTimes(first_ms, last_ms, endless, speed_above_one)
-    async with _admin(connection) as admin:
+    async with administer(connection) as admin:
         there = await _make_missing(admin, plans)
-        settings = await _settings(admin, [plan.name for plan in plans])
+        settings = await settings_of(admin, [plan.name for plan in plans])
     for plan in plans:
         now_ms = time.time_ns() // 1_000_000
         check_settings(plan.name, settings.get(plan.name, {}), times, now_ms=now_ms, way_out=way_out)
@@ -71,7 +71,8 @@ async def prepare_topics(
 
 
 @asynccontextmanager
-async def _admin(connection: Connection) -> AsyncIterator[Any]:
+async def administer(connection: Connection) -> AsyncIterator[Any]:
+    """Be connected as an administrator while the context is open; RequestError where that cannot be."""
     log_sparingly()
     admin = AIOKafkaAdminClient(request_timeout_ms=REQUEST_TIMEOUT_MS, **connection.client_options())
     try:
@@ -90,12 +91,17 @@ async def _make_missing(admin: Any, plans: Sequence[TopicPlan]) -> dict[str, int
     missing = [plan for plan in plans if plan.name not in there]
     if not missing:
         return {plan.name: there[plan.name] for plan in plans}
-    # The embedded broker has no controller to make a topic; asked for one by its name it makes it.
-    cluster = await admin.describe_cluster()
-    if cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}:
+    # Asked for a topic by its name the embedded broker makes it.
+    if await has_controller(admin):
         with suppress(kafka_errors.IncompatibleBrokerVersion):
             await _create(admin, missing)
     return await _appeared(admin, plans)
+
+
+async def has_controller(admin: Any) -> bool:
+    """Say whether there is who makes and deletes topics: the embedded broker has nobody."""
+    cluster = await admin.describe_cluster()
+    return cluster["controller_id"] in {broker["node_id"] for broker in cluster["brokers"]}
 
 
 async def _create(admin: Any, plans: Sequence[TopicPlan]) -> None:
@@ -162,7 +168,7 @@ async def _appeared(admin: Any, plans: Sequence[TopicPlan]) -> dict[str, int]:
         await asyncio.sleep(APPEAR_POLL_S)
 
 
-async def _settings(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
+async def settings_of(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Ask for the settings of the topics *names*; what the broker does not say is missing."""
     try:
         responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
@@ -183,7 +189,7 @@ async def _settings(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str
 async def partitions_of(connection: Connection, topic: str) -> int:
     """Give the number of partitions of *topic*; RequestError where there is no such topic."""
     await reach(connection)
-    async with _admin(connection) as admin:
+    async with administer(connection) as admin:
         # Not asked for by its name: some brokers would make it.
         there = await _partitions(admin, None)
     if topic not in there:
@@ -203,12 +209,12 @@ class TopicNow:
 async def describe_topics(connection: Connection, names: Sequence[str]) -> dict[str, TopicNow]:
     """Describe the topics *names*; RequestError where one is not there."""
     await reach(connection)
-    async with _admin(connection) as admin:
+    async with administer(connection) as admin:
         there = await _partitions(admin, None)
         for name in names:
             if name not in there:
                 raise RequestError(f"kafka: no topic {name!r} on {connection.bootstrap}")
-        settings = await _settings(admin, names)
+        settings = await settings_of(admin, names)
     counts = {name: there[name] for name in names}
     begins, ends = await beginning_offsets(connection, counts), await end_offsets(connection, counts)
     return {name: TopicNow(tuple(begins[name]), tuple(ends[name]), settings.get(name, {})) for name in names}

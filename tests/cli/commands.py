@@ -59,14 +59,14 @@ def untroubled(ended: Ended) -> Ended:
 
 
 class Live:
-    """A command that goes on: watched, signalled, ended."""
+    """A command that goes on: watched, signalled, ended; on a *terminal* it is also answered."""
 
     def __init__(self, *words: str, env: Mapping[str, str] | None = None, terminal: bool = False) -> None:
         self._pty = pty.openpty() if terminal else None
         out = self._pty[1] if self._pty else subprocess.PIPE
         self.process = subprocess.Popen(
-            [FLEET, *words], env=environment({"COLUMNS": "200", **(env or {})}), stdin=subprocess.DEVNULL, stdout=out,
-            stderr=out if terminal else subprocess.PIPE, start_new_session=True,
+            [FLEET, *words], env=environment({"COLUMNS": "200", **(env or {})}), stdout=out, start_new_session=True,
+            stdin=out if terminal else subprocess.DEVNULL, stderr=out if terminal else subprocess.PIPE,
         )  # fmt: skip
         if self._pty:
             os.close(self._pty[1])
@@ -99,6 +99,11 @@ class Live:
             assert more, f"ended before it was seen: {self.said}"
             self.said += more.decode(errors="replace")
         return self.said
+
+    def answer(self, text: str) -> None:
+        """Type *text* and the return key at its terminal."""
+        assert self._pty is not None, "it was given no terminal"
+        os.write(self._pty[0], f"{text}\n".encode())
 
     def press(self, number: signal.Signals = signal.SIGINT) -> None:
         """Send a signal to the command alone."""
