@@ -12,6 +12,7 @@ import numpy as np
 
 from fleet.data import SCHEMA_ID_MAX
 from fleet.encode.avro import MAGIC, Schema, parsed
+from fleet.encode.flat import FlatField, flat_fields, flat_message
 from fleet.encode.layouts import (
     DOORS_V1,
     EVENTS_V1,
@@ -25,7 +26,7 @@ from fleet.encode.layouts import (
 from fleet.encode.own import reading_of
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RunError
-from fleet.scenario.proto import is_proto
+from fleet.scenario.proto import NotProtoError, is_proto, read_proto
 
 FRAME_BYTES = 5
 FIRST_MESSAGES = (b"\x00", b"\x02\x00")
@@ -74,6 +75,15 @@ class Decoder:
         else:
             self.schemas[number] = parsed(text)
 
+    def flat(self, number: int) -> tuple[FlatField, ...] | None:
+        """Give the fields of the schema *number* as whole columns of its records have them; None where they cannot."""
+        if number in self.schemas:
+            return flat_fields(self.schemas[number])
+        try:
+            return flat_message(read_proto(self.protos[number]))
+        except NotProtoError:
+            return None
+
     def decode(self, value: bytes | None, key: bytes | None = None) -> dict[str, Any]:
         """Give the fields of *value*; instants are microseconds since 1970. UndecodableError says why not.
 
@@ -111,7 +121,7 @@ class Decoder:
             raise UndecodableError(f"not the first message of schema {number}: it begins with {_shown(value)}")
         try:
             return reader(text)(value[FRAME_BYTES + len(which) :])
-        except ValueError as error:
+        except (ValueError, NotProtoError) as error:
             raise UndecodableError(f"not a record of schema {number}: {error}") from error
 
     def _avro(self, value: bytes, number: int, schema: Schema) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Avro records without nesting as columns: strings, numbers and enums of known schemas, all rows at once.
+"""Records without nesting as columns: strings, numbers and enums of known schemas, all rows at once.
 
-What is not certain to be read as fastavro reads it (a length that leads outside, an index that no symbol has) makes
-a row unfit, and whoever needs it decodes it alone: so what is wrong with it is said in one place.
+What is not certain to be read as the library reads it (a length that leads outside, an index that no symbol has) makes
+a row unfit, and whoever needs it decodes it alone: so what is wrong with it is said in one place. Protobuf's are read
+as its serializers write them, all fields there and in order; a row that is otherwise is unfit as well.
 """
 
 from __future__ import annotations
@@ -14,20 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Bools, Ints
-from fleet.encode.unpack import Buffer, farthest, small_varints_at, varints_at, words_at
+from fleet.encode.protobuf import FIRST_MESSAGE, tag
+from fleet.encode.unpack import Buffer, farthest, octets, small_varints_at, varints_at, words_at
+from fleet.scenario.proto import Message
 
 TEXTS = frozenset({"string", "bytes"})
 WHOLE = frozenset({"int", "long"})
+CONTINUED = 0x80  # from here on a byte of a varint is not its last
+PROTOBUF_KINDS = {"string": "string", "sint64": "long", "sint32": "int", "double": "double", "float": "float"}
 FIXED_BYTES = {"float": 4, "double": 8, "boolean": 1}
 
 
 class FlatField(NamedTuple):
-    """One field of a record: *null* is the branch of a union with null that is null, else -1."""
+    """One field of a record: *null* is the branch of a union with null that is null, else -1.
+
+    In Protobuf there stand the bytes *before* in front of it, and counts (lengths, indices) have no sign.
+    """
 
     name: str
     kind: str
     symbols: tuple[str, ...]
     null: int
+    before: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +77,20 @@ def _flat_field(name: str, kind: Any) -> FlatField | None:
     return FlatField(name, kind, symbols, null)
 
 
+def flat_message(message: Message) -> tuple[FlatField, ...] | None:
+    """Give the fields of a Protobuf *message* behind its frame; None where it holds more than this module reads."""
+    found: list[FlatField] = []
+    for field in message.fields:
+        symbols = message.enums.get(field.type, {})
+        kind = "enum" if symbols else PROTOBUF_KINDS.get(field.type, "")
+        if field.label != "optional" or not kind or sorted(symbols.values()) != list(range(len(symbols))):
+            return None
+        named = tuple(sorted(symbols, key=symbols.__getitem__))
+        before = tag(message, field) if found else FIRST_MESSAGE + tag(message, field)
+        found.append(FlatField(field.name, kind, named, -1, before))
+    return tuple(found)
+
+
 def read_flat(fields: tuple[FlatField, ...], data: Buffer, at: Ints, stop: Ints) -> tuple[dict[str, Column], Bools]:
     """Read records that lie in padded *data* from *at* to *stop*: columns by field name, and which rows are fit."""
     reading = _Reading(data, at)
@@ -99,6 +122,8 @@ class _Reading:
 
     def column(self, field: FlatField, absent: Bools | None) -> Column:
         """Read one field where it is not *absent*, and go behind it."""
+        for byte in field.before:
+            self.fit &= self._byte() == byte
         before, fit = self.at, self.fit
         self.fit = np.ones(len(before), np.bool_)
         values, length = self._read(field)
@@ -112,10 +137,10 @@ class _Reading:
         if field.kind in FIXED_BYTES:
             return self._fixed(field.kind), None
         if field.kind in TEXTS:
-            return self._texts()
+            return self._texts(self._count(field))
         if field.kind in WHOLE:
             return self._advanced(*varints_at(self._data, self.at)), None
-        index = self._advanced(*small_varints_at(self._data, self.at))
+        index = self._count(field)
         self.fit &= index.view(np.uint64) < len(field.symbols)
         return index, None
 
@@ -127,8 +152,20 @@ class _Reading:
             return truth
         return word.view(np.float64) if kind == "double" else word.astype(np.uint32).view(np.float32)
 
-    def _texts(self) -> tuple[Ints, Ints]:
-        length = self._advanced(*small_varints_at(self._data, self.at))
+    def _count(self, field: FlatField) -> Ints:
+        """Read a length or an index; of those without sign the short ones, which ours are."""
+        if not field.before:
+            return self._advanced(*small_varints_at(self._data, self.at))
+        count = self._byte()
+        self.fit &= count < CONTINUED
+        return count
+
+    def _byte(self) -> Ints:
+        byte = octets(self._data)[self.at].astype(np.int64)
+        self._go(self.at + 1)
+        return byte
+
+    def _texts(self, length: Ints) -> tuple[Ints, Ints]:
         at = self.at
         # As words without sign no length is below 0, and those that are too long lead to the end and no farther.
         inside = length.view(np.uint64) <= np.uint64(self._far)

@@ -40,11 +40,16 @@ def instant(time_us: int) -> str:
 
 def text_of(fields: Mapping[str, Any]) -> str:
     """Write decoded *fields* as one line of JSON, as the encoders here do."""
-    said: dict[str, Any] = {name: instant(value) if name in TIMESTAMPS else value for name, value in fields.items()}
+    said: dict[str, Any] = {name: _instant(value) if name in TIMESTAMPS else value for name, value in fields.items()}
     if said.keys() >= TELLING_LABELS:
-        said |= {name: instant(said[name]) for name in LABEL_INSTANTS if said[name] is not None}
-        said["severity"] = [{**knot, "time": instant(knot["time"])} for knot in said["severity"]]
+        said |= {name: _instant(said[name]) for name in LABEL_INSTANTS}
+        said["severity"] = [{**knot, "time": _instant(knot["time"])} for knot in said["severity"]]
     return json.dumps(said, separators=(",", ":"), ensure_ascii=False)
+
+
+def _instant(time_us: int | None) -> str | None:
+    """Write an instant; where there is none, none."""
+    return None if time_us is None else instant(time_us)
 
 
 class JsonReadings:

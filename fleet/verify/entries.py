@@ -1,4 +1,4 @@
-"""Records as columns of what is checked: from the columns of Avro bytes at once, from decoded fields one by one."""
+"""Records as columns of what is checked: from columns of bytes at once, from decoded fields one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fleet.data import Bools, Ints, Quality, Words
-from fleet.encode.avro import Schema, frame
+from fleet.encode.avro import frame
 from fleet.encode.columns import RecordColumns
 from fleet.encode.decode import FRAME_BYTES, reading_layout, stream_of
 from fleet.encode.digest import (
@@ -22,7 +22,7 @@ from fleet.encode.digest import (
     word_of_record,
     words_of,
 )
-from fleet.encode.flat import TEXTS, WHOLE, Column, FlatField, flat_fields, read_flat
+from fleet.encode.flat import TEXTS, WHOLE, Column, FlatField, read_flat
 from fleet.encode.interning import UNKNOWN, Interner
 from fleet.encode.labels import without_run
 from fleet.encode.layouts import READINGS_V1, READINGS_V2, Layout
@@ -89,31 +89,33 @@ def joined(parts: Sequence[Entries]) -> Entries:
 
 
 class Entering:
-    """Makes entries; the machines' texts have numbers that stay. *schemas* are the parsed ones by id.
+    """Makes entries; the machines' texts have numbers that stay. *flat* are the fields of schemas that are, by id.
 
     *stamped* says whether the records' own stamps are part of the run; else 0 stands for them in digests. *owns* are
     the layouts of readings that are none of ours.
     """
 
-    def __init__(self, schemas: Mapping[int, Schema], *, stamped: bool, owns: Sequence[Layout] = ()) -> None:
+    def __init__(
+        self, flat: Mapping[int, tuple[FlatField, ...] | None], *, stamped: bool, owns: Sequence[Layout] = ()
+    ) -> None:
         self.machines = Interner()
         self._sensors = Interner()
         self._stamped = stamped
         self._owns = owns
         self._shapes: dict[int, _Shape] = {}
-        for number, schema in schemas.items():
-            self.learn(number, schema)
+        for number, fields in flat.items():
+            self.learn(number, fields)
 
-    def learn(self, number: int, schema: Schema) -> None:
-        """Take note of one *schema* more, that with the id *number*."""
-        shape = _shape(schema, self._owns)
+    def learn(self, number: int, fields: tuple[FlatField, ...] | None) -> None:
+        """Take note of one schema more, that with the id *number*; without *fields* it is not flat."""
+        shape = None if fields is None else _shape(fields, self._owns)
         if shape is not None:
             self._shapes[number] = shape
 
     # ------------------------------------------------------------ from columns
 
     def of_columns(self, records: RecordColumns, partition: int) -> tuple[list[Entries], Ints]:
-        """Make entries of what is known and flat Avro; gives also which rows are left to be decoded one by one."""
+        """Make entries of what is known and flat; gives also which rows are left to be decoded one by one."""
         begin = words_at(records.data, records.value_at) & KEEP[FRAME_BYTES]
         left = np.ones(len(records), np.bool_)
         found = []
@@ -246,11 +248,8 @@ NEEDED = {"machine": TEXTS, "sensor": TEXTS, "units": TEXTS, "value": frozenset(
 NEEDED_NUMBERED = {"seq": WHOLE, "timestamp": WHOLE, "quality": frozenset({"enum"})}
 
 
-def _shape(schema: Schema, owns: Sequence[Layout]) -> _Shape | None:
-    """See what a schema's records are; None where they have to be decoded one by one."""
-    fields = flat_fields(schema)
-    if fields is None:
-        return None
+def _shape(fields: tuple[FlatField, ...], owns: Sequence[Layout]) -> _Shape | None:
+    """See what records of *fields* are; None where they have to be decoded one by one."""
     own = next((own for own in owns if tuple(one.name for one in fields) == own.fields), None)
     if own is not None:
         return _own_shape(fields, own)

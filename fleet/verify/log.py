@@ -33,7 +33,6 @@ from fleet.verify.unnumbered import Unnumbered, Unseen, stretches
 
 RUN_HEADER = "fleet-run"
 UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are JSON beyond all measure
-JSON_BEGIN = b"{"  # Avro cannot but have fields of the right types
 NAMES_KEPT = 64  # different sets of fields: ours are few, JSON of others may be any
 STRAYS_KEPT = 1 << 16  # keys that no machine has: somebody else's topic may have any number
 NO_LOG = -1
@@ -110,7 +109,8 @@ class LogChecker:
         self._run_id = run_id.encode()
         self._label = label or topic
         self._decoder = Decoder(schemas, owns=owns)
-        self._entering = Entering(self._decoder.schemas, stamped=stamped, owns=owns)
+        flat = {number: self._decoder.flat(number) for number in [*self._decoder.schemas, *self._decoder.protos]}
+        self._entering = Entering(flat, stamped=stamped, owns=owns)
         self._stream_by_names: dict[tuple[str, ...], str] = {}
         self._labels = labels
         self._logs = MachineLogs()
@@ -144,8 +144,7 @@ class LogChecker:
     def learn(self, number: int, text: str) -> None:
         """Take note of one schema more, the *text* of that with the id *number*."""
         self._decoder.learn(number, text)
-        if number in self._decoder.schemas:  # Protobuf is decoded one by one
-            self._entering.learn(number, self._decoder.schemas[number])
+        self._entering.learn(number, self._decoder.flat(number))
 
     def is_slow_with(self, records: RecordColumns) -> bool:
         """Whether *records* have to be decoded one by one, to judge by the first of them."""
@@ -246,7 +245,7 @@ class LogChecker:
         groups: dict[str, list[tuple[int, Row]]] = {}
         for place, row in rows:
             stream = self._stream_of(row)
-            problem = unsound(row.fields, stream) if row.value[:1] == JSON_BEGIN or not stream else ""
+            problem = unsound(row.fields, stream)
             if problem:
                 self._undecodable(partition, place, row.offset, row.key, problem)
             elif stream not in self._streams:

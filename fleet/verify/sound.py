@@ -1,4 +1,4 @@
-"""Whether decoded fields are what fleet writes: JSON may hold anything under the right names."""
+"""Whether decoded fields are what fleet writes: JSON may hold anything under the right names, Protobuf nothing."""
 
 from __future__ import annotations
 

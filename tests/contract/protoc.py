@@ -14,12 +14,12 @@ from grpc_tools import protoc
 from fleet.encode.schemas import schema_text
 
 
-@cache
 def compiled(file: str) -> Any:
     """Give the class of the first message of a published *file*, as protoc and the library have it."""
     return compiled_text(schema_text(file))
 
 
+@cache
 def compiled_text(text: str) -> Any:
     """Give the class of the first message of a schema's *text*."""
     with tempfile.TemporaryDirectory() as name:

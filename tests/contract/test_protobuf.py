@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from fleet.data import Event, Label
 from fleet.encode import protogen
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.formats import EVENT_FORMATS, LABEL_FORMATS, READING_FORMATS
+from fleet.encode.json import text_of
 from fleet.encode.labels import label_fields, without_run
 from fleet.encode.layouts import LAYOUTS
 from fleet.encode.protogen import proto_files
 from fleet.encode.schemas import schema_ids, schema_text
+from fleet.verify.sound import unsound
 from tests.contract.protoc import compiled, compiled_text
 from tests.contract.test_encodings import EVENTS, LABELS, SCAN, TEXT, columns_of, expected_fields
 
@@ -70,7 +73,7 @@ def test_a_readings_bytes_are_googles(layout: str, name: str, sensors: list[str]
 @pytest.mark.parametrize("layout", ["v1", "v2"])
 @given(event=EVENTS)
 def test_an_events_bytes_are_googles(layout: str, event: Event) -> None:
-    file = LAYOUTS["events", layout].schema_in("protobuf") if ("events", layout) in LAYOUTS else ""
+    file = LAYOUTS["events", layout].schema_in("protobuf")
 
     _, value = EVENT_FORMATS["protobuf", layout](schema_ids())(event)
 
@@ -164,3 +167,13 @@ def test_a_schema_of_somebody_elses_is_read_as_protoc_has_it() -> None:
         "numbers": [0.5, 2.0],
         "kind": "LEAF",
     }
+
+
+def test_what_a_writer_left_out_is_no_traceback_and_no_reading() -> None:
+    value = framed("machine-sensor.v3.proto", compiled("machine-sensor.v3.proto")(machine="m", seq=3))
+
+    fields = Decoder().decode(value)
+
+    assert fields == {**dict.fromkeys(LAYOUTS["readings", "v3"].fields), "machine": "m", "seq": 3}
+    assert json.loads(text_of(fields))["timestamp"] is None
+    assert unsound(fields, "readings") == "sensor must be text"

@@ -14,12 +14,14 @@ from fleet.encode.avro import frame, parsed
 from fleet.encode.boundaries import LANE_RECORDS
 from fleet.encode.columns import RecordColumns, record_columns
 from fleet.encode.decode import Decoder, UndecodableError
-from fleet.encode.flat import flat_fields, read_flat
+from fleet.encode.flat import flat_fields, flat_message, read_flat
 from fleet.encode.interning import Interner
 from fleet.encode.unpack import TEXT_MAX, hashes, padded, text_words, varints_at
 from fleet.encode.varint import zigzag
+from fleet.scenario.proto import read_proto
 from fleet.verify.findings import Findings
 from fleet.verify.log import LogChecker
+from tests.contract.protoc import compiled_text
 from tests.properties.batches import (
     GZIP,
     LZ4,
@@ -242,6 +244,57 @@ def test_flat_avro_is_read_as_the_decoder_reads_it_or_left_to_it(
         except UndecodableError as error:
             # Whether texts are UTF-8 is asked by who uses them.
             assert "UnicodeDecodeError" in str(error)  # noqa: PT017
+            continue
+        assert repr(found) == repr(want)
+
+
+PROTO_FIELDS = """
+syntax = "proto3";
+message R {
+  enum Kind { A = 0; B = 1; C = 2; }
+  optional string text = 1; optional sint64 number = 2; optional double wide = 3; optional Kind kind = 4;
+  optional float narrow = 5; optional string last = 9;
+}
+"""
+PROTO_VALUES = {
+    "text": st.text(max_size=9) | st.text(min_size=100, max_size=200),
+    "number": st.integers(-(2**63), 2**63 - 1),
+    "wide": st.floats(allow_nan=False),
+    "kind": st.sampled_from("ABC"),
+    "narrow": st.floats(width=32, allow_nan=False),
+    "last": st.text(max_size=9),
+}
+
+
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(PROTO_VALUES) | st.fixed_dictionaries({}, optional=PROTO_VALUES), min_size=1, max_size=6
+    ),
+    garble=st.none() | st.tuples(st.integers(0, 5), st.integers(0, 255), st.integers(0, 255)),
+)
+def test_flat_protobuf_is_read_as_the_decoder_reads_it_or_left_to_it(
+    rows: list[dict[str, Any]], garble: tuple[int, int, int] | None
+) -> None:
+    theirs = compiled_text(PROTO_FIELDS)
+    bodies = [b"\0" + theirs(**row).SerializeToString() for row in rows]
+    if garble is not None:
+        row, place, byte = garble[0] % len(rows), garble[1] % len(bodies[garble[0] % len(rows)]), garble[2]
+        bodies[row] = bodies[row][:place] + bytes([byte]) + bodies[row][place + 1 :]
+    fields = flat_message(read_proto(PROTO_FIELDS))
+    assert fields is not None
+    stop = np.cumsum([len(body) for body in bodies])
+    buffer = padded(bodies)
+
+    columns, fit = read_flat(fields, buffer, np.append(0, stop[:-1]), stop)
+
+    whole = [len(row) == len(PROTO_VALUES) and len(row["text"].encode()) < 0x80 for row in rows]
+    assert garble is not None or fit.tolist() == whole
+    for row in np.flatnonzero(fit).tolist():
+        found = {name: _value(buffer, column, row) for name, column in columns.items()}
+        try:
+            want = Decoder({1: PROTO_FIELDS}).decode(frame(1) + bodies[row])
+        except UndecodableError:
+            assert any("\ufffd" in found[name] for name in ("text", "last")), "who uses a text asks for UTF-8"
             continue
         assert repr(found) == repr(want)
 

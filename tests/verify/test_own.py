@@ -12,6 +12,7 @@ import pytest
 from fleet.broker.process import EmbeddedBroker
 from fleet.encode.avro import parsed
 from fleet.encode.encoder import Encoder, StreamPlan
+from fleet.encode.flat import flat_fields
 from fleet.encode.layouts import OWN_SCHEMA_ID
 from fleet.encode.own import own_layout
 from fleet.errors import RequestError
@@ -123,7 +124,7 @@ def test_a_flat_layout_with_a_whole_sensor_is_read_by_columns(tmp_path: Path) ->
     work = blocks.block(blocks.columns(blocks.cohort("pump", 3, ("current", "vibration"))))
     log = logs_of(encoder.prepare(work).release(work.stop_us))[TOPIC, 0]  # type: ignore[arg-type]
 
-    entering = Entering({OWN_SCHEMA_ID: parsed(own.text)}, stamped=True, owns=(layout,))
+    entering = Entering({OWN_SCHEMA_ID: flat_fields(parsed(own.text))}, stamped=True, owns=(layout,))
     entries, left = entering.of_columns(columns_of(log), 0)
 
     assert left.size == 0
