@@ -1,0 +1,55 @@
+"""Print readings and count them, with the digest that all example consumers print."""
+
+import hashlib
+import struct
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from readings import Readings, UnreadableError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Tally:
+    """What was read so far; *seen* counts all records, read or not."""
+
+    def __init__(self, readings: Readings) -> None:
+        self.seen = 0
+        self._readings = readings
+        self._read = 0
+        self._digest = 0
+
+    async def add(self, partition: int, offset: int, value: bytes | None) -> None:
+        """Print the reading of a record, or say on standard error why it has none."""
+        self.seen += 1
+        try:
+            reading = await self._readings.decode(value)
+        except UnreadableError as error:
+            print(f"partition {partition}, offset {offset}: {error}", file=sys.stderr)
+            return
+        self._read += 1
+        self._digest += number(reading)
+        print(reading["machine"], reading["sensor"], reading["value"], reading["units"], instant(reading["timestamp"]))
+
+    def end(self) -> None:
+        """Print the last line."""
+        if self.seen > self._read:
+            print(f"unreadable={self.seen - self._read}", file=sys.stderr)
+        print(f"records={self._read} digest={self._digest % 2**64:016x}")
+
+
+def number(reading: dict[str, Any]) -> int:
+    """Return what a reading adds to the digest; sums do not depend on the order of partitions."""
+    bits = struct.pack(">d", reading["value"]).hex()
+    words = [*(reading[name] for name in ("machine", "sensor", "units")), bits]
+    words += [reading[name] for name in ("timestamp", "seq", "quality", "machine_id")]
+    return int.from_bytes(hashlib.sha256("|".join(map(str, words)).encode()).digest()[:8], "big")
+
+
+def instant(us: int) -> str:
+    """Return microseconds since 1970 as text; 1970 is where the writer did not say."""
+    try:
+        return (EPOCH + timedelta(microseconds=us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except OverflowError:  # a clock gone wild, after the year 9999
+        return f"{us} us"
