@@ -225,6 +225,8 @@ def schemas_told(
     registry: str | None,
     environment: Mapping[str, str],
     as_json: bool,
+    lang: str | None,
+    version: str | None,
 ) -> SchemaAnswer:
     """Do what ``fleet schema`` was asked for, with the schemas that are published with fleet and records of a run."""
     from fleet.contract.access import access
@@ -239,6 +241,8 @@ def schemas_told(
         subject=subject,
         access=access(registry, environment),
         as_json=as_json,
+        lang=lang,
+        version=version,
         real=_real_records,
     )
     return asyncio.run(carry_out(request, shelf()))

@@ -10,14 +10,14 @@ import typer
 from fleet.cli.command import Command, loading
 from fleet.cli.values import choice
 
-ACTIONS = ("list", "show", "diff", "check", "register")
+ACTIONS = ("list", "show", "diff", "check", "register", "code")
 
 
 def schema(
-    action: Annotated[str, typer.Argument(metavar="list|show|diff|check|register", help="What to do.")],
+    action: Annotated[str, typer.Argument(metavar="list|show|diff|check|register|code", help="What to do.")],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SCHEMA]...", help="A name as 'list' shows it, an id, or a file .avsc of your own."),
+        typer.Argument(metavar="[SCHEMA]...", help="As 'list' shows it, a record, an id, or a file .avsc of your own."),
     ] = None,
     level: Annotated[
         str | None,
@@ -36,9 +36,15 @@ def schema(
     subject: Annotated[
         str | None, typer.Option(metavar="NAME", help="The subject at the registry; default TOPIC-value.")
     ] = None,
+    lang: Annotated[str | None, typer.Option(metavar="python", help="code: the language.")] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="N", help="code: the version, as in 2 or 3-rename [the latest].")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """List and show schemas, compare them, judge whether readers of one read what another writes, register them.
+
+    code prints a module with a typed class, which encodes and decodes.
 
     Compatibility is judged by Apache Avro's checker and by resolving records of a run; exit 1 where it does not hold.
     """
@@ -48,7 +54,7 @@ def schema(
 
     answer = schemas_told(
         action, tuple(names or ()), level=level, against=tuple(against or ()), subject=subject, registry=registry,
-        environment=os.environ, as_json=as_json,
+        environment=os.environ, as_json=as_json, lang=lang, version=version,
     )  # fmt: skip
     for line in answer.lines:
         typer.echo(line)

@@ -1,4 +1,4 @@
-"""``fleet schema``: list, show, diff, check, register."""
+"""``fleet schema``: list, show, diff, check, register, code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fleet.contract.access import Access
 from fleet.contract.compatibility import Verdict, judged, pairs
 from fleet.contract.diff import differences
 from fleet.contract.ids import subject_of
+from fleet.contract.python_code import python_code
 from fleet.contract.registry import LEVELS, Judged, Registry, RegistryRefusedError
 from fleet.contract.texts import laid_out
 from fleet.contract.versions import Schema, Shelf, topic_of
@@ -33,6 +34,8 @@ class SchemaRequest:
     subject: str | None = None
     access: Access | None = None
     as_json: bool = False
+    lang: str | None = None
+    version: str | None = None
     real: Callable[[], Real] = field(default=dict)  # real records by the full name of their type, when asked for
 
 
@@ -128,6 +131,22 @@ async def _diff(request: SchemaRequest, shelf: Shelf) -> Answer:
     if request.as_json:
         return Answer([json.dumps({"changes": changes, "verdicts": [_fields_of(each) for each in verdicts]}, indent=1)])
     return Answer([*(changes or ["no difference"]), *(line for each in verdicts for line in _words_of(each))])
+
+
+async def _code(request: SchemaRequest, shelf: Shelf) -> Answer:
+    """Write classes for a schema in a language."""
+    write = LANGUAGES.get(request.lang or "")
+    if write is None:
+        said = "name a language" if request.lang is None else f"got {request.lang!r}"
+        raise RequestError(f"--lang: must be {', '.join(LANGUAGES)}, {said}")
+    schema = shelf.named(request.names[0])
+    if request.version is not None:
+        if not schema.family:
+            raise RequestError(f"--version: is for schemas of ours, and {schema.name} is a file")
+        schema = shelf.version(request.version, schema.family)
+    if schema.is_proto:
+        raise RequestError(f"{schema.name}: protoc makes classes of .proto files; ours are made of Avro's")
+    return Answer(write(schema).rstrip("\n").split("\n"))
 
 
 # ---------------------------------------------------------------- check, register
@@ -244,6 +263,9 @@ def _fields_of(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+LANGUAGES: dict[str, Callable[[Schema], str]] = {"python": python_code}
+"""What ``fleet schema code`` writes."""
+
 MANY = 1000
 ACTIONS: dict[str, tuple[Callable[[SchemaRequest, Shelf], Awaitable[Answer]], int, int]] = {
     "list": (_list, 0, 0),
@@ -251,5 +273,6 @@ ACTIONS: dict[str, tuple[Callable[[SchemaRequest, Shelf], Awaitable[Answer]], in
     "diff": (_diff, 2, 2),
     "check": (_check, 1, MANY),
     "register": (_register, 1, MANY),
+    "code": (_code, 1, 1),
 }
 """What may be asked for, and of how many schemas at least and at most."""

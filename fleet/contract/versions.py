@@ -76,7 +76,7 @@ class Shelf:
         self.all = sorted(found, key=lambda each: (each.family, each.number, each.branch))
 
     def named(self, name: str) -> Schema:
-        """Give the schema *name*: one of ours (the latest version where it says none), its id, or a file.
+        """Give the schema *name*: one of ours (the latest version where it says none), its id, its record, or a file.
 
         RequestError where there is none.
         """
@@ -84,17 +84,23 @@ class Shelf:
         for each in self.all:
             if asked == each.name or name == str(each.id):
                 return each
-        line = self.line(asked.removesuffix(PROTO), proto=asked.endswith(PROTO))
+        of = asked.removesuffix(PROTO)
+        line = self.line(self._families.get(of, of), proto=asked.endswith(PROTO))
         if line:
             return line[-1]
         if Path(name).suffix in {AVSC, PROTO}:
             return self._file(Path(name))
         names = [each.name for each in self.all]
-        close = get_close_matches(asked, names, n=1)
+        close = get_close_matches(asked, [*names, *self._families], n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         raise RequestError(
             f"no schema {name!r}: must be {', '.join(names)}, an id of them, or a file .avsc or .proto{meant}"
         )
+
+    @property
+    def _families(self) -> dict[str, str]:
+        """The families by the name of their record, as in ``MachineSensor``."""
+        return {each.record.rpartition(".")[2]: each.family for each in self.all}
 
     def version(self, name: str, family: str) -> Schema:
         """Give the schema *name* as `named` does, or by version in a *family*: ``2``, ``v2``, ``3-rename``.

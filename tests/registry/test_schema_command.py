@@ -63,7 +63,7 @@ def test_a_proposal_of_ones_own_is_held_against_the_latest_version(tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("paint",), "fleet schema: must be list or show or diff or check or register, got 'paint'"),
+        (("paint",), "fleet schema: must be list or show or diff or check or register or code, got 'paint'"),
         (("show",), "fleet schema show: takes one name of a schema, got 0"),
         (("diff", "machine-sensor.v1"), "fleet schema diff: takes two names of a schema, got 1"),
         (("check", "machine-sensor.v2", "--level", "SIDE"), "--level: must be one of NONE, BACKWARD"),
