@@ -9,7 +9,8 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services --ignore=tests/examples --ignore=tests/asyncapi
 
-.PHONY: run test unit check broker bench docs pictures scores clean kafka-jars registry-jars go-programs node-packages asyncapi-component apt
+.PHONY: run test unit check broker bench docs pictures scores clean apt
+.PHONY: kafka-jars registry-jars go-programs java-programs node-packages asyncapi-component
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -21,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)  ## the first machines on an embedded broker
 	@exec $(BIN)/fleet run quickstart --speed 60
 
-test: $(STAMP) kafka-jars registry-jars go-programs node-packages  ## everything, against a real Kafka and registry
+test: $(STAMP) kafka-jars registry-jars go-programs java-programs node-packages  ## everything, against a real Kafka and registry
 	@$(BIN)/pytest -q
 
 unit: $(STAMP)  ## what needs no network and under a minute
@@ -64,6 +65,9 @@ registry-jars: $(STAMP)
 
 go-programs: $(STAMP)
 	@$(BIN)/python -m tests.services.go
+
+java-programs: $(STAMP)
+	@$(BIN)/python -m tests.services.javac
 
 node-packages: $(STAMP)
 	@$(BIN)/python -m tests.services.node $(dir $(wildcard tests/*/package-lock.json examples/*/package-lock.json))

@@ -21,7 +21,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def readings(kafka: Kafka, registry: Apicurio, state: None) -> ReadingsLog:
-    """Return a topic of 10,000 readings, in versions 1, 2 and 3, with ids of a real registry."""
+    """Return a topic of 10,000 readings in versions 1, 2, 3 and one that nobody knows, with ids of a real registry."""
     return write_readings(kafka.bootstrap, registry.url)
 
 

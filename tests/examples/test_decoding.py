@@ -19,7 +19,8 @@ from tests.examples.readings import ReadingsLog
 from tests.examples.records import dump, edged, encoded
 from tests.integration.runs import values
 from tests.services.go import go_program
-from tests.services.jars import ROOT, example_jars, java
+from tests.services.jars import ROOT
+from tests.services.javac import java_program
 from tests.services.node import beside, node, packages
 from tests.services.process import ServiceUnavailable
 
@@ -45,7 +46,7 @@ def library(request: pytest.FixtureRequest) -> Iterator[Command]:
 def start(library: str) -> Iterator[Command]:
     match library:
         case "Apache Avro, Java":
-            yield [java(), "-cp", example_jars() / "*", HERE / "decode/Decode.java"]
+            yield java_program(HERE / "decode/Decode.java")
         case "Apache Avro, Python":
             yield [sys.executable, "-m", "tests.examples.decode.decode"]
         case "avsc":

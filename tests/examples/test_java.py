@@ -13,14 +13,17 @@ from tests.examples.consumers import (
     assert_tells_what_it_cannot_read,
 )
 from tests.examples.readings import ReadingsLog
-from tests.services.jars import ROOT, example_jars, java
+from tests.services.jars import ROOT
+from tests.services.javac import java_program
 from tests.services.process import ServiceUnavailable
+
+FOLDER = ROOT / "examples/java"
 
 
 @pytest.fixture(scope="module")
 def consumer() -> Consumer:
     try:
-        return Consumer([java(), "-cp", example_jars() / "*", "Consumer.java"], "java", cwd=ROOT / "examples/java")
+        return Consumer(java_program(FOLDER / "Consumer.java"), "java", cwd=FOLDER)
     except ServiceUnavailable as unavailable:
         skip_or_fail(str(unavailable))
 

@@ -1,4 +1,4 @@
-"""Jars of Kafka and of the examples in Java, fetched once into ``.cache/`` (``python -m tests.services.jars``)."""
+"""Jars that a pom names, those of Kafka first, fetched once into ``.cache/`` (``python -m tests.services.jars``)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,10 @@ FETCH_TRIES = 2  # a network that drops one download often serves the next
 
 def kafka_jars() -> Path:
     """Return the folder of Kafka's jars, fetching them when they are missing or the pom has changed."""
-    return _maven_jars(POM, CACHE)
+    return maven_jars(POM, CACHE)
 
 
-def example_jars() -> Path:
-    """Return the folder of the jars that the examples in Java depend on, fetching them as Kafka's."""
-    return _maven_jars(ROOT / "examples/java/pom.xml", ROOT / ".cache/example-java")
-
-
-def _maven_jars(pom: Path, cache: Path) -> Path:
+def maven_jars(pom: Path, cache: Path) -> Path:
     """Return the folder in *cache* of what *pom* depends on, fetching it when it is missing or the pom has changed."""
     libs = cache / "libs"
     digest = hashlib.sha256(pom.read_bytes()).hexdigest()
@@ -94,7 +89,6 @@ def _copy_dependencies(pom: Path, folder: Path) -> None:
 if __name__ == "__main__":
     try:
         kafka_jars()
-        example_jars()
         java()
     except ServiceUnavailable as missing:
         sys.exit(str(missing))
