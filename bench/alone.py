@@ -19,6 +19,8 @@ from aiokafka import AIOKafkaProducer
 from bench import plant, scripts
 from bench.clients import Figures
 from fleet.api import load
+from fleet.data import PackedBatch
+from fleet.encode.cloudevents import CloudEvents
 from fleet.encode.encoder import Encoder, StreamPlan
 from fleet.run.memory import all_set_up, keep_memory
 from fleet.run.pipeline import chunk_ends
@@ -144,6 +146,50 @@ async def _encode(machines: int, sink_kind: type[KafkaSink] | None) -> Figures:
     return {"records_per_core_s": records / spent, "ns_per_record": spent / records * 1e9}
 
 
+FORMATS = {
+    "avro v1": (StreamPlan(TOPIC, "avro", "v1"), None),
+    "avro v2": (StreamPlan(TOPIC, "avro", "v2"), None),
+    "avro v3": (StreamPlan(TOPIC, "avro", "v3"), None),
+    "avro v2 with CloudEvents": (StreamPlan(TOPIC, "avro", "v2"), CloudEvents("bench", 1, 0)),
+    "protobuf v2": (StreamPlan(TOPIC, "protobuf", "v2"), None),
+    "json v2": (StreamPlan(TOPIC, "json", "v2"), None),
+}
+FIRST_OF_ALL = "avro v1"
+"""What the others are compared with."""
+
+FORMAT_BLOCKS = 12
+
+
+def formats(machines: int) -> Figures:
+    """Encode the same blocks in every format, by turns; each block another one is the first to touch it."""
+    keep_memory()
+    simulation = plant.simulation(machines)
+    encoders = {
+        name: Encoder({"readings": stream}, {TOPIC: PARTITIONS}, cloudevents=events, batch_bytes=BATCH_BYTES)
+        for name, (stream, events) in FORMATS.items()
+    }
+    names, records = list(encoders), 0
+    spent, sizes = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+    for turn in range(-1, FORMAT_BLOCKS):  # the first block is not counted: templates are made with it
+        block = simulation.advance(simulation.now_us + simulation.span_us())
+        records += block.readings if turn >= 0 else 0
+        for place in range(len(names)):
+            name = names[(turn + place) % len(names)]
+            begun = cpu_s()
+            prepared = encoders[name].prepare(block)
+            made = sum(len(batch.data) for until_us in chunk_ends(block, SKEW_MAX_US)
+                       for batch in prepared.release(until_us) if isinstance(batch, PackedBatch))  # fmt: skip
+            if turn >= 0:
+                spent[name] += cpu_s() - begun
+                sizes[name] += made
+    found: Figures = {}
+    for name in names:
+        found[f"{name}: ns_per_record"] = spent[name] / records * 1e9
+        found[f"{name}: times_{FIRST_OF_ALL}"] = spent[name] / spent[FIRST_OF_ALL]
+        found[f"{name}: bytes_per_record"] = sizes[name] / records
+    return found
+
+
 class Dropping(AIOKafkaProducer):
     """Does to a batch what aiokafka does, but for sending it."""
 
@@ -166,6 +212,7 @@ MEASURES: dict[str, tuple[Callable[[int], Figures], int]] = {
     "set-up, 100,000 machines": (setting_up, 100_000),
     "encode, 1,000 machines": (encoding, 1_000),
     "encode, frame and CRC, 1,000 machines": (framing, 1_000),
+    "encode by format, 1,000 machines": (formats, 1_000),
 }
 
 if __name__ == "__main__":
