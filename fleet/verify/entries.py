@@ -25,7 +25,7 @@ from fleet.encode.digest import (
 from fleet.encode.flat import TEXTS, WHOLE, Column, FlatField, read_flat
 from fleet.encode.interning import UNKNOWN, Interner
 from fleet.encode.labels import without_run
-from fleet.encode.layouts import READINGS_V1, READINGS_V2, Layout
+from fleet.encode.layouts import READINGS_V1, READINGS_V2, SECOND_NAME, Layout
 from fleet.encode.own import microseconds_of
 from fleet.encode.unpack import KEEP, TEXT_MAX, equal_texts, hashes, text_words, words_at
 from fleet.verify.passing import Numbers
@@ -140,6 +140,8 @@ class Entering:
         texts = {
             name: _Texts(records.data, column, fit) for name, column in columns.items() if column.length is not None
         }
+        if (second := texts.get(SECOND_NAME)) is not None:
+            fit &= second.hashes == texts["machine"].hashes
         machine = self.machines.numbers(texts["machine"].hashes, texts["machine"].text)
         contents = np.zeros(len(records), np.uint64)
         stamp_ms = records.stamp_ms if self._stamped else np.zeros(len(records), np.int64)

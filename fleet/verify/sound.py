@@ -7,6 +7,7 @@ from typing import Any
 
 from fleet.data import Quality
 from fleet.encode.labels import EFFECTS
+from fleet.encode.layouts import SECOND_NAME
 
 LONG_MIN, LONG_MAX = -(1 << 63), (1 << 63) - 1
 QUALITIES = frozenset(quality.name for quality in Quality)
@@ -26,6 +27,8 @@ def unsound(fields: Mapping[str, Any], stream: str) -> str:
             return f"{name} must be a whole number of 64 bits"
     if fields.get("seq", 0) < 0:
         return "seq must not be below 0"
+    if fields.get(SECOND_NAME) not in (None, "", fields.get("machine")):
+        return f"{SECOND_NAME} must be the machine, as writers fill both"
     if stream == "readings":
         return _unsound_reading(fields)
     return _unsound_label(fields) if stream == "labels" else ""
