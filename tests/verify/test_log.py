@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.layouts import READINGS_V2, SECOND_NAME
 from fleet.encode.partition import partition_of
 from fleet.verify.findings import Finding
+from tests.contract.protoc import compiled
 from tests.verify.logs import EVENTS, PARTITIONS, READINGS, START_US, Log, Past, Place, past, quickstart
 
 PUMP = "filling-pump-002"
@@ -164,8 +167,7 @@ def test_a_changed_value_is_seen_by_the_digest(layout: str, text: str) -> None:
     place, log, at = spot(run)
     value = log[at].value
     assert value is not None
-    changed = value.replace(b'"value":', b'"value":1') if text == "json" else _other_value(value, layout)
-    log[at] = log[at]._replace(value=changed)
+    log[at] = log[at]._replace(value=OTHER_VALUES[text](value, layout))
 
     verdict = run.verdict()
 
@@ -180,6 +182,20 @@ def _other_value(value: bytes, layout: str) -> bytes:
         head += 1 + (value[head] >> 1)
     sign = head + (3 if layout == "v1" else 7)
     return value[:sign] + bytes([value[sign] ^ 0x80]) + value[sign + 1 :]
+
+
+def _other_value_of_protobuf(value: bytes, layout: str) -> bytes:
+    """Give a framed Protobuf reading whose number has the other sign."""
+    said = compiled(f"machine-sensor.{layout}.proto").FromString(value[6:])
+    said.value = -said.value
+    return value[:6] + bytes(said.SerializeToString())
+
+
+OTHER_VALUES: dict[str, Callable[[bytes, str], bytes]] = {
+    "avro": _other_value,
+    "json": lambda value, _: value.replace(b'"value":', b'"value":1'),
+    "protobuf": _other_value_of_protobuf,
+}
 
 
 def test_the_scenario_names_the_machine_whose_value_changed() -> None:
