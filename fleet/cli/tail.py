@@ -24,6 +24,7 @@ def tail(
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after N records.")] = None,
     schema: ReaderSchema = None,
     registry: Registry = None,
+    headers: Annotated[bool, typer.Option("--headers", help="Show the records' headers, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     kafka_config: KafkaConfig = None,
 ) -> None:
@@ -41,6 +42,7 @@ def tail(
         count=count,
         schema=schema,
         registry=access(registry, os.environ),
+        headers=headers,
         form="json" if as_json else "colour" if sys.stdout.isatty() else "text",
     )
     show_tail(broker_url(source, "--from"), topic, kafka_config, options)

@@ -49,6 +49,7 @@ class Tailed(NamedTuple):
     reading: Mapping[str, Any] | None = None
     value: bytes = b""
     what: str = "undecodable"
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 Line = Callable[[Tailed], str]
@@ -150,6 +151,24 @@ def json_line(record: Tailed) -> str:
     if record.reading is not None:  # a user's own fields are shown as they are, whatever their types
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False, default=_shown)
     return text_of(fields)
+
+
+def headed(line: Line, form: str) -> Line:
+    """Give what writes records as *line*, a row *form* of the table below, does, and their headers as well."""
+
+    def text(record: Tailed) -> str:
+        said = " ".join(f"{printable(name)}={printable(value)}" for name, value in _headers(record))
+        return f"{line(record)}  {said}".rstrip()
+
+    def as_json(record: Tailed) -> str:
+        said = json.dumps(_headers(record), separators=(",", ":"), ensure_ascii=False)  # a name may occur twice
+        return f'{{"headers":{said},"record":{line(record)}}}'
+
+    return as_json if form == "json" else text
+
+
+def _headers(record: Tailed) -> list[tuple[str, str]]:
+    return [(name, "" if value is None else value.decode(errors="replace")) for name, value in record.headers]
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,7 @@ from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
 from fleet.verify.closing import closing
 from fleet.verify.log import UNREADABLE
-from fleet.verify.render import LINES, Tailed
+from fleet.verify.render import LINES, Tailed, headed
 from fleet.verify.resolved import Resolving, shelf
 from fleet.verify.runs import TOPIC, Run, find, runs_of
 
@@ -31,7 +31,8 @@ class TailOptions:
 
     *since* is ``now``, ``beginning`` or ``run``: then exactly the records of *run*, or of the last one, and on
     until it ends. *count* ends after so many. *form* is a row of the table in `fleet.verify.render`. Records are
-    resolved to *schema*, where one is named; ids that nobody knows are asked for at the *registry*.
+    resolved to *schema*, where one is named; ids that nobody knows are asked for at the *registry*. With *headers*
+    each record's are shown as well.
     """
 
     machine: str = "*"
@@ -43,6 +44,7 @@ class TailOptions:
     topic_runs: str = TOPIC
     schema: str | None = None
     registry: Access | None = None
+    headers: bool = False
 
 
 def _nobody(_: str) -> None:
@@ -67,6 +69,8 @@ async def tail(
     if options.count is not None and options.count <= 0:
         return 0
     shown, line = 0, LINES[options.form]()
+    if options.headers:
+        line = headed(line, options.form)
     resolving: Resolving | None = None
     try:
         async with Lookup(options.registry, say, ours=known_schemas()) as lookup:
@@ -168,8 +172,8 @@ class _Known:
             fields = self._decoder.said(record.value)
             reading = self._decoder.reading(fields, record.key)
         except UNREADABLE as error:
-            return Tailed(*place, None, str(error), value=record.value or b"")
-        return Tailed(*place, fields, "", reading, record.value)
+            return Tailed(*place, None, str(error), value=record.value or b"", headers=tuple(record.headers))
+        return Tailed(*place, fields, "", reading, record.value, headers=tuple(record.headers))
 
 
 async def _spans(connection: Connection, topic: str, options: TailOptions) -> tuple[Spans, Run | None]:

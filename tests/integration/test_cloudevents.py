@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from confluent_kafka import Consumer
 
 from fleet.encode.decode import Decoder
 from fleet.encode.schemas import schema_text
+from tests.cli.commands import fleet
 from tests.integration.runs import ANSWER_S, Topics, acknowledged, assert_proven, kept, run
 from tests.run.test_cloudevents import Bytes
 from tests.services.kafka import Kafka
@@ -46,6 +48,22 @@ def test_a_run_with_headers_is_read_by_others_and_proven(kafka: Kafka, form: str
     assert {event.get_datacontenttype() for event in found} == {f"application/{form}"}
     assert set(Counter((event.get_source(), event.get_id()) for event in found).values()) == {1}
     assert_proven(kafka.bootstrap, topics, told)
+
+
+def test_tail_shows_headers_where_it_is_asked_to(kafka: Kafka) -> None:
+    topics = Topics()
+    run(kafka.bootstrap, topics, "--speed", "max", "--for", "1s", "--headers", "cloudevents")
+
+    def tailed(*words: str) -> list[str]:
+        looking = ("--from", f"kafka://{kafka.bootstrap}", "--beginning", "--count", "5", *words)
+        return fleet("tail", topics.readings, *looking).out.splitlines()
+
+    for line in map(json.loads, tailed("--headers", "--json")):
+        machine = line["record"]["machine"]
+        assert dict(line["headers"])["ce_source"].endswith(f"/{machine}")
+        assert dict(line["headers"])["ce_id"].endswith(f"-{line['record']['seq']:015}")
+    assert all(" ce_specversion=1.0 " in line for line in tailed("--headers"))
+    assert not any("ce_" in line for line in (*tailed(), *tailed("--json")))
 
 
 def test_events_name_their_schema_at_the_registry(
