@@ -3,12 +3,9 @@
 import hashlib
 import struct
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
+from machine_sensor import MachineSensor
 from readings import Readings, UnreadableError
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Tally:
@@ -30,7 +27,9 @@ class Tally:
             return
         self._read += 1
         self._digest += number(reading)
-        print(reading["machine"], reading["sensor"], reading["value"], reading["units"], instant(reading["timestamp"]))
+        # 1970 is where the writer did not say.
+        time = reading.timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        print(reading.machine, reading.sensor, reading.value, reading.units, time)
 
     def end(self) -> None:
         """Print the last line."""
@@ -39,17 +38,10 @@ class Tally:
         print(f"records={self._read} digest={self._digest % 2**64:016x}")
 
 
-def number(reading: dict[str, Any]) -> int:
+def number(reading: MachineSensor) -> int:
     """Return what a reading adds to the digest; sums do not depend on the order of partitions."""
-    bits = struct.pack(">d", reading["value"]).hex()
-    words = [*(reading[name] for name in ("machine", "sensor", "units")), bits]
-    words += [reading[name] for name in ("timestamp", "seq", "quality", "machine_id")]
-    return int.from_bytes(hashlib.sha256("|".join(map(str, words)).encode()).digest()[:8], "big")
-
-
-def instant(us: int) -> str:
-    """Return microseconds since 1970 as text; 1970 is where the writer did not say."""
-    try:
-        return (EPOCH + timedelta(microseconds=us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    except OverflowError:  # a clock gone wild, after the year 9999
-        return f"{us} us"
+    fields = reading.to_avro()
+    fields["value"] = struct.pack(">d", reading.value).hex()
+    names = ("machine", "sensor", "units", "value", "timestamp", "seq", "quality", "machine_id")
+    text = "|".join(str(fields[name]) for name in names)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
