@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -37,7 +38,7 @@ def consumer() -> Iterator[Consumer]:
         modules = packages(FOLDER)
     except ServiceUnavailable as unavailable:
         skip_or_fail(str(unavailable))
-    with beside(modules, FOLDER.iterdir()) as copy:
+    with beside(modules, filter(Path.is_file, FOLDER.iterdir())) as copy:
         yield Consumer([node(), copy / "consumer.js"], "javascript")
 
 
