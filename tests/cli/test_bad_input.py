@@ -107,7 +107,7 @@ def test_check_looks_at_every_file_it_is_given(forks: Forks, tmp_path: Path) -> 
         ("--to out.jsonl", "did you mean 'file:out.jsonl'?"),
         ("--to file:out.csv", "no sink 'file:out.csv'"),
         ("--to null: --to null:", "named twice"),
-        ("--to null: --format xml", "--format: must be avro or json, got 'xml'"),
+        ("--to null: --format xml", "--format: must be avro or json or protobuf, got 'xml'"),
         ("--to stdout: --format avro", "takes json, not avro"),
         ("--to null: --speed 0", "--speed: must be"),
         ("--to null: --speed -3", "--speed: must be"),
