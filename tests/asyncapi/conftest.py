@@ -39,7 +39,7 @@ def parse(node_modules: Path) -> Parse:
     return parsed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open an event loop runs, in which no test can begin its own
 def browser() -> Iterator[Any]:
     """Return the system's Chromium."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
