@@ -11,7 +11,8 @@ import typer
 
 from fleet.cli.command import Command, loading
 from fleet.cli.options import KafkaConfig, ScenarioName, Settings, load, say
-from fleet.cli.run_options import RunHeader
+from fleet.cli.run_options import Headers, RunHeader
+from fleet.cli.values import choice
 
 
 def asyncapi(
@@ -24,6 +25,7 @@ def asyncapi(
         str | None, typer.Option(metavar="URL", help="The schema registry beside it; default FLEET_REGISTRY.")
     ] = None,
     run_header: RunHeader = False,
+    headers: Headers = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -39,11 +41,20 @@ def asyncapi(
     """
     with loading():
         from fleet.describe.asyncapi import AsyncApiRequest, carry_out
+        from fleet.scenario.streams import HEADERS
 
-    told = carry_out(
-        AsyncApiRequest(load(scenario, settings), scenario, to, kafka_config, registry, run_header, out, html),
-        os.environ,
+    request = AsyncApiRequest(
+        scenario=load(scenario, settings),
+        source=scenario,
+        to=to,
+        kafka_config=kafka_config,
+        registry=registry,
+        run_header=run_header,
+        headers=None if headers is None else choice("--headers", headers, HEADERS),
+        out=out,
+        html=html,
     )
+    told = carry_out(request, os.environ)
     sys.stdout.write(told.text)
     for file in told.files:
         say(f"wrote {file}")

@@ -19,6 +19,7 @@ from fleet.describe.yaml import in_yaml
 from fleet.errors import RequestError
 from fleet.scenario.library import expected
 from fleet.scenario.model import Scenario
+from fleet.scenario.proto import is_proto
 from fleet.scenario.texts import read_text
 from fleet.sinks.properties import connection
 
@@ -37,6 +38,7 @@ class AsyncApiRequest:
     kafka_config: Path | None = None
     registry: str | None = None
     run_header: bool = False
+    headers: str | None = None
     out: Path | None = None
     html: bool = False
 
@@ -63,6 +65,8 @@ def carry_out(request: AsyncApiRequest, environment: Mapping[str, str]) -> Told:
 
     def beside(name: str, text: str) -> Any:
         texts[name] = text
+        if is_proto(text):
+            return text  # parsers follow references to YAML and JSON only
         return {"$ref": f"./{SCHEMAS}/{name}"}
 
     document = in_yaml(_document(request, servers, beside))
@@ -74,12 +78,12 @@ def carry_out(request: AsyncApiRequest, environment: Mapping[str, str]) -> Told:
 
 
 def _document(request: AsyncApiRequest, servers: Servers, payload: Callable[[str, str], Any]) -> dict[str, Any]:
-    plan = described(request.scenario, request.source, run_header=request.run_header)
+    plan = described(request.scenario, request.source, run_header=request.run_header, headers=request.headers)
     return Document(plan, servers, examples_of(plan), _expect(request.scenario), payload).values()
 
 
 def _inline(_: str, text: str) -> Any:
-    return json.loads(text)
+    return text if is_proto(text) else json.loads(text)
 
 
 def _expect(scenario: Scenario) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from fleet.describe.subject import Group, groups, machines_of, written
+from fleet.encode.encoder import StreamPlan
 from fleet.encode.order import topics_for
 from fleet.run.plan import RunPlan
 from fleet.scenario.kind import Sensor
@@ -70,7 +72,7 @@ def _of(plan: RunPlan, group: Group, machine: str, count: int, line: str, where:
     topic = plans.topic
     if group.lines == line or "{line}" not in topic:  # otherwise each line of the group has its own
         topic = topics_for(topic, [example._replace(line=line)])[0]
-    record = layout.schema.removesuffix(".avsc") or f"{stream} {layout.name}"
+    record = records_of(plans, stream) or f"{stream} {layout.name}"
     row = Row(
         machine, count, kind.kind, line, *where, OPENINGS, "whether the door is open or closed", "",
         topic=topic, format=plans.format, record=record, field="state",
@@ -79,6 +81,12 @@ def _of(plan: RunPlan, group: Group, machine: str, count: int, line: str, where:
         yield row
     for name, sensor in kind.sensors.items():
         yield replace(row, sensor=name, field=layout.names.get("value", ""), **_said(sensor))
+
+
+def records_of(plan: StreamPlan, stream: str) -> str:
+    """Name the schemas of the records of a *stream*; nothing where they have none."""
+    files = (layout.schema_in(plan.format) or layout.schema for layout in plan.layouts_of(stream))
+    return ", ".join(Path(file).stem for file in files if file)
 
 
 def _said(sensor: Sensor) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fleet.describe.examples import Example, Kind, text_of
 from fleet.describe.servers import BINDING, Servers
 from fleet.describe.subject import written
 from fleet.describe.words import STREAMS, about
+from fleet.encode.cloudevents import CONTENT_TYPES
 from fleet.encode.encoder import ids_of
 from fleet.encode.layouts import Layout
 from fleet.run.plan import RunPlan
@@ -23,7 +24,12 @@ from fleet.sinks.connection import CLIENT_ID
 from fleet.sinks.stamps import OURS
 
 VERSION = "3.0.0"
-AVRO = "application/vnd.apache.avro;version=1.9.0"
+SCHEMA_FORMATS = {
+    "avro": "application/vnd.apache.avro;version=1.9.0",
+    "protobuf": "application/vnd.google.protobuf;version=3",
+}
+"""What AsyncAPI calls the schemas of formats that have one."""
+
 WIRE_FORMAT = (
     "https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format"
 )
@@ -46,8 +52,25 @@ GROUP = {
     "type": "string",
     "description": "Every reader has a group of its own; readers that share the work share a group.",
 }
-RUN_HEADER = "fleet-run"
-WITH_HEADERS = frozenset({"readings", "truth"})
+HEADERS = {
+    "fleet-run": "The id of the run that sent the record.",
+    "ce_specversion": "CloudEvents: the version of its specification.",
+    "ce_type": "CloudEvents: what kind of event it is, the full name of the record's schema.",
+    "ce_id": "CloudEvents: the event's id; the same again where a record was sent twice.",
+    "ce_source": "CloudEvents: where the event is from, the machine's place in the plant as a URI reference.",
+    "ce_subject": "CloudEvents: what of the source it is about, the sensor.",
+    "ce_time": "CloudEvents: when it happened, RFC 3339.",
+    "content-type": "CloudEvents: what the value is.",
+}
+"""Headers that records may have, all of them text in UTF-8."""
+FRAMES = {
+    "avro": "`0x00`, the schema's id in four bytes, the Avro body.",
+    "protobuf": "`0x00`, the schema's id in four bytes, the message's index (`0x00`: the first), the Protobuf body.",
+}
+ENCODINGS = {
+    "avro": "Examples are in Avro's JSON encoding: instants are microseconds since 1970 UTC.",
+    "protobuf": "Examples are as `fleet tail` shows them: instants are text.",
+}
 NUMBERS = frozenset({"retention.ms", "retention.bytes"})
 LISTS = frozenset({"cleanup.policy"})
 
@@ -70,7 +93,6 @@ class Document:
         return {
             "asyncapi": VERSION,
             "id": f"urn:fleet:{name}",
-            "defaultContentType": "application/octet-stream",
             "info": {
                 "title": f"{name}: what this factory sends to Kafka",
                 "version": version("thingum-fleet"),
@@ -157,35 +179,36 @@ class Document:
     def _message(self, stream: str, layout: Layout) -> dict[str, Any]:
         plan = written(self.plan).streams[stream]
         said = STREAMS[stream]
-        avro = plan.format == "avro"
+        framed = plan.format in SCHEMA_FORMATS
         examples = self.examples[stream, layout.name]
         key = {
             "type": "string",
             "description": "The run's id." if stream == "runs" else "The machine's id, as UTF-8 text.",
             **({"examples": [examples[0].key]} if examples else {}),
         }
-        binding = {"key": key, **(self._schema_id(stream, layout) if avro else {}), "bindingVersion": BINDING}
-        headed = self.plan.request.run_header and stream in WITH_HEADERS
+        binding = {"key": key, **(self._schema_id(stream, layout) if framed else {}), "bindingVersion": BINDING}
+        headed = sorted(examples[0].headers) if examples else []
         return {
             "name": record_name(layout) or said.record.replace(" ", ""),
             "title": f"{said.record}{f', version {number}' if (number := version_of(layout)) else ''}",
             "summary": said.summary,
             "description": "\n\n".join(part for part in (said.more, self._framing(stream, layout)) if part),
-            "contentType": "application/octet-stream" if avro else "application/json",
-            "payload": self._payload(layout, avro=avro),
-            **({"headers": self._headers()} if headed else {}),
+            "contentType": CONTENT_TYPES[plan.format],
+            "payload": self._payload(layout, plan.format),
+            **({"headers": _headers(headed)} if headed else {}),
             "correlationId": {
                 "description": "What belongs together; the record's key is the same.",
                 "location": f"$message.payload#/{_key_field(stream, layout)}",
             },
             "tags": [{"name": stream}],
             "bindings": {"kafka": binding},
-            **({"examples": [self._example(each, headed=headed) for each in examples]} if examples else {}),
+            **({"examples": [_example(each) for each in examples]} if examples else {}),
         }
 
-    def _payload(self, layout: Layout, *, avro: bool) -> dict[str, Any]:
-        if avro:
-            return {"schemaFormat": AVRO, "schema": self.payload(layout.schema, text_of(layout))}
+    def _payload(self, layout: Layout, form: str) -> dict[str, Any]:
+        if form in SCHEMA_FORMATS:
+            schema = self.payload(layout.schema_in(form), text_of(layout, form))
+            return {"schemaFormat": SCHEMA_FORMATS[form], "schema": schema}
         if layout.schema:
             return json_schema(text_of(layout))
         return {
@@ -206,37 +229,39 @@ class Document:
     def _subject(self, stream: str, layout: Layout) -> str:
         """Name the subject at a registry, as a run registers it."""
         streams = written(self.plan).streams
-        needed = {
-            (of, each.schema): Needed(each.schema, text_of(each), streams[of].topic)
-            for _, of, each in self._messages()
-            if streams[of].format == "avro"
-        }
-        return subjects_of(list(needed.values()))[needed[stream, layout.schema]]
+        needed: dict[tuple[str, str], Needed] = {}
+        for _, of, each in self._messages():
+            form = streams[of].format
+            if file := each.schema_in(form):
+                needed[of, file] = Needed(file, text_of(each, form), streams[of].topic)
+        return subjects_of(list(needed.values()))[needed[stream, layout.schema_in(streams[stream].format)]]
 
     def _framing(self, stream: str, layout: Layout) -> str:
-        if written(self.plan).streams[stream].format != "avro":
+        form = written(self.plan).streams[stream].format
+        if form not in SCHEMA_FORMATS:
             return "JSON text in UTF-8, no schema's id before it."
-        number = ids_of(written(self.plan).streams)[layout.schema]
+        number = ids_of(written(self.plan).streams)[layout.schema_in(form)]
         return (
-            f"`0x00`, the schema's id in four bytes, the Avro body. Subject at a registry: "
-            f"`{self._subject(stream, layout)}`; the id is {number} where the factory runs without one. "
-            "Examples are in Avro's JSON encoding: instants are microseconds since 1970 UTC."
+            f"{FRAMES[form]} Subject at a registry: `{self._subject(stream, layout)}`; "
+            f"the id is {number} where the factory runs without one. {ENCODINGS[form]}"
         )
 
-    def _headers(self) -> dict[str, Any]:
-        said = "The id of the run that sent the record, as UTF-8 text."
-        return {
-            "type": "object",
-            "properties": {RUN_HEADER: {"type": "string", "description": said, "examples": [self.plan.run_id]}},
-        }
 
-    def _example(self, example: Example, *, headed: bool) -> dict[str, Any]:
-        return {
-            "name": re.sub(r"[^\w-]", "-", example.key),
-            "summary": f"key {example.key}, partition {example.partition}",
-            **({"headers": {RUN_HEADER: self.plan.run_id}} if headed else {}),
-            "payload": example.payload,
-        }
+def _headers(names: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": names,
+        "properties": {name: {"type": "string", "description": HEADERS.get(name, "")} for name in names},
+    }
+
+
+def _example(example: Example) -> dict[str, Any]:
+    return {
+        "name": re.sub(r"[^\w-]", "-", example.key),
+        "summary": f"key {example.key}, partition {example.partition}",
+        **({"headers": dict(example.headers)} if example.headers else {}),
+        "payload": example.payload,
+    }
 
 
 def message_name(stream: str, layout: Layout) -> str:
@@ -245,7 +270,7 @@ def message_name(stream: str, layout: Layout) -> str:
 
 
 def record_name(layout: Layout) -> str:
-    """Give the name of a layout's Avro record; nothing where it has none."""
+    """Give the name of a layout's record; nothing where it has none."""
     return str(json.loads(text_of(layout)).get("name", "")) if layout.schema else ""
 
 

@@ -12,10 +12,12 @@ import numpy as np
 from fleet.contract.avro_json import in_json
 from fleet.data import HOUR_US, INJECTED, SECOND_US, Ints, Record, RecordBatch, TopicSeen
 from fleet.describe.subject import groups, written
-from fleet.encode.encoder import Encoder, ids_of
+from fleet.encode.decode import Decoder
+from fleet.encode.encoder import Encoder, StreamPlan, ids_of
+from fleet.encode.json import text_of as text_of_fields
 from fleet.encode.layouts import Layout
 from fleet.encode.schemas import schema_text
-from fleet.run.plan import RUNS_TOPIC, RunPlan, TargetPlan
+from fleet.run.plan import RunPlan, TargetPlan, cloudevents
 from fleet.run.records import started
 from fleet.run.targets import Target
 from fleet.sim.blocks import Simulation
@@ -43,11 +45,12 @@ TELLING: Mapping[str, str] = {"events": "state", "doors": "state", "labels": "ph
 
 
 class Example(NamedTuple):
-    """A record: its value as JSON, its key, the partition it went to."""
+    """A record: its value as JSON, its key, its headers as text, the partition it went to."""
 
     key: str
     partition: int
     payload: Any
+    headers: Mapping[str, str]
 
 
 Kind = tuple[str, str]
@@ -61,6 +64,7 @@ class _Wanted:
     plan: RunPlan
     found: dict[Kind, list[Example]]
     texts: dict[int, tuple[str, str]]  # by schema id: the layout's name, the schema's text
+    decoder: Decoder
     _seen: set[tuple[Kind, Any]] = field(default_factory=set)
 
     def offer(self, stream: str, record: Record, partition: int) -> None:
@@ -72,11 +76,15 @@ class _Wanted:
         if kind not in self.found or len(self.found[kind]) >= EACH or (kind, telling) in self._seen:
             return
         self._seen.add((kind, telling))
-        self.found[kind].append(Example((record.key or b"").decode(), partition, payload))
+        headers = {name: value.decode() for name, value in record.headers}
+        self.found[kind].append(Example((record.key or b"").decode(), partition, payload, headers))
 
     def _read(self, stream: str, value: bytes) -> tuple[str, Any]:
         if value[:1] == b"\0":
-            layout, text = self.texts[int.from_bytes(value[1:FRAME_BYTES], "big")]
+            number = int.from_bytes(value[1:FRAME_BYTES], "big")
+            layout, text = self.texts[number]
+            if number in self.decoder.protos:
+                return layout, json.loads(text_of_fields(self.decoder.said(value)))
             return layout, in_json(text, value[FRAME_BYTES:])
         payload = json.loads(value)
         layouts = written(self.plan).streams[stream].layouts_of(stream)
@@ -94,30 +102,34 @@ def examples_of(plan: RunPlan) -> dict[Kind, list[Example]]:
     target = written(plan)
     ids = ids_of(target.streams)
     layouts = {
-        (stream, layout.name): layout for stream, each in target.streams.items() for layout in each.layouts_of(stream)
+        (stream, layout.name): (layout, each.format)
+        for stream, each in target.streams.items()
+        for layout in each.layouts_of(stream)
     }
-    texts = {ids[layout.schema]: (layout.name, text_of(layout)) for layout in layouts.values() if layout.schema}
-    wanted = _Wanted(plan, {kind: [] for kind in layouts}, texts)
+    texts = {
+        ids[layout.schema_in(form)]: (layout.name, text_of(layout, form))
+        for layout, form in layouts.values()
+        if layout.schema_in(form)
+    }
+    decoder = Decoder({number: text for number, (_, text) in texts.items()})
+    wanted = _Wanted(plan, {kind: [] for kind in layouts}, texts, decoder)
     for stream, record, partition in _records(plan, wanted):
         wanted.offer(stream, record, partition)
     return wanted.found
 
 
-def text_of(layout: Layout) -> str:
-    """Give the text of a layout's Avro schema."""
-    return layout.text or schema_text(layout.schema)
+def text_of(layout: Layout, form: str = "avro") -> str:
+    """Give the text of the schema that records of a *layout* have in the format *form*."""
+    return layout.text or schema_text(layout.schema_in(form))
 
 
 def _records(plan: RunPlan, wanted: _Wanted) -> Iterator[tuple[str, Record, int]]:
     """Give the records of *plan* as long as any are looked for: that of the run itself, then all others."""
     target = written(plan)
-    partitions = {topic.name: topic.partitions for topic in target.topics}
     yield "runs", _started(plan, target), 0
     measured = {stream: each for stream, each in target.streams.items() if stream in {"readings", "truth"}}
     happening = {stream: each for stream, each in target.streams.items() if stream in {"events", "doors", "labels"}}
-    readings, moments = (
-        Encoder(streams, partitions, run=plan.run_id, ids=ids_of(target.streams)) for streams in (measured, happening)
-    )
+    readings, moments = (_encoder(plan, streams) for streams in (measured, happening))
     workers = max(1, len(plan.roster.machines) // MACHINES_MAX)
     simulation = Simulation(
         plan.roster, seed=plan.seed, start_us=plan.start_us, islands=(0, workers), truth="truth" in measured,
@@ -138,10 +150,24 @@ def _records(plan: RunPlan, wanted: _Wanted) -> Iterator[tuple[str, Record, int]
         until_us = simulation.now_us + BLOCK_US
 
 
+def _encoder(plan: RunPlan, streams: Mapping[str, StreamPlan]) -> Encoder:
+    """Make what encodes *streams* as the run does, record by record."""
+    target = written(plan)
+    return Encoder(
+        streams,
+        {topic.name: topic.partitions for topic in target.topics},
+        run=plan.run_id,
+        headers=(("fleet-run", plan.run_id.encode()),) if plan.request.run_header else (),
+        cloudevents=cloudevents(plan, target, registered=False),
+        ids=ids_of(target.streams),
+        start_us=plan.start_us,
+    )
+
+
 def _started(plan: RunPlan, target: TargetPlan) -> Record:
     """Give the record with which the run begins, on topics that are new."""
     ids = ids_of(target.streams)
-    journal = Encoder({"runs": target.streams["runs"]}, {RUNS_TOPIC: 1}, run=plan.run_id, ids=ids)
+    journal = _encoder(plan, {"runs": target.streams["runs"]})
     seen = {topic.name: TopicSeen(topic.partitions, (0,) * topic.partitions, topic.configs) for topic in target.topics}
     opened = Target(target, MemorySink(), journal, journal, seen, ids)
     return journal.encode_run(started(plan, opened, wall_us=plan.start_us))

@@ -39,7 +39,7 @@ class Group:
         return len(self.places)
 
 
-def described(scenario: Scenario, source: str, *, run_header: bool = False) -> RunPlan:
+def described(scenario: Scenario, source: str, *, run_header: bool = False, headers: str | None = None) -> RunPlan:
     """Plan the run that is described: against a Kafka, at speed 1; seed, start and run id are the same each time."""
     request = RunRequest(
         scenario=scenario,
@@ -48,6 +48,7 @@ def described(scenario: Scenario, source: str, *, run_header: bool = False) -> R
         start_us=START_US if scenario.start_us is None else None,
         seed=SEED if scenario.seed is None else None,
         run_header=run_header,
+        headers=headers,
     )
     plan = make_plan(request, wall_us=START_US)
     began = re.sub(r"[-:Z]|\..*", "", moment(plan.start_us))

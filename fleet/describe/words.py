@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fleet.describe.dictionary import rows
+from fleet.describe.dictionary import records_of, rows
 from fleet.describe.subject import groups, written
 from fleet.describe.tables import sections, sensor_table
 from fleet.run.plan import RunPlan
@@ -123,9 +123,7 @@ def _topics(plan: RunPlan) -> Iterator[str]:
         names = sorted(target.stream_topics[stream])
         topic = next(topic for topic in target.topics if topic.name == names[0])
         many = f" ({len(names):,} topics)" if len(names) > 1 else ""
-        schemas = ", ".join(
-            layout.schema.removesuffix(".avsc") or "of two fields" for layout in each.layouts_of(stream)
-        )
+        schemas = records_of(each, stream) or "two fields"
         yield (
             f"| `{each.topic}`{many} | {said.title.lower()} | {each.format}, {schemas} | {topic.partitions:,} "
             f"| {topic.replication} | {_kept(topic.configs.get('retention.bytes', '-1'))} |\n"

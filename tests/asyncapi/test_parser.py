@@ -26,7 +26,7 @@ def test_the_document_is_valid(name: str, parse: Parse, tmp_path: Path) -> None:
         assert message["fields"]
     topics = {"thingum": "machine_sensors"}
     assert said["channels"]["readings"] == topics.get(name, "factory.readings")
-    assert f"send send{'Readings'}" in said["operations"]
+    assert "send sendReadings" in said["operations"]
     assert "receive receiveReadings" in said["operations"]
 
 
@@ -38,6 +38,16 @@ def test_the_document_on_standard_output_stands_alone(parse: Parse, tmp_path: Pa
 
     assert said["wrong"] == []
     assert "quality" in said["messages"]["readings-v2"]["fields"]
+
+
+def test_protobuf_is_valid_too(parse: Parse, tmp_path: Path) -> None:
+    fleet("asyncapi", "quickstart", "--set", "records.readings={format: protobuf}", "--out", str(tmp_path))
+
+    said = parse(tmp_path / "asyncapi.yaml")
+
+    assert said["wrong"] == []
+    assert said["messages"]["readings-v2"]["format"] == "application/vnd.google.protobuf;version=3"
+    assert (tmp_path / "schemas" / "machine-sensor.v2.proto").is_file()
 
 
 def test_a_missing_schema_is_found(parse: Parse, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_every_message_has_the_schema_that_the_run_writes(name: str) -> None:
     for message, layout in wanted.items():
         text = avro_of(messages[message])
         if text is not None:
-            assert json.loads(text) == json.loads(schema_text(layout.schema))
+            assert json.loads(text) == json.loads(layout.text or schema_text(layout.schema))
         else:
             assert tuple(messages[message]["payload"]["properties"]) == layout.fields
 
@@ -154,6 +154,37 @@ def test_a_schema_of_ones_own_is_described(tmp_path: Path) -> None:
     assert message["name"] == "Mine"
     assert message["correlationId"]["location"] == "$message.payload#/device"
     assert message["examples"][0]["payload"].keys() == {"device", "reading"}
+
+
+def test_every_version_that_a_scenario_writes_is_a_message_with_examples() -> None:
+    found = shipped("schema-evolution")
+    names = ["readings-v1", "readings-v2", "readings-v3", "readings-machine-sensor-next.avsc"]
+
+    assert list(found["channels"]["readings"]["messages"]) == names
+    for name in names:
+        assert found["components"]["messages"][name]["examples"]
+
+
+def test_protobuf_is_described_by_its_file(tmp_path: Path) -> None:
+    text = "records: {readings: {format: protobuf}}\n"
+
+    message = document(load(scenario_file(tmp_path, text)))["components"]["messages"]["readings-v2"]
+
+    assert message["payload"] == {
+        "schemaFormat": "application/vnd.google.protobuf;version=3",
+        "schema": schema_text("machine-sensor.v2.proto"),
+    }
+    assert message["examples"][0]["payload"]["sensor"] == "suction_pressure"
+
+
+def test_cloudevents_are_described_with_the_headers_that_records_have() -> None:
+    messages = document(load("quickstart"), "quickstart", headers="cloudevents")["components"]["messages"]
+
+    for message in messages.values():
+        headers = message["headers"]["properties"]
+        assert {"ce_id", "ce_source", "ce_specversion", "ce_time", "ce_type", "content-type"} <= headers.keys()
+        assert all(each["description"] for each in headers.values())
+        assert all(example["headers"].keys() == headers.keys() for example in message["examples"])
 
 
 def test_the_run_s_header_is_described_where_it_is_sent() -> None:
