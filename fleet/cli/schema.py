@@ -17,7 +17,9 @@ def schema(
     action: Annotated[str, typer.Argument(metavar="list|show|diff|check|register|code", help="What to do.")],
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SCHEMA]...", help="As 'list' shows it, a record, an id, or a file .avsc of your own."),
+        typer.Argument(
+            metavar="[SCHEMA]...", help="As 'list' shows it, a record, an id, or a file .avsc or .proto of your own."
+        ),
     ] = None,
     level: Annotated[
         str | None,

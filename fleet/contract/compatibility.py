@@ -47,7 +47,7 @@ class Verdict(NamedTuple):
         return not self.findings
 
 
-TWO_KINDS = Finding("", "one is Avro and the other Protobuf", NUMBERS)
+TWO_KINDS = Finding("", "one is Avro and the other Protobuf", "fleet")
 
 
 def pairs(new: Schema, before: Sequence[Schema], level: str) -> list[tuple[Schema, Schema]]:
