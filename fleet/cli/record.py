@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from fleet.cli.command import Command, loading
 from fleet.cli.options import (
     BOOTSTRAP_VARIABLE,
     KafkaConfig,
+    Registry,
     Seed,
     Settings,
     Start,
@@ -56,10 +58,12 @@ def record(
     seed: Seed = None,
     settings: Settings = None,
     kafka_config: KafkaConfig = None,
+    registry: Registry = None,
     as_json: of.Json = False,
 ) -> None:
     """Record a run as it goes, or what a run wrote to topics, with all it takes to send it again."""
     with loading():
+        from fleet.contract.access import access
         from fleet.replay.command import record_topics
         from fleet.replay.record import RecordRequest
         from fleet.run.clock import RealClock
@@ -77,6 +81,7 @@ def record(
             targets=(f"record:{out}" if codec == "deflate" else f"record:{out}?codec={codec}",),
             speed=speed_of(speed),
             settings=tuple(settings or ()),
+            registry=access(registry, os.environ),
         )
         if run_id is not None:
             raise RequestError(f"--run: is for topics, and {names[0]!r} is a scenario; leave it out, or give --from")
@@ -94,6 +99,7 @@ def record(
         run=run_id,
         codec=codec,
         for_s=None if length is None else duration_us("--for", length) / 1e6,
+        registry=access(registry, os.environ),
     )
     raise typer.Exit(record_topics(broker_url(source, "--from"), asked, kafka_config, as_json=as_json, say=say))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, bootstrap_url, sa
 from fleet.cli.values import choice, duration_us, said, size, speed_of
 from fleet.errors import RequestError
 
-SETTLED = frozenset({"file", "to", "speed", "rebase", "loop", "topic", "kafka_config", "as_json", "exit_"})
+SETTLED = frozenset({"file", "registry", "to", "speed", "rebase", "loop", "topic", "kafka_config", "as_json", "exit_"})
 
 
 def replay(
@@ -47,6 +48,14 @@ def replay(
         bool, typer.Option("--skip-bad", help="Leave bad rows of a table out, and count them.")
     ] = False,
     kafka_config: KafkaConfig = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL[,URL]",
+            help="A schema registry: what is sent to a Kafka is registered there and gets its ids; other sinks get the "
+            "schemas that the recording does not have, also from FLEET_REGISTRY.",
+        ),
+    ] = None,
     stop_timeout: of.StopTimeout = "30s",
     acks: of.Acks = "all",
     compression: of.Compression = "none",
@@ -57,6 +66,7 @@ def replay(
 ) -> None:
     """Send a recording again: same payloads, same partitions, same gaps between records."""
     with loading():
+        from fleet.contract.access import access
         from fleet.replay.command import replay_recording, replay_table
         from fleet.replay.plan import ReplayRequest
         from fleet.run.plan import EMBEDDED
@@ -85,6 +95,8 @@ def replay(
             options=set_producer or (),
         ),
         repeated=said(context, but=SETTLED),
+        registry=access(registry, os.environ),
+        registers=registry is not None,
     )
     stay = None if exit_ else stay_open
     if file.endswith((".csv", ".tsv", ".jsonl")):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fleet.cli.command import Command, loading
-from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, broker_url, say
+from fleet.cli.options import BOOTSTRAP_VARIABLE, KafkaConfig, Registry, broker_url, say
 
 
 def score(
@@ -55,6 +56,7 @@ def score(
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE", help="Timeline, delays and the curve, .png or .svg.")
     ] = None,
+    registry: Registry = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the score as JSON.")] = False,
     kafka_config: KafkaConfig = None,
 ) -> None:
@@ -64,6 +66,7 @@ def score(
     fault and score.
     """
     with loading():
+        from fleet.contract.access import access
         from fleet.score.command import ScoreRequest, ignored_of, tolerance_of
         from fleet.session import scored
 
@@ -81,6 +84,7 @@ def score(
         threshold=threshold,
         picture=picture,
         as_json=as_json,
+        registry=access(registry, os.environ),
     )
     answer = scored(request, where, kafka_config)
     for line in answer.said:

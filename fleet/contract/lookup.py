@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
 
 from fleet.contract.access import Access
@@ -21,6 +21,9 @@ AGAIN_S = 60.0
 
 UNKNOWN_MAX = 1000
 """After so many ids that it does not have it is asked no more: these are no ids, but bytes of something else."""
+
+KNOWN_MAX = 1000
+"""So many versions of a topic's schemas are asked for ahead."""
 
 SAID_MAX = 10
 
@@ -74,6 +77,23 @@ class Lookup:
         """
         found = await self._asked(number)
         return self._ours.get(number) if found is None else found
+
+    async def of_topics(self, topics: Iterable[str]) -> dict[int, str]:
+        """Give the schemas of all subjects of *topics*, by id: for who must know them before the first record."""
+        if self._registry is None:
+            return {}
+        found: dict[int, str] = {}
+        try:
+            for subject in await self._registry.subjects():
+                # TopicNameStrategy, TopicRecordNameStrategy
+                if any(subject.startswith(f"{topic}-") for topic in topics):
+                    for version in await self._registry.versions(subject):
+                        if len(found) < KNOWN_MAX:
+                            registered = await self._registry.version(subject, version)
+                            found[registered.id] = registered.schema
+        except RegistryGoneError as gone:
+            self._tell(f"{gone}; goes on with the schemas that are known")
+        return found
 
     async def _asked(self, number: int) -> str | None:
         # Above the largest id there is nothing to ask for: the decoder says so.

@@ -23,7 +23,8 @@ def run_fields(decoder: Decoder, value: bytes | None) -> dict[str, Any]:
     return decoder.decode(value)
 
 
-def run_record(fields: Mapping[str, Any]) -> Record:
-    """Encode *fields*, which are those of ``run-record.v1.avsc``, as framed Avro."""
-    write = made(RUN_FORMATS, ("avro", "v1"), stream="runs", ids=schema_ids())
+def run_record(fields: Mapping[str, Any], number: int | None = None) -> Record:
+    """Encode *fields*, which are those of ``run-record.v1.avsc``, as Avro, framed with the id *number*, or our own."""
+    ids = schema_ids() if number is None else {RUNS_V1.schema: number}
+    write = made(RUN_FORMATS, ("avro", "v1"), stream="runs", ids=ids)
     return Record(fields["run"].encode(), write(fields), fields["timestamp"] // 1000)

@@ -14,6 +14,7 @@ from fleet.broker.process import EmbeddedBroker
 from fleet.fit.command import pairs
 from fleet.replay.execute import Replayed, execute
 from fleet.replay.foreign import TableSource
+from fleet.replay.ids import with_ids
 from fleet.replay.plan import ReplayPlan, ReplayRequest, make_plan
 from fleet.replay.player import Player
 from fleet.replay.record import RecordRequest, record
@@ -74,6 +75,7 @@ def record_topics(url: str, request: RecordRequest, kafka_config: Path | None, *
 
 def carry_out(plan: ReplayPlan, run: Run | None, *, as_json: bool, stay: Callable[[str], None] | None, say: Say) -> int:
     """Carry out *plan* before a person's eyes."""
+    plan = asyncio.run(with_ids(plan, say))
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker()) if plan.embedded else None
         for line in opening(plan):

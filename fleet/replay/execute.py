@@ -11,6 +11,7 @@ from typing import Any
 
 from fleet.broker.process import EmbeddedBroker
 from fleet.data import RecordBatch, TopicPlan, TopicSeen
+from fleet.encode.layouts import RUNS_V1
 from fleet.encode.runs import run_record
 from fleet.errors import FleetError, RequestError, RunError
 from fleet.replay.packing import container_schema, packer
@@ -34,7 +35,7 @@ from fleet.sinks.connection import Connection
 from fleet.sinks.open import DELIVERY_DEADLINE_S, SinkSetup, open_sink
 from fleet.sinks.properties import connection as connection_of
 from fleet.sinks.sink import Sink, SinkClosed
-from fleet.verify.runs import Run
+from fleet.verify.runs import Run, TopicRange
 
 PROOF_TIMEOUT_S = 60.0
 
@@ -72,6 +73,7 @@ class _Opened:
     topics: Mapping[str, TopicSeen]
     connection: Connection | None = None
     told: list[dict[str, Any]] = field(default_factory=list)
+    runs_id: int | None = None  # in front of the run's own records
 
 
 async def execute(
@@ -154,10 +156,10 @@ async def _open(plan: ReplayPlan, broker: EmbeddedBroker | None, run: Run | None
         topics=seen,
         producer=plan.request.producer,
         readings_per_s=plan.source.records / span_s * plan.request.speed,
-        schemas=plan.source.schemas,
+        schemas=plan.schemas,
     )
     sink = await open_sink("kafka://" if broker is not None else plan.request.target, setup)
-    return _Opened(sink, seen, connection)
+    return _Opened(sink, seen, connection, runs_id=plan.runs_id)
 
 
 async def _prepared(plan: ReplayPlan, topics: list[TopicPlan], connection: Connection) -> Mapping[str, TopicSeen]:
@@ -186,7 +188,7 @@ async def _tell(opened: _Opened, account: Account, record: dict[str, Any]) -> No
     row = account.of("runs")
     row.scheduled += 1
     row.produced += 1
-    await opened.sink.send(RecordBatch("runs", RUNS_TOPIC, 0, [run_record(record)]))
+    await opened.sink.send(RecordBatch("runs", RUNS_TOPIC, 0, [run_record(record, opened.runs_id)]))
 
 
 def _started(plan: ReplayPlan, run: Run, opened: _Opened, *, wall_us: int) -> dict[str, Any]:
@@ -195,13 +197,21 @@ def _started(plan: ReplayPlan, run: Run, opened: _Opened, *, wall_us: int) -> di
     entry = {"replay_of": run.id} | json.loads(first.get("entry") or "{}")
     if plan.shift_ms:
         entry["record_time"] = "wall"  # the stamps are not those that the run gave
+    ids = dict(first["schema_ids"])
+    if plan.runs_id is not None:  # a registry's, and none but these: others could be the same numbers
+        ids = {file: plan.ids[number] for file, number in ids.items() if number in plan.ids}
+        ids[RUNS_V1.schema] = plan.runs_id
     return first | {
-        "run": plan.run_id, "timestamp": wall_us, "shard": "1/1", "entry": json.dumps(entry),
+        "run": plan.run_id, "schema_ids": ids, "timestamp": wall_us, "shard": "1/1", "entry": json.dumps(entry),
         "topics": _rows(plan, run, opened, as_recorded=False),
     }  # fmt: skip
 
 
 def _rows(plan: ReplayPlan, run: Run, opened: _Opened, *, as_recorded: bool) -> list[dict[str, Any]]:
+    def kept(part: TopicRange) -> bool:
+        # Digests of readings are of their fields; those of all others are of bytes, of which the id is a part.
+        return not plan.ids or part.format == "json" or set(part.streams) <= {"readings", "truth"}
+
     rows = []
     for name, part in run.topics.items():
         if name not in plan.names:
@@ -216,7 +226,7 @@ def _rows(plan: ReplayPlan, run: Run, opened: _Opened, *, as_recorded: bool) -> 
                 "partitions": seen.partitions,
                 "start_offsets": list(seen.start_offsets),
                 "end_offsets": [],
-                "digests": [f"{digest:016x}" for digest in part.digests] if as_recorded else [],
+                "digests": [f"{digest:016x}" for digest in part.digests] if as_recorded and kept(part) else [],
                 "settings": dict(seen.settings),
             }
         )

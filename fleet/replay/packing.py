@@ -11,6 +11,7 @@ from fleet.data import INJECTED, Batch, Record, RecordBatch, TopicSeen
 from fleet.encode.decode import Decoder, UndecodableError
 from fleet.encode.injected import HEADER, described
 from fleet.encode.json import text_of
+from fleet.encode.reframe import reframed
 from fleet.encode.repack import repacked
 from fleet.errors import RequestError, RunError
 from fleet.replay.pieces import Piece
@@ -31,8 +32,9 @@ def packer(plan: ReplayPlan, topics: Mapping[str, TopicSeen]) -> Callable[[Piece
             if piece.stream == INJECTED:  # a wrong client's again, whose refusals are not ours
                 return [_batch(plan, piece, _records(piece, shift_ms, _as_it_is))]
             waited = not np.array_equal(piece.due_us // 1000, piece.columns.stamp_ms)
+            columns = reframed(piece.columns, plan.ids)
             return [*repacked(
-                piece.columns, stream=piece.stream, topic=plan.names[piece.topic], partition=piece.partition,
+                columns, stream=piece.stream, topic=plan.names[piece.topic], partition=piece.partition,
                 batch_bytes=limit, shift_ms=shift_ms, dues_us=piece.due_us + shift_ms * 1000 if waited else None,
             )]  # fmt: skip
 

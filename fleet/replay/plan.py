@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import secrets
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fleet.contract.access import Access
 from fleet.data import SECOND_US, TopicPlan
 from fleet.errors import RequestError
 from fleet.replay.pieces import Source
@@ -31,6 +33,8 @@ class ReplayRequest:
     stop_timeout_s: float = 30.0
     producer: ProducerSettings = field(default_factory=ProducerSettings)
     repeated: tuple[str, ...] = ()  # further options, for the command that repeats it
+    registry: Access | None = None  # asked for the schemas of ids that the recording does not know
+    registers: bool = False  # whether what is sent gets the ids of that registry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +48,14 @@ class ReplayPlan:
     names: dict[str, str]  # by a recorded topic's name: where its records go
     shift_ms: int
     run_id: str
+    ids: Mapping[int, int] = field(default_factory=dict)  # by the recorded ones, where others take their place
+    runs_id: int | None = None  # that of the records of runs, likewise
+
+    @property
+    def schemas(self) -> dict[int, str]:
+        """The schemas by the ids that the records go out with."""
+        known = self.source.schemas
+        return {**known, **{new: known[old] for old, new in self.ids.items()}}
 
     @property
     def embedded(self) -> bool:
@@ -97,6 +109,7 @@ def repeat_command(request: ReplayRequest) -> str:
     words += ["--speed", "max" if math.isinf(request.speed) else f"{request.speed:.15g}"]
     words += [] if request.target == EMBEDDED else ["--to", request.target]
     words += ["--rebase", "now"] if request.rebase else []
+    words += ["--registry", request.registry.text] if request.registers and request.registry else []
     words += ["--loop"] if request.loop else []
     words += ["--topic", request.topic] if request.topic else []
     words += ["--kafka-config", str(request.kafka_config)] if request.kafka_config else []

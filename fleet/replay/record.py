@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from fleet.contract.access import Access
+from fleet.contract.lookup import Lookup
 from fleet.data import RecordBatch
 from fleet.encode.columns import NULL, RecordColumns, record_columns
 from fleet.encode.decode import known_schemas
@@ -30,6 +33,9 @@ LOOK_S = 0.5
 UNKNOWN = "records"
 """The stream of records of which nobody knows what they are."""
 
+UNKNOWN_MAX = 10
+"""So many ids are told of which nobody has the schema."""
+
 Spans = dict[int, tuple[int, int | None]]
 
 
@@ -42,6 +48,7 @@ class RecordRequest:
     run: str | None = None
     codec: str = "deflate"
     for_s: float | None = None  # of wall time; None: to the end of the run, or of the topic as it is now
+    registry: Access | None = None  # asked for the schemas of the topics
 
 
 @dataclass(slots=True)
@@ -55,6 +62,7 @@ class Recorded:
     took_s: float = 0.0
     interrupted: bool = False
     missing: list[str] = field(default_factory=list)
+    unknown: Counter[int] = field(default_factory=Counter)  # records of schemas that it does not have, by id
 
     @property
     def exit_code(self) -> int:
@@ -81,6 +89,10 @@ class Recorded:
         head = f"{self.path}: {self.records:,} records of {what}, {self.bytes:,} bytes of them, in {self.took_s:.1f} s"
         lines = [f"{head} ({rate:,.0f} records/s)"]
         lines += [f"missing: {text}" for text in self.missing]
+        if self.unknown:
+            ids = ", ".join(map(str, self.unknown))
+            told = f"{self.unknown.total():,} records have ids whose schema the recording does not have ({ids})"
+            lines.append(f"{told}; a registry may: --registry")
         lines += ["interrupted: this is what there was until then"] if self.interrupted else []
         return [*lines, f"again: fleet replay {self.path}"]
 
@@ -98,14 +110,16 @@ async def record(connection: Connection, request: RecordRequest, *, say: Callabl
             raise RequestError(f"{name}: run {run.id} did not write there; it wrote {', '.join(run.topics)}")
     spans = {name: _spans(run, name, topic.start_offsets, topic.end_offsets) for name, topic in seen.items()}
     follow = request.for_s is not None or (run is not None and not run.ended)
+    async with Lookup(request.registry, say) as lookup:
+        schemas = {**known_schemas(), **await lookup.of_topics(seen), **({} if run is None else run.schemas)}
     meta = RecordingMeta(
         {name: topic_meta(len(topic.end_offsets), topic.settings) for name, topic in seen.items()},
-        known_schemas() | (run.schemas if run is not None else {}),
+        schemas,
         f"{', '.join(seen)} on {connection.bootstrap}",
         {} if follow else {name: {str(p): (a, b or 0) for p, (a, b) in of.items()} for name, of in spans.items()},
     )
     writer = RecordingWriter(request.out, meta, codec=CODEC_NAMES[request.codec])
-    recording = _Recording(connection, request, run, writer, Recorded(request.out, run))
+    recording = _Recording(connection, request, run, writer, Recorded(request.out, run), frozenset(schemas))
     try:
         await recording.take(spans, follow=follow, say=say)
     except BaseException:
@@ -144,10 +158,17 @@ class _Recording:
     """A recording under way."""
 
     def __init__(
-        self, connection: Connection, request: RecordRequest, run: Run | None, writer: RecordingWriter, result: Recorded
+        self,
+        connection: Connection,
+        request: RecordRequest,
+        run: Run | None,
+        writer: RecordingWriter,
+        result: Recorded,
+        ids: frozenset[int],
     ) -> None:
         self._connection, self._request, self._run, self._writer = connection, request, run, writer
         self.result = result
+        self._ids = ids  # those that the recording has the schemas of
         self._at: dict[tuple[str, int], int] = {}
 
     async def take(self, spans: Mapping[str, Spans], *, follow: bool, say: Callable[[str], None]) -> None:
@@ -195,6 +216,7 @@ class _Recording:
                 else:
                     columns = record_columns(piece)
                     self._damaged(name, piece.partition, columns)
+                    self._count_unknown(columns)
                     self._write(name, piece.partition, columns)
                 self._at[name, piece.partition] = piece.stop
                 if stopper.soft.is_set():
@@ -203,6 +225,17 @@ class _Recording:
     def _damaged(self, name: str, partition: int, columns: RecordColumns) -> None:
         for first, records, why in columns.damaged:
             self.result.missing.append(f"{name}[{partition}] from offset {first:,}, {records:,} records: {why}")
+
+    def _count_unknown(self, columns: RecordColumns) -> None:
+        """Count the records of schemas that the recording does not have: who plays them cannot read them."""
+        numbers, counts = np.unique(columns.schema_ids, return_counts=True)
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            if (
+                number != NULL
+                and number not in self._ids
+                and (number in self.result.unknown or len(self.result.unknown) < UNKNOWN_MAX)
+            ):
+                self.result.unknown[number] += count
 
     def _write(self, name: str, partition: int, columns: RecordColumns) -> None:
         """Write records, cut where offsets are missing between them and where they begin or cease to be plain."""

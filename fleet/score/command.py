@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from fleet.contract.access import Access
+from fleet.contract.lookup import Lookup
 from fleet.data import SECOND_US
+from fleet.encode.decode import UndecodableError, schema_id_of
 from fleet.errors import RequestError
 from fleet.fit.command import pairs
 from fleet.scenario.quantities import DURATION, bounded
@@ -21,6 +24,7 @@ from fleet.score.score import CLAIMS, Score, score
 from fleet.score.truth import truth_beside, truth_in, truth_on
 from fleet.score.values import DEFAULT, Tolerance, Truth
 from fleet.sinks.connection import Connection
+from fleet.verify.asking import Asking
 from fleet.verify.closing import closing
 from fleet.verify.runs import find, runs_beside, runs_of
 
@@ -44,6 +48,7 @@ class ScoreRequest:
     threshold: float | None = None
     picture: Path | None = None
     as_json: bool = False
+    registry: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,10 @@ async def carry_out(request: ScoreRequest) -> Answer:
         from fleet.score.picture import check_picture
 
         check_picture(request.picture)
-    truth = await read_truth(request)
-    read = await _read_alerts(request, truth)
+    notices: list[str] = []
+    async with Lookup(request.registry, notices.append) as lookup:
+        truth = await read_truth(request, lookup)
+        read = await _read_alerts(request, truth, lookup)
     _see_that_it_can_be(request, truth, read)
     found = score(
         read.alerts,
@@ -72,7 +79,7 @@ async def carry_out(request: ScoreRequest) -> Answer:
         ignored=request.ignored,
         threshold=request.threshold,
     )
-    said = list(_remarks(request, truth, read))
+    said = [*notices, *_remarks(request, truth, read)]
     if request.picture is not None:
         from fleet.score.picture import draw
 
@@ -82,12 +89,14 @@ async def carry_out(request: ScoreRequest) -> Answer:
     return Answer(out, tuple(said), found)
 
 
-async def read_truth(request: ScoreRequest) -> Truth:
+async def read_truth(request: ScoreRequest, lookup: Lookup) -> Truth:
     """Read the labels, and what is known of the run that they are about."""
     source = request.source
     if request.labels is None:
         assert source is not None, "the command line sees to it"
-        return truth_beside(source, request.run) if isinstance(source, Path) else await truth_on(source, request.run)
+        if isinstance(source, Path):
+            return truth_beside(source, request.run)
+        return await truth_on(source, request.run, lookup)
     run = None
     if isinstance(source, Path):
         run = find(runs_beside(source), request.run, where=str(source))
@@ -96,13 +105,13 @@ async def read_truth(request: ScoreRequest) -> Truth:
     return truth_in(request.labels, request.run, of=run)
 
 
-async def _read_alerts(request: ScoreRequest, truth: Truth) -> AlertRows:
+async def _read_alerts(request: ScoreRequest, truth: Truth, lookup: Lookup) -> AlertRows:
     name = request.alerts
     if name.startswith(TOPIC_PREFIX):
         topic = name.removeprefix(TOPIC_PREFIX)
         if not isinstance(request.source, Connection):
             raise RequestError(f"{shortened(name)}: alerts in a topic need its Kafka: --from kafka://HOST:PORT")
-        rows = [row async for row in _topic_rows(request.source, topic)]
+        rows = [row async for row in _topic_rows(request.source, topic, Asking({}, lookup))]
         return read_alerts(rows, truth, request.tolerance, shared=True)
     with _opened(name) as lines:
         return read_alerts(rows_of(lines, "stdin" if name == STDIN else name), truth, request.tolerance, shared=False)
@@ -126,8 +135,8 @@ def _opened(name: str) -> Iterator[Iterable[bytes]]:
         yield lines
 
 
-async def _topic_rows(connection: Connection, topic: str) -> AsyncIterator[Row]:
-    """Read what *topic* has now."""
+async def _topic_rows(connection: Connection, topic: str, asking: Asking) -> AsyncIterator[Row]:
+    """Read what *topic* has now: JSON, or what a registry has the schema of."""
     from fleet.sinks.reader import Trimmed, partitions_of, read
     from fleet.sinks.topics import end_offsets
 
@@ -142,7 +151,18 @@ async def _topic_rows(connection: Connection, topic: str) -> AsyncIterator[Row]:
                 continue
             for record in piece[1]:
                 if record.value:
-                    yield Row(f"{topic}-{piece[0]}", record.offset, record.value)
+                    where = f"{topic}-{piece[0]}"
+                    yield Row(where, record.offset, await _as_json(record.value, asking, f"{where}:{record.offset}"))
+
+
+async def _as_json(value: bytes, asking: Asking, where: str) -> str | bytes:
+    """Give a *value* as JSON; RequestError where it is framed, and of a schema that nobody has."""
+    if schema_id_of(value) is None:
+        return value
+    try:
+        return json.dumps(await asking.decode(value), default=str)
+    except UndecodableError as error:
+        raise RequestError(f"{where}: {error}; alerts in Avro need a registry that has their schema") from None
 
 
 def _see_that_it_can_be(request: ScoreRequest, truth: Truth, read: AlertRows) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fleet.contract.lookup import Lookup
 from fleet.encode.container import read_container
 from fleet.encode.decode import Decoder, UndecodableError, microseconds
 from fleet.errors import Problem, RequestError, ScenarioError
@@ -14,6 +15,7 @@ from fleet.run.names import names_of
 from fleet.scenario.wording import shown
 from fleet.score.values import Labelled, Truth
 from fleet.sinks.connection import Connection
+from fleet.verify.asking import Asking
 from fleet.verify.closing import closing
 from fleet.verify.runs import TOPIC, Run, find, runs_beside, runs_of, side_file
 
@@ -72,12 +74,16 @@ def _of_labels_alone(file: Path, rows: Iterable[LabelRow], run_id: str | None) -
     return Truth(chosen, f"run {chosen}", start_us, stop_us, _labels(labels, stop_us))
 
 
-async def truth_on(connection: Connection, run_id: str | None) -> Truth:
-    """Read the labels of a run from its Kafka: exactly what it wrote to its topics of labels."""
+async def truth_on(connection: Connection, run_id: str | None, lookup: Lookup) -> Truth:
+    """Read the labels of a run from its Kafka: exactly what it wrote to its topics of labels.
+
+    Ids that the run does not name are asked for by *lookup*.
+    """
     from fleet.sinks.reader import Trimmed, read
 
     run = _ended(find(await runs_of(connection), run_id, where=TOPIC))
     rows: list[LabelRow] = []
+    asking = Asking(run.schemas, lookup)
     for name, topic in run.topics.items():
         if STREAM not in topic.streams:
             continue
@@ -95,17 +101,20 @@ async def truth_on(connection: Connection, run_id: str | None) -> Truth:
                         f"offsets {piece.start} to {piece.stop}: score against a file, --labels FILE"
                     )
                 partition, records = piece
+                for record in records:
+                    await asking.learn(record.value)
                 rows += [LabelRow(f"{name}-{partition}", record.offset, record.value) for record in records]
-    return truth_of(run, rows)
+    return truth_of(run, rows, asking.decoder)
 
 
-def truth_of(run: Run, rows: Iterable[LabelRow]) -> Truth:
+def truth_of(run: Run, rows: Iterable[LabelRow], decoder: Decoder | None = None) -> Truth:
     """Put the truth of *run* together from the records of its labels; of those with one id the last holds.
 
-    ScenarioError names the first record that is a label of another run.
+    They are decoded by *decoder*, or with the schemas that the run names. ScenarioError names the first record that is
+    a label of another run.
     """
     found: dict[str, Mapping[str, Any]] = {}
-    decoder = Decoder(run.schemas)
+    decoder = decoder or Decoder(run.schemas)
     for row in rows:
         fields = _fields(row, decoder)
         if fields["run"] != run.id:

@@ -11,9 +11,10 @@ from fleet.contract.access import Access
 from fleet.contract.lookup import Lookup
 from fleet.contract.resolve import Reader
 from fleet.contract.versions import family_of
-from fleet.encode.decode import Decoder, known_schemas, schema_id_of
+from fleet.encode.decode import known_schemas
 from fleet.errors import RequestError
 from fleet.sinks.connection import Connection
+from fleet.verify.asking import Asking
 from fleet.verify.closing import closing
 from fleet.verify.log import UNREADABLE
 from fleet.verify.render import LINES, Tailed, headed
@@ -143,14 +144,11 @@ class _Known:
         streams = () if run is None else run.topics[self._topic].streams
         self.family = family_of(self._topic, streams)
         owns = run.owns if run is not None and "readings" in streams else ()
-        self.texts |= self._lookup.known({} if run is None else run.schemas)
-        self._decoder = Decoder(self.texts, owns=owns)
+        self._asking = Asking({} if run is None else run.schemas, self._lookup, owns=owns, texts=self.texts)
 
     async def decode(self, partition: int, record: Any) -> Tailed:
         """Decode a *record*."""
-        number = schema_id_of(record.value)
-        if number is not None and number not in self.texts:
-            await self._ask(number)
+        await self._asking.learn(record.value)
         found = self._decode(partition, record)
         if found.fields is None and self._run is None:
             self._unread += 1
@@ -159,18 +157,12 @@ class _Known:
                 found = self._decode(partition, record)
         return found
 
-    async def _ask(self, number: int) -> None:
-        text = await self._lookup.text(number)
-        if text is not None:
-            self.texts[number] = text
-            self._decoder.learn(number, text)
-
     def _decode(self, partition: int, record: Any) -> Tailed:
         key = (record.key or b"").decode(errors="replace")
         place = (self._topic, partition, record.offset, record.timestamp, key)
         try:
-            fields = self._decoder.said(record.value)
-            reading = self._decoder.reading(fields, record.key)
+            fields = self._asking.decoder.said(record.value)
+            reading = self._asking.decoder.reading(fields, record.key)
         except UNREADABLE as error:
             return Tailed(*place, None, str(error), value=record.value or b"", headers=tuple(record.headers))
         return Tailed(*place, fields, "", reading, record.value, headers=tuple(record.headers))

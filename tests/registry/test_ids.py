@@ -191,3 +191,32 @@ def test_a_run_whose_optional_registry_is_gone_goes_on_and_says_so(tmp_path: Pat
 
     assert ended.code == 0, ended.err
     assert sum("goes on with the ids of schemas/ids.json" in line for line in ended.lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Answer({"message": "s3cret is down"}, 500), "HTTP 500: *** is down (tried 3 times)"),
+        (
+            Answer(b"<html>s3cret</html>", kind="text/html"),
+            "HTTP 200 with text/html where a registry answers with JSON",
+        ),
+        (Answer({"error_code": 401, "message": "anna:s3cret"}, 401), "does not know who asks"),
+        (Answer({"id": 1 << 31}), "ids must be 0 to 2147483647 (readers take 4 bytes, signed), got 2147483648"),
+        (Answer({"id": 9, "schema": EVENTS.text}), "was given the id 9, which is that of another schema"),
+        (Answer({"id": 9, "schema": '{"type": "s3cret"}'}), "id 9: must answer with an Avro schema"),
+    ],
+)
+def test_a_run_whose_registry_misbehaves_is_one_line_without_a_secret_and_exit_code_2(
+    answer: Answer, told: str, tmp_path: Path
+) -> None:
+    with serving(lambda _: answer) as server:
+        secret = server.url.replace("http://", "http://anna:s3cret@")
+        words = ("run", "quickstart", "--to", "record:run.avro", "--registry", secret, *SAMPLE)
+        ended = fleet(*words, cwd=tmp_path, env={"XDG_STATE_HOME": str(tmp_path)})
+
+    assert ended.code == 2
+    assert len(ended.lines) == 1
+    assert told in ended.lines[0]
+    assert "s3cret" not in ended.err + ended.out
+    assert not (tmp_path / "run.avro").exists()

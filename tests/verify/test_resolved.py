@@ -32,6 +32,7 @@ from fleet.verify.log import LogChecker
 from fleet.verify.readership import Learning, Readership, Reading
 from fleet.verify.runs import runs_of
 from fleet.verify.tail import READINGS, TailOptions, tail
+from tests.cli.commands import fleet
 from tests.registry.servers import Answer, Request, serving
 from tests.verify.logs import START_US, Stored, columns_of, quickstart
 
@@ -368,3 +369,28 @@ async def test_an_id_that_no_registry_gives_is_read_as_it_stands_and_asked_of_no
         f"no schema has the id {number}; registries give none above 2147483647" for number in (2147483648, 4294967295)
     ]
     assert not server.asked
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "told"),
+    [
+        (Answer({"error_code": 401, "message": "anna:s3cret"}, 401), 2, "id 77: does not know who asks"),
+        (Answer({"message": "s3cret is down"}, 500), 0, "HTTP 500: *** is down (tried 3 times); goes on with"),
+        (Answer(b"<html>s3cret</html>", kind="text/html"), 0, "HTTP 200 with text/html where a registry answers"),
+    ],
+)
+async def test_what_a_person_sees_of_a_registry_that_misbehaves_is_one_line_without_a_secret(
+    answer: Answer, code: int, told: str, broker: Connection, strangers: Strangers
+) -> None:
+    topic = strangers(framed(77), framed(78), framed(77))
+
+    with serving(lambda _: answer) as server:
+        secret = server.url.replace("http://", "http://anna:s3cret@")
+        words = ("--from", f"kafka://{broker.bootstrap}", "--beginning", "--count", "3")
+        ended = await asyncio.to_thread(fleet, "tail", topic, *words, env={"FLEET_REGISTRY": secret})
+
+    assert ended.code == code, ended.err
+    assert len(ended.lines) == 1
+    assert told in ended.lines[0]
+    assert "s3cret" not in ended.err + ended.out
+    assert len(ended.out.splitlines()) == (0 if code else 3)
