@@ -21,10 +21,12 @@ import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.DecoderFactory;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -107,9 +109,9 @@ public class Consumer {
     static void read(KafkaConsumer<byte[], byte[]> consumer, long limit) throws Exception {
         Readings readings = new Readings();
         long records = 0, skipped = 0, digest = 0;
-        Map<TopicPartition, OffsetAndMetadata> done = new HashMap<>();
         try {
             while (records + skipped < limit) {
+                Map<TopicPartition, OffsetAndMetadata> done = new HashMap<>();
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
                     try {
                         GenericRecord reading = readings.decode(record.value());
@@ -127,7 +129,11 @@ public class Consumer {
                         break;
                     }
                 }
-                consumer.commitSync(done); // what has been printed is not read again by this group
+                try {
+                    consumer.commitSync(done); // what has been printed is not read again by this group
+                } catch (RebalanceInProgressException | CommitFailedException e) {
+                    // but where another member took over meanwhile
+                }
             }
         } catch (WakeupException e) {
             // interrupted
@@ -158,7 +164,9 @@ public class Consumer {
         String topic = setting("TOPIC", "factory.readings");
         try (var consumer = new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             try {
-                consumer.partitionsFor(topic, WAIT);
+                if (consumer.partitionsFor(topic, WAIT).isEmpty()) {
+                    System.err.println("waiting for a topic " + topic + " (TOPIC names it)");
+                }
             } catch (TimeoutException e) { // poll() would wait for ever
                 throw new IOException("no Kafka at " + settings.get("bootstrap.servers") + " (KAFKA_BOOTSTRAP names it)", e);
             }

@@ -95,6 +95,18 @@ def assert_tells_what_it_cannot_read(consumer: Consumer, poisoned: ReadingsLog) 
     assert f"unreadable={poisoned.unreadable}" in ended.err
 
 
+def assert_waits_for_a_topic(consumer: Consumer, readings: ReadingsLog) -> None:
+    """See that a consumer whose topic is not there says so, waits, and ends well when it is interrupted."""
+    with consumer.popen({**readings.environment(consumer.name), "TOPIC": "nobody-made-it"}) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=READ_TIMEOUT_S)
+
+    assert "nobody-made-it" in said
+    assert told(Ended(process.returncode, out, said + err)) == (0, 0)
+
+
 def assert_says_what_is_not_there(consumer: Consumer, readings: ReadingsLog) -> None:
     """See that without Kafka, or without the registry, a consumer ends with exit code 1 and says where it looked."""
     nowhere = "127.0.0.1:1"

@@ -11,6 +11,7 @@ from tests.examples.consumers import (
     assert_reads_all,
     assert_says_what_is_not_there,
     assert_tells_what_it_cannot_read,
+    assert_waits_for_a_topic,
 )
 from tests.examples.readings import ReadingsLog
 from tests.services.go import go_program
@@ -36,6 +37,10 @@ def test_the_consumer_goes_on_where_it_was_interrupted(consumer: Consumer, readi
 
 def test_the_consumer_tells_what_it_cannot_read(consumer: Consumer, poisoned: ReadingsLog) -> None:
     assert_tells_what_it_cannot_read(consumer, poisoned)
+
+
+def test_the_consumer_waits_for_its_topic(consumer: Consumer, readings: ReadingsLog) -> None:
+    assert_waits_for_a_topic(consumer, readings)
 
 
 def test_the_consumer_says_what_is_not_there(consumer: Consumer, readings: ReadingsLog) -> None:

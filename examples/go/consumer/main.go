@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
@@ -43,23 +44,38 @@ func run(ctx context.Context) error {
 	}
 	schemas := schemas{registry, map[int]resolved{}}
 	bootstrap := setting("KAFKA_BOOTSTRAP", "localhost:9092")
+	topic := setting("TOPIC", "factory.readings")
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(bootstrap),
 		kgo.ConsumerGroup(setting("GROUP", "fleet-example-go")),
-		kgo.ConsumeTopics(setting("TOPIC", "factory.readings")),
+		kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // auto.offset.reset=earliest
 		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(), // no partition goes to another member between poll and commit
 	)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	reach, cancel := context.WithTimeout(ctx, connectWait)
-	defer cancel()
-	if err := client.Ping(reach); err != nil {
+	defer client.CloseAllowingRebalance()
+	if err := lookFor(ctx, client, topic); err != nil {
 		return fmt.Errorf("no Kafka at %s (KAFKA_BOOTSTRAP names it): %w", bootstrap, err)
 	}
 	return read(ctx, client, &schemas, limit)
+}
+
+// lookFor fails where there is no Kafka, and says where there is no topic: polls would wait for either without a word.
+func lookFor(ctx context.Context, client *kgo.Client, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &topic
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = append(request.Topics, asked)
+	answer, err := request.RequestWith(ctx, client)
+	if err == nil && answer.Topics[0].ErrorCode != 0 {
+		fmt.Fprintf(os.Stderr, "waiting for a topic %s (TOPIC names it)\n", topic)
+	}
+	return err
 }
 
 func read(ctx context.Context, client *kgo.Client, schemas *schemas, limit int) error {
@@ -94,6 +110,7 @@ func read(ctx context.Context, client *kgo.Client, schemas *schemas, limit int) 
 		if err := client.CommitUncommittedOffsets(whole); err != nil {
 			return err
 		}
+		client.AllowRebalance()
 	}
 	if skipped > 0 {
 		fmt.Fprintf(os.Stderr, "unreadable=%d\n", skipped)
