@@ -41,12 +41,13 @@ def test_the_document_on_standard_output_stands_alone(parse: Parse, tmp_path: Pa
 
 
 def test_protobuf_is_valid_too(parse: Parse, tmp_path: Path) -> None:
-    fleet("asyncapi", "quickstart", "--set", "records.readings={format: protobuf}", "--out", str(tmp_path))
+    fleet("asyncapi", "quickstart", "--set", "records.readings.format=protobuf", "--out", str(tmp_path))
 
     said = parse(tmp_path / "asyncapi.yaml")
 
     assert said["wrong"] == []
     assert said["messages"]["readings-v2"]["format"] == "application/vnd.google.protobuf;version=3"
+    assert "quality" in said["messages"]["readings-v2"]["fields"]
     assert (tmp_path / "schemas" / "machine-sensor.v2.proto").is_file()
 
 
