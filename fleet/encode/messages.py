@@ -52,12 +52,18 @@ def reader(text: str) -> Callable[[bytes], Fields]:
 # ---------------------------------------------------------------- classes
 
 
-def _message_class(message: Message) -> Any:
-    """Make the library's class of *message*, in a pool of its own: all versions of a schema have one name."""
+def library() -> tuple[Any, Any, Any]:
+    """Give the library's modules for descriptors, pools and classes; RequestError where it is not installed."""
     try:
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     except ImportError as error:
         raise RequestError(f"Protobuf needs Google's library ({error}); install it with: {INSTALL}") from None
+    return descriptor_pb2, descriptor_pool, message_factory
+
+
+def _message_class(message: Message) -> Any:
+    """Make the library's class of *message*, in a pool of its own: all versions of a schema have one name."""
+    descriptor_pb2, descriptor_pool, message_factory = library()
     file = descriptor_pb2.FileDescriptorProto(name="schema.proto", package=message.package, syntax="proto3")
     _describe(message, file.message_type.add(), dict(_places(message, message.package)))
     pool = descriptor_pool.DescriptorPool()

@@ -241,7 +241,8 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
     if labels is not None and kind.name != "stdout":  # a detector that is fed from there must not see them
         form = format_for(kind, "labels", request.format or _if_taken(kind.others, labels.format))
         streams["labels"] = StreamPlan(labels.topic, form, "v1")
-    _see_ours_as_protobuf(streams["readings"])
+    if kind.encodes and any(plan.format == "protobuf" for plan in streams.values()):
+        _see_ours_as_protobuf(streams["readings"])
     _see_that_it_takes_all(url, kind, streams["readings"], request.scenario)
     names = {stream: _names(stream, plan, roster) for stream, plan in streams.items()}
     for stream, what in (("truth", "truth"), ("labels", "truth about faults")):
@@ -254,6 +255,9 @@ def target_plan(url: str, request: RunRequest, roster: Roster) -> TargetPlan:
 
 def _see_ours_as_protobuf(readings: StreamPlan) -> None:
     """Refuse to write by an Avro schema of a user's own what a ``.proto`` file would have to say."""
+    from fleet.encode.messages import library
+
+    library()
     if readings.format == "protobuf" and readings.owns:
         raise RequestError(
             f"records.readings: {readings.owns[0].name} is an Avro schema: its records are written as avro or json; "

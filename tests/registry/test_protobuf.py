@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.api import load
 from fleet.contract.compatibility import judged
 from fleet.contract.diff import differences
 from fleet.contract.ids import subject_of
@@ -18,6 +19,7 @@ from fleet.encode.messages import writer
 from fleet.encode.protogen import proto_files
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RequestError
+from fleet.run.plan import RunRequest, make_plan
 from fleet.scenario.proto import read_proto
 from tests.cli.commands import fleet
 
@@ -151,11 +153,17 @@ def test_a_file_of_ones_own_is_held_against_the_versions_that_have_its_record(tm
     assert refused.err == f"{odd}: must be a Protobuf schema: must be whole, ends in the middle\n"
 
 
-def test_without_googles_library_it_is_one_line_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_googles_library_it_is_one_line_with_the_command_before_anything_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    told = r"install it with: pip install 'thingum-fleet\[protobuf\]'"
 
-    with pytest.raises(RequestError, match=r"install it with: pip install 'thingum-fleet\[protobuf\]'"):
+    with pytest.raises(RequestError, match=told):
         writer("syntax = 'proto3'; message Nobody { optional string has = 1; }")
+    with pytest.raises(RequestError, match=told):
+        make_plan(RunRequest(load("quickstart"), "quickstart", targets=("memory:",), format="protobuf"), wall_us=0)
+    assert make_plan(RunRequest(load("quickstart"), "quickstart", targets=("memory:",)), wall_us=0)
 
 
 def test_a_proto_text_is_no_avro_schema() -> None:
