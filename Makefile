@@ -50,6 +50,9 @@ pictures: $(STAMP)  ## docs/plant.md, faults.md, scenario-library.md and their p
 scores: $(STAMP)  ## docs/score.md: what the example detectors score on every scenario
 	@$(BIN)/python -m tests.score.update
 
+asyncapi-pictures: $(STAMP)  ## the pictures of docs/asyncapi.md
+	@$(BIN)/python -m tests.asyncapi.pictures
+
 asyncapi-component: node-packages  ## AsyncAPI's React component as fleet ships it
 	@$(BIN)/python -m tests.asyncapi.vendor
 

@@ -105,6 +105,17 @@ def test_the_three_formats_say_the_same(name: str) -> None:
         assert one["range_high"] == (float(other["range_high"]) if other["range_high"] else None)
 
 
+def test_the_table_of_the_docs_is_part_of_the_dictionary() -> None:
+    plan = described(load("quickstart"), "quickstart")
+    page = (Path(__file__).parents[2] / "docs" / "asyncapi.md").read_text()
+
+    written = "".join(FORMATS["markdown"](plan, machines=False)).splitlines()
+    shown = [line for line in page.splitlines() if line.startswith(("| `heater", "| `setpoint"))]
+
+    assert len(shown) == 2
+    assert set(shown) <= set(written)
+
+
 def test_topic_and_record_are_those_that_a_run_writes() -> None:
     found = {(row.kind, row.topic, row.format, row.record) for row in dictionary("thingum")}
 
