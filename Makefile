@@ -10,7 +10,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 UNIT_IGNORES := --ignore=tests/integration --ignore=tests/compose --ignore=tests/services --ignore=tests/examples --ignore=tests/asyncapi
 
 .PHONY: run test unit check broker bench docs pictures scores clean apt
-.PHONY: kafka-jars registry-jars go-programs java-programs node-packages asyncapi-component
+.PHONY: kafka-jars registry-jars go-programs java-programs node-packages asyncapi-component asyncapi-pictures
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt

@@ -32,7 +32,7 @@ GROUPS_MAX = 12
 MACHINES_MAX = 2_000
 """Of larger fleets some islands with about so many machines are simulated."""
 
-HOURS_MAX, MACHINE_HOURS = 8, 500
+HOURS_MAX, MACHINE_HOURS = 4, 500
 """No example is waited for longer, in simulated time: some things happen once in months."""
 
 FIRST_US, BLOCK_US = SECOND_US, 300 * SECOND_US
