@@ -312,19 +312,19 @@ class Scenario(Model):
     @property
     def own_steps(self) -> tuple[OwnRecords | None, ...]:
         """The schemas that the steps of the evolution name by their files; None for a version of ours."""
-        return self._own_steps
+        return self._own_steps or (None,) * len(self.evolution)
 
     @property
     def step_places(self) -> tuple[Problem, ...]:
         """Where the file says the schema of each step: problems that want a text."""
-        return self._step_places
+        return self._step_places or (Problem(self.file, 0, "evolution", ""),) * len(self.evolution)
 
     def without_incidents(self) -> Scenario:
         """Return the healthy twin: the same without anything scripted, so that nothing is refused either."""
         kept = [place for place, step in enumerate(self.evolution) if not step.refused]
         twin = self.model_copy(update={"incidents": (), "evolution": tuple(self.evolution[place] for place in kept)})
-        twin._own_steps = tuple(self._own_steps[place] for place in kept)
-        twin._step_places = tuple(self._step_places[place] for place in kept)
+        twin._own_steps = tuple(self.own_steps[place] for place in kept)
+        twin._step_places = tuple(self.step_places[place] for place in kept)
         return twin
 
     @property

@@ -69,9 +69,8 @@ def own_steps(data: object, *, folder: str) -> tuple[tuple[OwnRecords | None, ..
         owns.append(own)
         found += faults
         if files.setdefault(FilePath(name).name, name) != name:
-            text = (
-                f"must have another name than '{shortened(files[FilePath(name).name])}': records say which it is by it"
-            )
+            other = shortened(files[FilePath(name).name])
+            text = f"must have another file's name than '{other}': by it records say which it is"
             found.append(((*at, "schema"), text))
     texts = {own.text for own in owns if own is not None}
     if sum(map(len, texts)) > SCHEMA_BYTES_MAX:

@@ -29,7 +29,7 @@ from fleet.verify.named import Known, Named, Settled, settled, touched
 from fleet.verify.observe import NONE, Observed, Spans, by_log, largest_of
 from fleet.verify.passing import Numbers, passing
 from fleet.verify.sound import unsound
-from fleet.verify.unnumbered import Unnumbered, Unseen, stretches
+from fleet.verify.unnumbered import Filled, Unnumbered, stretches
 
 RUN_HEADER = "fleet-run"
 UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are JSON beyond all measure
@@ -277,7 +277,7 @@ class LogChecker:
         """Check records of one stream that all have a number, or none of which has; they stand in logs *log*."""
         numbers = entries.numbers._replace(log=log)
         if numbers.numbered[0]:
-            self._unnumbered.resume(log, numbers.seq)
+            self._unnumbered.resume(log)
         else:
             self._unnumbered.count(log)
         rest = passing(self._logs, numbers, entries.contents, partition=partition, stamped=self._stamped)
@@ -354,8 +354,12 @@ class LogChecker:
         before = largest_of(numbers.log[rows], stamp_ms, self._logs.stamp_ms)
         for at in np.flatnonzero((stamp_ms < before) & ~behind).tolist():  # what stands behind is older
             row = int(rows[at])
-            text = f"{self._machine(int(numbers.log[row]))}: stamp {stamp_ms[at]} after {before[at]}"
-            self._found(Finding.STAMP, partition, int(entries.place[row]), int(entries.offset[row]), text)
+            log, offset = int(numbers.log[row]), int(entries.offset[row])
+            text = f"{self._machine(log)}: stamp {stamp_ms[at]} after {before[at]}"
+            if numbers.numbered[row]:
+                self._found(Finding.STAMP, partition, int(entries.place[row]), offset, text)
+            else:  # a label may say so, of numbers that are not to be seen
+                self._unnumbered.older(log, f"{self._label}[{partition}]@{offset}: {text}")
 
     def _machine(self, log: int) -> str:
         """Give the machine whose log has this number."""
@@ -390,12 +394,14 @@ class LogChecker:
                 dense=said in dense,
             )
             kinds = named.of(machine) if named is not None and stream == "readings" else {}
-            unseen, kinds = self._unnumbered.settled(number, kinds)
+            kinds, hidden = self._unnumbered.hidden(number, kinds, gaps.get(number, NONE))
             found = settled(gaps.get(number, NONE), behind.get(number, NONE), kinds, known)
             found.missing += int(self._observed.folded[number])
+            filled = self._unnumbered.fill(number, found, hidden)
             if named is None or machine not in named.open_machines:  # what goes on will be named at its end
                 self._settle(number, found)
-                self._settle_unseen(number, unseen)
+                self._settle_filled(number, filled)
+                self._settle_older(number, hidden.behind)
 
     def _named_gaps(self, named: Named, gaps: Spans) -> Bools:
         """Say in which *gaps* there is a number that labels have *named*."""
@@ -448,22 +454,29 @@ class LogChecker:
         if len(found.late.log) or len(found.again.log) or any(len(numbers) for _, numbers in found.unlike):
             self.tainted.add(home)
 
-    def _settle_unseen(self, number: int, unseen: Unseen) -> None:
-        """Take note of what became of the numbers that records of one log do not say."""
+    def _settle_filled(self, number: int, filled: Filled) -> None:
+        """Take note of what is wrong with the records of one log that have no number."""
         stream, text = self._named[number]
         said, home = self._said[stream], int(self._logs.home[number])
-        self.lost[said] += unseen.lost
-        line = f"{self._label}[{home}]: {self._entering.machines.texts[text]}: "
-        numbers = f"seq {unseen.start} to {unseen.stop - 1}, which records there do not say"
-        if unseen.missing > 0:
-            self.missing[said] += unseen.missing
+        place = f"{self._label}[{home}]: {self._entering.machines.texts[text]}"
+        missing = max(filled.missing - self._strays[stream, self._entering.machines.texts[text]], 0)
+        if missing:
+            self.missing[said] += missing
             self.lacking.setdefault(said, set()).add(home)
-            self.missing_lines.append(f"{line}{unseen.missing:,} records are missing among {numbers}")
-        elif unseen.missing < 0:
-            self.duplicates[said] -= unseen.missing
-            more = f"{line}{-unseen.missing:,} records more than numbers among {numbers}"
-            self._findings.add(Finding.DUPLICATE, more, count=-unseen.missing)
+            where = f"{_absent(filled.start, filled.stop)} not said by any record"
+            self.missing_lines.append(f"{place}: {where}, and {missing:,} fewer records are there without a number")
+        if filled.extra:
+            self.duplicates[said] += filled.extra
+            line = f"{place}: {filled.extra:,} records without a number more than there are numbers for them"
+            self._findings.add(Finding.DUPLICATE, line, count=filled.extra)
             self.tainted.add(home)
+
+    def _settle_older(self, number: int, named: int) -> None:
+        """Take note of stamps that run backwards where records have no number, if labels have not *named* as many."""
+        older = self._unnumbered.older_count[number]
+        if older > named:
+            self._findings.extend(Finding.STAMP, self._unnumbered.older_lines[number], count=older)
+            self.tainted.add(int(self._logs.home[number]))
 
 
 UNLIKE = {

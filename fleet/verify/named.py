@@ -124,12 +124,12 @@ def settled(gaps: Spans, behind: Spans, named: Mapping[str, Numbered], known: Kn
     numbers = expanded(behind.start, behind.stop - behind.start)
     row = np.repeat(np.arange(len(behind.log)), behind.stop - behind.start)
     distinct, first, back = np.unique(numbers, return_index=True, return_inverse=True)
-    fills = _within(distinct, gaps)
+    fills = within(distinct, gaps)
     is_late = np.zeros(len(numbers), np.bool_)
     is_late[first[fills]] = True
     came_late = distinct[fills]
     lost, doubled, delayed = (named.get(kind, NO_NUMBERS).before(next_seq) for kind in (LOST, DOUBLED, BEHIND))
-    absent = _within(lost, gaps) & ~np.isin(lost, came_late, assume_unique=True)
+    absent = within(lost, gaps) & ~np.isin(lost, came_late, assume_unique=True)
     again = np.bincount(back[~is_late], minlength=len(distinct))
     once_more = distinct[again > 0]
     expected = np.zeros(len(numbers), np.bool_)  # second copies that are named
@@ -147,7 +147,7 @@ def settled(gaps: Spans, behind: Spans, named: Mapping[str, Numbered], known: Kn
     )
     if known.whole:
         # What is absent without being lost is a gap already.
-        gone = _within(delayed, gaps) & ~np.isin(delayed, np.union1d(came_late, lost))
+        gone = within(delayed, gaps) & ~np.isin(delayed, np.union1d(came_late, lost))
         out.unlike = [
             (LOST, lost[~absent]),
             (DOUBLED, np.setdiff1d(doubled, once_more, assume_unique=True)),
@@ -169,13 +169,13 @@ def touched(gaps: Spans, named: Mapping[str, Numbered], *, next_seq: int) -> Boo
     return touching
 
 
-def _within(numbers: Ints, gaps: Spans) -> Bools:
+def within(numbers: Ints, gaps: Spans) -> Bools:
     """Say which *numbers* are in *gaps*, which are in order and do not overlap."""
     if not len(gaps.log):
         return np.zeros(len(numbers), np.bool_)
     at = np.searchsorted(gaps.start, numbers, side="right") - 1
-    within: Bools = (at >= 0) & (numbers < gaps.stop[at])
-    return within
+    inside: Bools = (at >= 0) & (numbers < gaps.stop[at])
+    return inside
 
 
 def _first_where(place: Ints, rows: Bools) -> Ints:

@@ -1,8 +1,7 @@
 """Records without a number in logs that have numbers elsewhere: a schema without ``seq`` that was in force for a while.
 
-Each takes the next number of its log, so the first number behind them says how many of them there must be. Which of
-those that are absent labels name is known at the end; of numbers that nobody wrote down only their count can be held
-against that.
+They leave a gap in the numbers, and there must be as many of them as it has: but for the numbers that labels name as
+lost, and for second copies that they name. Which of them is missing nobody can say, only how many are.
 """
 
 from __future__ import annotations
@@ -14,89 +13,106 @@ from typing import NamedTuple
 import numpy as np
 
 from fleet.data import Bools, Ints
-from fleet.verify.machine import UNKNOWN_SEQ, MachineLogs
-from fleet.verify.named import DOUBLED, LOST, Numbered
+from fleet.verify.findings import FINDINGS_SHOWN
+from fleet.verify.machine import MachineLogs
+from fleet.verify.named import BEHIND, DOUBLED, Numbered, Settled, within
+from fleet.verify.observe import NONE, Spans
 
-NO_END = (1 << 63) - 1
 
+class Filled(NamedTuple):
+    """What is wrong with the records of a log that have no number, whose place is from *start* to *stop*.
 
-class Unseen(NamedTuple):
-    """What became of the numbers of a log that its records do not say, from *start* to *stop* at the farthest."""
+    *missing* are there less than numbers, *extra* more.
+    """
 
-    missing: int = 0  # absent and not named; below 0: so many records more than numbers
-    lost: int = 0  # absent and named
+    missing: int = 0
+    extra: int = 0
     start: int = 0
     stop: int = 0
 
 
-NOTHING_UNSEEN = Unseen()
+class Hidden(NamedTuple):
+    """How many numbers that no record says labels name as second *copies*, and as standing *behind* a larger one."""
+
+    copies: int = 0
+    behind: int = 0
+
+
+NOTHING, NOTHING_HIDDEN = Filled(), Hidden()
 
 
 class Unnumbered:
-    """Counts records without a number, and closes the count when the log has numbers again."""
+    """Counts records without a number, and closes the count when the log has numbers again.
+
+    *older_count* and *older_lines* have, by log, those whose stamp is older than one before: maybe a label says why.
+    """
 
     def __init__(self, logs: MachineLogs) -> None:
         self._logs = logs
-        self._absent: Counter[int] = Counter()  # by log: numbers less records
-        self._spans: dict[int, list[tuple[int, int]]] = {}  # by log: the numbers that its records did not say
+        self._closed: Counter[int] = Counter()  # by log: records before one that has a number
+        self.older_count: Counter[int] = Counter()
+        self.older_lines: dict[int, list[str]] = {}
 
     def count(self, log: Ints) -> None:
         """Take note of records of *log* (records,) that have none."""
         np.add.at(self._logs.unnumbered, log, 1)
 
-    def resume(self, log: Ints, seq: Ints) -> None:
-        """Go on counting with records of *log* that have the numbers *seq*, each log's first of them first."""
-        waiting = self._logs.unnumbered[log] > 0
-        if not waiting.any():
-            return
-        rows = np.flatnonzero(waiting)
-        _, first = np.unique(log[rows], return_index=True)
-        for row in rows[first].tolist():
-            self._close(int(log[row]), int(seq[row]))
-
-    def _close(self, log: int, seq: int) -> None:
-        start, records = int(self._logs.next_seq[log]), int(self._logs.unnumbered[log])
-        if start != UNKNOWN_SEQ:
-            if seq < start:
-                return  # behind a number that is known: its place is elsewhere
-            self._absent[log] += seq - start - records
-            self._spans.setdefault(log, []).append((start, seq))
-            self._logs.next_seq[log] = seq
-        self._logs.unnumbered[log] = 0
+    def resume(self, log: Ints) -> None:
+        """Take note of records of *log* that have one."""
+        for each in np.unique(log[self._logs.unnumbered[log] > 0]).tolist():
+            self._closed[each] += int(self._logs.unnumbered[each])
+            self._logs.unnumbered[each] = 0
 
     @property
     def logs(self) -> list[int]:
-        """The logs in which numbers go on behind records without one, or which end in such records."""
+        """The logs that have records without a number."""
         open_ones = np.flatnonzero(self._logs.unnumbered[: self._logs.size]).tolist()
-        return sorted({*self._spans, *open_ones})
+        return sorted({*self._closed, *self.older_count, *open_ones})
 
-    def settled(self, log: int, named: Mapping[str, Numbered]) -> tuple[Unseen, Mapping[str, Numbered]]:
-        """Hold the records of a *log* that have no number against what labels have *named* of them.
+    def older(self, log: int, line: str) -> None:
+        """Take note, in a *line*, of a record of *log* whose stamp is older than one before it."""
+        self.older_count[log] += 1
+        lines = self.older_lines.setdefault(log, [])
+        if len(lines) < FINDINGS_SHOWN:
+            lines.append(line)
 
-        Gives also what is named of the others.
+    def hidden(self, log: int, named: Mapping[str, Numbered], gaps: Spans) -> tuple[Mapping[str, Numbered], Hidden]:
+        """Tell apart what labels have *named* in a *log* with its *gaps*: what numbers can show, and what is hidden.
+
+        Hidden are numbers that no record says: in gaps, and behind the log's last number where it goes on without.
         """
-        closed, spans = self._spans.get(log, []), list(self._spans.get(log, []))
-        if self._logs.unnumbered[log]:  # nothing says how far those at the end go
-            spans.append((int(self._logs.next_seq[log]), NO_END))
-        if not spans:
-            return NOTHING_UNSEEN, named
-        elsewhere, counts = {}, Counter[str]()
+        ends_without = self._logs.unnumbered[log] > 0
+        if not self._closed[log] and not ends_without:
+            return named, NOTHING_HIDDEN
+        stop, kept, counts = int(self._logs.next_seq[log]), dict(named), Counter[str]()
         for kind, numbers in named.items():
             each = numbers.before(NO_END)
-            counts[kind] = int(_inside(each, closed).sum())
-            rest = each[~_inside(each, spans)]
-            elsewhere[kind] = Numbered(rest, np.ones_like(rest), np.ones_like(rest))
-        if not closed:
-            return NOTHING_UNSEEN, elsewhere
-        missing = self._absent[log] - counts[LOST] + counts[DOUBLED]
-        return Unseen(missing, counts[LOST], closed[0][0], closed[-1][1]), elsewhere
+            beyond, inside = (each >= stop) & ends_without, within(each, gaps)
+            counts[kind] = int(inside.sum())
+            if kind == BEHIND:
+                counts[kind] += int(beyond.sum())
+            rest = each[~(beyond | inside) if kind == DOUBLED else ~beyond]
+            kept[kind] = Numbered(rest, np.ones_like(rest), np.ones_like(rest))
+        return kept, Hidden(counts[DOUBLED], counts[BEHIND])
+
+    def fill(self, log: int, found: Settled, hidden: Hidden) -> Filled:
+        """Fill what was *found* missing in a *log* with its records that have no number, but for *hidden* copies.
+
+        What is left of it, or is too much, is nowhere in particular: *found* has no gaps then.
+        """
+        records = self._closed[log] - hidden.copies
+        if not records:
+            return NOTHING
+        spans = found.gaps
+        start, stop = (int(spans.start.min()), int(spans.stop.max())) if len(spans.log) else (0, 0)
+        # Those behind the last number may belong before it: the network held them back.
+        missing = max(found.missing - records - int(self._logs.unnumbered[log]), 0)
+        extra = max(records - found.missing, 0)
+        found.missing, found.gaps = 0, NONE
+        return Filled(missing, extra, start, stop)
 
 
-def _inside(numbers: Ints, spans: list[tuple[int, int]]) -> Bools:
-    inside = np.zeros(len(numbers), np.bool_)
-    for start, stop in spans:
-        inside |= (numbers >= start) & (numbers < stop)
-    return inside
+NO_END = (1 << 63) - 1
 
 
 def stretches(log: Ints, numbered: Bools) -> Iterator[Ints | slice]:
