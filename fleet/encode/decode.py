@@ -19,6 +19,8 @@ from fleet.encode.layouts import (
     LABEL_INSTANTS,
     READINGS_V1,
     READINGS_V2,
+    READINGS_V3,
+    SECOND_NAME,
     TELLING_LABELS,
     TIMESTAMPS,
     Layout,
@@ -215,5 +217,7 @@ def stream_of(fields: Mapping[str, Any]) -> str:
 
 
 def reading_layout(fields: Mapping[str, Any]) -> Layout:
-    """Give the layout of a reading's *fields*."""
+    """Give the layout of a reading's *fields*: one of ours."""
+    if SECOND_NAME in fields:
+        return READINGS_V3
     return READINGS_V2 if "seq" in fields else READINGS_V1

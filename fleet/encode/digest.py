@@ -6,11 +6,12 @@ For each machine and stream it is the sum modulo 2^64, over its records in log o
 
 with splitmix64's finaliser ``mix``. All arithmetic is on unsigned 64-bit words. For a reading
 
-    scan    = mix(mix(machine + partition * C) ^ stamp_ms * G)
+    scan    = mix(mix(machine + partition * C + layout) ^ stamp_ms * G)
     scan    = mix(scan ^ (timestamp_us * G + C))                      where the layout has these fields
     content = scan + mix(value ^ sensor) + seq * G + quality * C          (seq and quality likewise)
 
-where *machine* is the word of the machine's id, *sensor* the word of ``name NUL units``, *value* the bits of
+where *machine* is the word of the machine's id, *layout* that of its fields' names, joined by commas (0 for versions 1
+and 2 of ours), *sensor* the word of ``name NUL units``, *value* the bits of
 the float64 (rounded to float32 first where the layout is narrow) and the word of a text the first eight
 bytes of its BLAKE2b, little-endian. A layout of a user's own may have no sensor or units (then they are empty) or no
 value (then it is 0); its machine may be only the record's key. Its instants are rounded down to its unit, and the
@@ -34,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleet.data import Floats, Quality, Words
-from fleet.encode.layouts import Layout
+from fleet.encode.layouts import READINGS_V1, READINGS_V2, Layout
 
 G = np.uint64(0x9E3779B97F4A7C15)
 C = np.uint64(0xD1B54A32D192ED03)
@@ -42,6 +43,7 @@ MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 MASK = (1 << 64) - 1
 CACHED_NAMES = 1 << 18
+CACHED_LAYOUTS = 64
 
 
 class MachineDigest(NamedTuple):
@@ -95,9 +97,15 @@ def value_words(value: Floats, layout: Layout) -> Words:
     return np.ascontiguousarray(wide, dtype=np.float64).view(np.uint64)
 
 
-def scan_words(machine: Words, partition: Words, stamp_ms: Words, timestamp_us: Words | None) -> Words:
+@lru_cache(maxsize=CACHED_LAYOUTS)
+def layout_word(layout: Layout) -> np.uint64:
+    """Give the word of a *layout*'s fields; 0 for versions 1 and 2, of which each tells itself from all others."""
+    return np.uint64(0 if layout in {READINGS_V1, READINGS_V2} else word_of(",".join(layout.fields).encode()))
+
+
+def scan_words(layout: Layout, machine: Words, partition: Words, stamp_ms: Words, timestamp_us: Words | None) -> Words:
     """Mix what all readings of a scan share; *timestamp_us* is None where the layout has none."""
-    scan = mix(mix(machine + partition * C) ^ (stamp_ms * G))
+    scan = mix(mix(machine + partition * C + layout_word(layout)) ^ (stamp_ms * G))
     return scan if timestamp_us is None else mix(scan ^ (timestamp_us * G + C))
 
 
@@ -148,6 +156,7 @@ def decoded_contents(
 ) -> Words:
     """Mix the contents of readings that were read back from one *partition*, in *layout*."""
     scan = scan_words(
+        layout,
         np.array([word_of(row["machine"].encode()) for row in fields], np.uint64),
         words_of(np.full(len(fields), partition)),
         words_of(np.array(stamps_ms, np.int64)),

@@ -27,6 +27,7 @@ class ScanDigest:
         stamp_ms = columns.scan_us[rows] // 1000 if self._stamped else np.zeros_like(n)
         layout, step_us = self._layout, self._layout.step_us
         scan = scan_words(
+            layout,
             at.machine_words[machine],
             words_of(at.partition[machine]),
             words_of(stamp_ms),

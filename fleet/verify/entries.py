@@ -25,7 +25,7 @@ from fleet.encode.digest import (
 from fleet.encode.flat import TEXTS, WHOLE, Column, FlatField, read_flat
 from fleet.encode.interning import UNKNOWN, Interner
 from fleet.encode.labels import without_run
-from fleet.encode.layouts import READINGS_V1, READINGS_V2, SECOND_NAME, Layout
+from fleet.encode.layouts import SECOND_NAME, Layout
 from fleet.encode.own import microseconds_of
 from fleet.encode.unpack import KEEP, TEXT_MAX, equal_texts, hashes, text_words, words_at
 from fleet.verify.passing import Numbers
@@ -179,18 +179,17 @@ class Entering:
 
     def of_rows(self, stream: str, rows: Sequence[tuple[int, Row]], partition: int) -> list[Entries]:
         """Make entries of decoded records of one *stream*, each with its place in the piece; one for each layout."""
-        parts: dict[tuple[bool, str], list[tuple[int, Row]]] = {}
+        parts: dict[Layout, list[tuple[int, Row]]] = {}
         for place, row in rows:
-            parts.setdefault(("seq" in row.fields, "" if row.own is None else row.own.name), []).append((place, row))
-        return [self._decoded(stream, part, partition, numbered=numbered) for (numbered, _), part in parts.items()]
+            parts.setdefault(row.own or reading_layout(row.fields), []).append((place, row))
+        return [self._decoded(stream, layout, part, partition) for layout, part in parts.items()]
 
-    def _decoded(self, stream: str, rows: Sequence[tuple[int, Row]], partition: int, *, numbered: bool) -> Entries:
+    def _decoded(self, stream: str, layout: Layout, rows: Sequence[tuple[int, Row]], partition: int) -> Entries:
         names: list[str] = [row.fields["location" if stream == "doors" else "machine"] for _, row in rows]
         stamps = np.array([row.stamp_ms for _, row in rows], np.int64)
         stamps_in = stamps.tolist() if self._stamped else [0] * len(rows)
         if stream == "readings":
             fields = [row.fields for _, row in rows]
-            layout = rows[0][1].own or reading_layout(fields[0])
             contents = decoded_contents(fields, layout, partition=partition, stamps_ms=stamps_in)
         else:
             # Files keep no key, but it is the machine.
@@ -209,7 +208,7 @@ class Entering:
             np.array([place for place, _ in rows], np.int64),
             np.array([row.offset for _, row in rows], np.int64),
             machine,
-            Numbers(machine, seq, np.full(len(rows), numbered), stamps),
+            Numbers(machine, seq, np.full(len(rows), layout.numbered), stamps),
             contents,
             {
                 at: row.key
@@ -260,7 +259,7 @@ def _shape(fields: tuple[FlatField, ...], owns: Sequence[Layout]) -> _Shape | No
     if stream not in {"readings", "events"}:
         return None
     needed = NEEDED if stream == "readings" else {"machine": TEXTS, "seq": WHOLE}
-    layout = READINGS_V2 if "seq" in kinds else READINGS_V1
+    layout = reading_layout(kinds)
     if stream == "readings" and layout.numbered:
         needed = NEEDED | NEEDED_NUMBERED
     symbols = next((one.symbols for one in fields if one.name == "quality"), ())
@@ -298,7 +297,7 @@ def _reading_contents(
     timestamp = None
     if layout.carries("timestamp"):
         timestamp = words_of(microseconds_of(layout, columns["timestamp"].values))
-    scan = scan_words(machine, place, words_of(stamp_ms), timestamp)
+    scan = scan_words(layout, machine, place, words_of(stamp_ms), timestamp)
     numbers = numbers_of(layout, lambda: columns["seq"].values, lambda: _qualities(columns["quality"]))
     return reading_contents(scan, sensor, value, numbers)
 

@@ -393,15 +393,16 @@ class LogChecker:
                 whole=said in whole and not self.trimmed_records[home] and not self._observed.blurred[number],
                 dense=said in dense,
             )
+            torn, late = gaps.get(number, NONE), behind.get(number, NONE)
             kinds = named.of(machine) if named is not None and stream == "readings" else {}
-            kinds, hidden = self._unnumbered.hidden(number, kinds, gaps.get(number, NONE))
-            found = settled(gaps.get(number, NONE), behind.get(number, NONE), kinds, known)
+            kinds, hidden = self._unnumbered.hidden(number, kinds, torn, late)
+            found = settled(torn, late, kinds, known)
             found.missing += int(self._observed.folded[number])
             filled = self._unnumbered.fill(number, found, hidden)
             if named is None or machine not in named.open_machines:  # what goes on will be named at its end
                 self._settle(number, found)
                 self._settle_filled(number, filled)
-                self._settle_older(number, hidden.behind)
+                self._settle_older(number, hidden.older)
 
     def _named_gaps(self, named: Named, gaps: Spans) -> Bools:
         """Say in which *gaps* there is a number that labels have *named*."""

@@ -14,9 +14,9 @@ import numpy as np
 
 from fleet.data import Bools, Ints
 from fleet.verify.findings import FINDINGS_SHOWN
-from fleet.verify.machine import MachineLogs
+from fleet.verify.machine import UNKNOWN_SEQ, MachineLogs
 from fleet.verify.named import BEHIND, DOUBLED, Numbered, Settled, within
-from fleet.verify.observe import NONE, Spans
+from fleet.verify.observe import NONE, Spans, expanded
 
 
 class Filled(NamedTuple):
@@ -32,10 +32,13 @@ class Filled(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """How many numbers that no record says labels name as second *copies*, and as standing *behind* a larger one."""
+    """How many numbers that no record says labels name as second *copies*, and as copies or *older* than one before.
+
+    The copies are those before the log's last number.
+    """
 
     copies: int = 0
-    behind: int = 0
+    older: int = 0
 
 
 NOTHING, NOTHING_HIDDEN = Filled(), Hidden()
@@ -60,7 +63,8 @@ class Unnumbered:
     def resume(self, log: Ints) -> None:
         """Take note of records of *log* that have one."""
         for each in np.unique(log[self._logs.unnumbered[log] > 0]).tolist():
-            self._closed[each] += int(self._logs.unnumbered[each])
+            if self._logs.next_seq[each] != UNKNOWN_SEQ:  # else nobody knows how many there were
+                self._closed[each] += int(self._logs.unnumbered[each])
             self._logs.unnumbered[each] = 0
 
     @property
@@ -76,24 +80,27 @@ class Unnumbered:
         if len(lines) < FINDINGS_SHOWN:
             lines.append(line)
 
-    def hidden(self, log: int, named: Mapping[str, Numbered], gaps: Spans) -> tuple[Mapping[str, Numbered], Hidden]:
-        """Tell apart what labels have *named* in a *log* with its *gaps*: what numbers can show, and what is hidden.
+    def hidden(
+        self, log: int, named: Mapping[str, Numbered], gaps: Spans, behind: Spans
+    ) -> tuple[Mapping[str, Numbered], Hidden]:
+        """Tell apart what labels have *named* in a *log*: what numbers can show, and what is hidden.
 
-        Hidden are numbers that no record says: in gaps, and behind the log's last number where it goes on without.
+        Hidden are numbers that no record says: in *gaps* that nothing *behind* fills, and behind the log's last number
+        where it goes on without.
         """
         ends_without = self._logs.unnumbered[log] > 0
         if not self._closed[log] and not ends_without:
             return named, NOTHING_HIDDEN
-        stop, kept, counts = int(self._logs.next_seq[log]), dict(named), Counter[str]()
+        stop, kept, copies, older = int(self._logs.next_seq[log]), dict(named), 0, 0
+        came = expanded(behind.start, behind.stop - behind.start)
         for kind, numbers in named.items():
             each = numbers.before(NO_END)
-            beyond, inside = (each >= stop) & ends_without, within(each, gaps)
-            counts[kind] = int(inside.sum())
-            if kind == BEHIND:
-                counts[kind] += int(beyond.sum())
+            beyond, inside = (each >= stop) & ends_without, within(each, gaps) & ~np.isin(each, came)
+            older += int((beyond | inside).sum()) if kind in {BEHIND, DOUBLED} else 0
+            copies += int(inside.sum()) if kind == DOUBLED else 0
             rest = each[~(beyond | inside) if kind == DOUBLED else ~beyond]
             kept[kind] = Numbered(rest, np.ones_like(rest), np.ones_like(rest))
-        return kept, Hidden(counts[DOUBLED], counts[BEHIND])
+        return kept, Hidden(copies, older)
 
     def fill(self, log: int, found: Settled, hidden: Hidden) -> Filled:
         """Fill what was *found* missing in a *log* with its records that have no number, but for *hidden* copies.

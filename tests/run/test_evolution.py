@@ -90,12 +90,12 @@ def test_a_run_that_is_stopped_before_numbers_begin_is_proven_as_one_without_the
 
 FAULTS = """\
 incidents:
-  - {at: 9 s, machine: filling-pump-001, fault: out_of_order, for: 40 s}
-  - {at: 10 s, machine: filling-pump-002, fault: late, for: 20 s}
-  - {at: 8 s, machine: filling-pump-003, fault: loss, for: 30 s}
-  - {at: 20 s, machine: packing-conveyor-001, fault: duplicate, for: 20 s}
+  - {at: 9 s, machine: filling-pump-001, fault: out_of_order, portion: 30 %, back: 3 s, for: 40 s}
+  - {at: 10 s, machine: filling-pump-002, fault: late, portion: 50 %, median: 2 s, for: 20 s}
+  - {at: 8 s, machine: filling-pump-003, fault: loss, portion: 30 %, for: 40 s}
+  - {at: 12 s, machine: packing-conveyor-001, fault: duplicate, portion: 40 %, for: 30 s}
   - {at: 20 s, gateway: packing, fault: outage, for: 10 s}
-  - {at: 5 s, machine: filling-pump-003, sensor: current, fault: dropout, for: 30 s}
+  - {at: 5 s, machine: filling-pump-002, sensor: current, fault: dropout, portion: 60 %, burst: 4 s, for: 30 s}
 """
 BACK = "  - {at: 40 s, schema: 1, line: packing}\n  - {at: 50 s, schema: 2, machine: packing-conveyor-001}\n"
 
@@ -112,7 +112,10 @@ def test_what_the_network_does_across_the_steps_is_proven_by_its_labels(tmp_path
     verdict = read_back(sink.batches).verdict(scenario)
     assert verdict.proven, verdict.lines()
     assert verdict.scenario == "equal"
-    assert verdict.streams["readings"].left_out
+    found = verdict.streams["readings"]
+    assert found.left_out
+    assert found.doubled
+    assert found.behind
     assert_balanced(result)
 
 
@@ -153,7 +156,7 @@ def test_a_file_of_one_schema_is_refused_with_the_sinks_that_take_several(tmp_pa
     with pytest.raises(RequestError) as told:
         planned(f"file:{tmp_path / name}", of=scenario, length_s=None)
 
-    assert f"{tmp_path}/evolving.yaml:11) changes it in mid-run; these take several: kafka://" in str(told.value)
+    assert f"{tmp_path}/evolving.yaml:12) changes it in mid-run; these take several: kafka://" in str(told.value)
     assert "file:PATH.jsonl" in str(told.value)
 
 
