@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleet.api import load
+from fleet.scenario.expansion import expand
 from fleet.scenario.incident import Incident
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 

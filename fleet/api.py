@@ -8,10 +8,10 @@ from typing import Any
 
 from fleet.data import Block
 from fleet.errors import RequestError
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for, load_text
 from fleet.scenario.load import load as load_scenario
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import expand
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 

@@ -9,8 +9,8 @@ import numpy as np
 from fleet.data import HOUR_US, Floats, Ints
 from fleet.fit.part import SEED
 from fleet.scenario.document import parse
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import check, kinds_for
-from fleet.scenario.roster import expand
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 

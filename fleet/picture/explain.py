@@ -12,10 +12,11 @@ from fleet.data import HOUR_US, Block, Floats, Ints, State
 from fleet.picture.palette import MEANINGS, STATES
 from fleet.picture.plot import START_US
 from fleet.picture.words import number_text, plain, unit_text
+from fleet.scenario.expansion import expand
 from fleet.scenario.kind import Drive, Kind
 from fleet.scenario.kinds import kind_named
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.scenario.times import span_text
 from fleet.sim import changes as row
 from fleet.sim.blocks import Simulation

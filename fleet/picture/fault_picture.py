@@ -27,10 +27,11 @@ from fleet.picture.plot import START_US, see_the_form, write, written
 from fleet.picture.shades import in_panel
 from fleet.picture.story import Progress, Span, blocks_of, tell
 from fleet.picture.twin import draw_twin, twin_of
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
 from fleet.scenario.quantities import DURATION, quantity
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.scenario.wording import unknown
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS

@@ -32,9 +32,10 @@ from fleet.picture.story import Lived, Progress, Span, Told, states_of, tell
 from fleet.picture.svg import compact, for_page
 from fleet.picture.twin import as_table, differences, draw_twin
 from fleet.picture.words import percent
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.scenario.times import moment, span_text
 from fleet.sim.laws import LAW_INPUTS
 

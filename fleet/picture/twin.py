@@ -23,8 +23,9 @@ from fleet.picture.panels import draw_readings, y_axis
 from fleet.picture.story import Progress, Span, Told
 from fleet.picture.tables import table
 from fleet.picture.words import titled, unit_text
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS
 

@@ -13,7 +13,8 @@ from fleet.errors import Problem, RequestError, ScenarioError
 from fleet.scenario.model import Scenario
 from fleet.scenario.own import OwnRecords
 from fleet.scenario.roster import Roster
-from fleet.scenario.steps import Step, id_of, named
+from fleet.scenario.scripted import Step
+from fleet.scenario.steps import id_of, named
 from fleet.scenario.times import moment
 
 LEVEL = "BACKWARD"

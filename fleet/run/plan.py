@@ -20,10 +20,11 @@ from fleet.encode.own import own_layout
 from fleet.encode.writers import RecordTime
 from fleet.errors import RequestError
 from fleet.run.evolution import Refusals, changes_of, judged_steps
+from fleet.scenario.expansion import expand
 from fleet.scenario.kind import Kind
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.scenario.streams import LabelsTopic
 from fleet.scenario.times import moment
 from fleet.sim.laws import LAW_INPUTS

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from fleet.errors import Problem, ScenarioError
 from fleet.scenario.checks import kind_names, scenario_faults
 from fleet.scenario.document import Document, parse, read, refused, set_values
+from fleet.scenario.expansion import expand
 from fleet.scenario.fields import moment, whole
 from fleet.scenario.forms import Laws
 from fleet.scenario.kind import Kind
@@ -20,7 +21,6 @@ from fleet.scenario.model import SEED_MAX, Scenario
 from fleet.scenario.own import own_records, own_steps
 from fleet.scenario.problems import in_order, validated
 from fleet.scenario.quantities import DURATION, YEARS_MAX, bounded
-from fleet.scenario.roster import expand
 from fleet.scenario.scripted import Fault
 from fleet.scenario.wording import Path, shortened, unknown
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from fleet.errors import Problem
 from fleet.scenario.wording import Path, shortened, shown, unknown
 
-if TYPE_CHECKING:  # the roster comes here for words alone and needs no YAML
+if TYPE_CHECKING:  # who expands a scenario comes here for words alone and needs no YAML
     from fleet.scenario.document import Document
 
 M = TypeVar("M", bound=BaseModel)

@@ -1,20 +1,18 @@
-"""Incidents as later stages know them: with their targets, and with when they set in as far as the scenario says."""
+"""Incidents and steps of the evolution as later stages know them: with their targets, and with when they set in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fleet.data import Ints, State
 from fleet.faults.catalogue import NETWORK
+from fleet.scenario.own import OwnRecords
 from fleet.scenario.wording import Path
-
-if TYPE_CHECKING:
-    from fleet.scenario.steps import Step
 
 ENDLESS_US = 1 << 62
 
@@ -63,6 +61,18 @@ class Scripted:
     noticed_us: int  # 0: never
     set: Mapping[str, Size]
     said: tuple[tuple[str, str], ...]  # how it was set, as a person writes it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A step of the evolution with its machines. *own* is what was read of a file; else *layout* is one of ours."""
+
+    place: int  # in the scenario's list
+    at_us: int  # from the start of the run
+    machines: Ints  # indices into the roster
+    layout: str  # as in records: v3, or the file's name
+    own: OwnRecords | None
+    refused: bool
 
 
 @dataclass(slots=True)

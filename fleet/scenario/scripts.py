@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic_core import PydanticCustomError
@@ -16,16 +16,14 @@ from fleet.data import SECOND_US, Ints
 from fleet.faults.catalogue import CATALOGUE, MACHINE, NETWORK, PRODUCER, SENSOR
 from fleet.faults.entry import SIZED, Entry, Parameter
 from fleet.faults.machine import roles_of
+from fleet.scenario.chosen import chosen, places_of
 from fleet.scenario.incident import TIMES_MAX, Incident
 from fleet.scenario.quantities import DIMENSIONS, DURATION, quantity, refused, split, written
+from fleet.scenario.roster import Roster
 from fleet.scenario.scripted import ENDLESS_US, Fault, Script, Scripted, Size, chosen_by
 from fleet.scenario.steps import deployments, id_of, steps_of
-from fleet.scenario.targets import chosen, places_of
 from fleet.scenario.timing import length_us_of, timing_faults
 from fleet.scenario.wording import Path, shown, unknown
-
-if TYPE_CHECKING:
-    from fleet.scenario.roster import Roster
 
 
 def script_of(roster: Roster) -> Script:

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fleet.data import SECOND_US, Ints
 from fleet.faults.catalogue import PRODUCER
 from fleet.faults.producer import INCOMPATIBLE_SCHEMA
+from fleet.scenario.chosen import chosen
 from fleet.scenario.evolution import SchemaStep
-from fleet.scenario.own import OwnRecords
 from fleet.scenario.quantities import DURATION, quantity
-from fleet.scenario.scripted import Fault, Scripted
-from fleet.scenario.targets import chosen
+from fleet.scenario.roster import Roster
+from fleet.scenario.scripted import Fault, Scripted, Step
 from fleet.scenario.timing import length_us_of
-
-if TYPE_CHECKING:
-    from fleet.scenario.roster import Roster
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """A step of the evolution with its machines. *own* is what was read of a file; else *layout* is one of ours."""
-
-    place: int  # in the scenario's list
-    at_us: int  # from the start of the run
-    machines: Ints  # indices into the roster
-    layout: str  # as in records: v3, or the file's name
-    own: OwnRecords | None
-    refused: bool
 
 
 def steps_of(roster: Roster, where: Mapping[str, int]) -> tuple[list[Step], list[Fault]]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fleet.data import SECOND_US
 from fleet.faults.catalogue import SENSOR
 from fleet.scenario.incident import TIMES_MAX
+from fleet.scenario.roster import Roster
 from fleet.scenario.scripted import Fault, Scripted, chosen_by, first_us
-
-if TYPE_CHECKING:
-    from fleet.scenario.roster import Roster
 
 AT_ONCE = (
     frozenset({"outage", "link_flapping", "gateway_restart"}),

@@ -12,9 +12,10 @@ from fleet.encode.encoder import Encoder, StreamPlan, topics_of
 from fleet.errors import RequestError
 from fleet.run.evolution import changes_of
 from fleet.run.plan import scenario_digest
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 from fleet.verify.runs import Run, Shard

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from fleet.api import load
 from fleet.data import Event, Label
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 

@@ -11,9 +11,9 @@ from fleet.api import simulate
 from fleet.data import Floats, Ints
 from fleet.fit.table import Column, Table
 from fleet.scenario.document import parse
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import check, kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import expand
 from fleet.sim.cohorts import models
 from fleet.sim.laws import LAW_INPUTS
 

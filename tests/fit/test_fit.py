@@ -10,10 +10,10 @@ from fleet.fit.fit import Fitted, fit_records
 from fleet.fit.found import Findings
 from fleet.fit.records import records_of
 from fleet.fit.replayed import replayed
+from fleet.scenario.expansion import expand
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named
 from fleet.scenario.load import kinds_for
-from fleet.scenario.roster import expand
 from fleet.scenario.settings import with_settings
 from fleet.sim.cohorts import models
 from fleet.sim.laws import LAW_INPUTS

@@ -16,8 +16,9 @@ import yaml
 
 from fleet.api import load
 from fleet.data import SECOND_US, Block, Injection, Label, Quality
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 from tests.sim.plants import events_of, logs_of

@@ -15,10 +15,10 @@ from fleet.picture.kinds import picture_of
 from fleet.picture.machine import draw_machine
 from fleet.picture.plot import PlotRequest, plot_scenario, span_of, written
 from fleet.picture.story import Span, states_of, tell
+from fleet.scenario.expansion import expand
 from fleet.scenario.kinds import kind_named, shipped_kinds
 from fleet.scenario.library import Story, stories
 from fleet.scenario.load import kinds_for, with_arguments
-from fleet.scenario.roster import expand
 from fleet.sim.laws import LAW_INPUTS
 
 ROOT = Path(__file__).parents[2]

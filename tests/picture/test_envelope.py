@@ -16,8 +16,9 @@ from fleet.data import HOUR_US, MINUTE_US, SECOND_US, Bytes, Floats, Ints
 from fleet.picture.envelope import Envelope
 from fleet.picture.plot import START_US
 from fleet.picture.story import Span, Told, tell
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.laws import LAW_INPUTS
 from tests.cli.commands import fleet
 from tests.sim.plants import blocks_of, line, logs_of, roster_of

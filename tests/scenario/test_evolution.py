@@ -11,8 +11,9 @@ import pytest
 from fleet.api import load
 from fleet.errors import RequestError, ScenarioError
 from fleet.run.evolution import judged_steps
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.laws import LAW_INPUTS
 from tests.run.evolution import BROKEN, NEXT, evolving, next_version
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from fleet.errors import ScenarioError
 from fleet.scenario.document import parse
+from fleet.scenario.expansion import expand
 from fleet.scenario.kinds import load_kind
 from fleet.scenario.load import check
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import expand
 from tests.scenario.files import HEAD, PUMP, kind_of, write_kinds
 from tests.scenario.test_load import EVERYTHING
 

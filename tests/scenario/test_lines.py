@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.cli.app import app
+from fleet.scenario.expansion import expand
 from fleet.scenario.kinds import kind_named
 from fleet.scenario.load import load
-from fleet.scenario.roster import expand
 from fleet.sim.laws import LAW_INPUTS
 from tests.scenario.files import HEAD, mistakes
 

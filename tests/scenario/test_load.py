@@ -440,7 +440,7 @@ def test_a_scenario_is_frozen(tmp_path: Path) -> None:
 
 
 def test_loading_needs_none_of_the_heavy_libraries() -> None:
-    code = "import sys, fleet.scenario.roster\nassert 'yaml' not in sys.modules\n"
+    code = "import sys, fleet.scenario.expansion\nassert 'yaml' not in sys.modules\n"
     code += "import fleet.scenario.load, fleet.scenario.schema\nprint(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()

@@ -7,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet.data import Equipment
+from fleet.scenario.expansion import expand
 from fleet.scenario.kinds import find_kinds
 from fleet.scenario.load import kinds_for
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from tests.scenario.files import HEAD, scenario_of, write_kinds
 
 

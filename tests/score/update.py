@@ -15,8 +15,8 @@ from typing import Any
 
 from fleet.api import load
 from fleet.data import SECOND_US
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for, scenario_names
-from fleet.scenario.roster import expand
 from fleet.scenario.times import moment
 from fleet.score.report import seconds_text, share_text
 from fleet.sim.laws import LAW_INPUTS

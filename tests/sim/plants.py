@@ -12,11 +12,12 @@ import numpy as np
 
 from fleet.data import SECOND_US, Block, Bytes, Event, Floats, Ints
 from fleet.scenario.document import parse
+from fleet.scenario.expansion import expand
 from fleet.scenario.kind import Kind
 from fleet.scenario.kinds import kind_named
 from fleet.scenario.model import Scenario
 from fleet.scenario.references import mapping
-from fleet.scenario.roster import Roster, expand
+from fleet.scenario.roster import Roster
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 

@@ -18,9 +18,9 @@ from fleet.encode.schemas import schema_ids
 from fleet.encode.unpack import padded
 from fleet.encode.varint import varint
 from fleet.run.plan import scenario_digest
+from fleet.scenario.expansion import expand
 from fleet.scenario.load import kinds_for, load
 from fleet.scenario.model import Scenario
-from fleet.scenario.roster import expand
 from fleet.sim.blocks import Simulation
 from fleet.sim.laws import LAW_INPUTS
 from fleet.verify.check import prepare
