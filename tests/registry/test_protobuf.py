@@ -75,6 +75,7 @@ def findings(reader: str, writer: str) -> list[tuple[str, str]]:
             "optional string name = 6",
             [("name", "the writer has it as number 1, the reader as 6")],
         ),
+        ("LEAF = 1;", "LEAF = 2; LEAVES = 1;", [("kind", "the reader has other numbers for LEAF")]),
         ("package a.b", "package a.c", [("", "reader's record is a.c.M, writer's is a.b.M")]),
     ],
 )
@@ -82,6 +83,35 @@ def test_a_reader_fails_where_a_number_means_another_thing(old: str, new: str, t
     assert old in BASE
 
     assert findings(BASE.replace(old, new), BASE) == told
+
+
+BESIDE = """
+syntax = "proto3";
+message M {
+  enum Kind { NONE = 0; LEAF = 1; }
+  message Part { optional string name = 1; optional Whole of = 2; }
+  message Whole { repeated Part parts = 1; optional Kind kind = 2; }
+  optional Whole whole = 1;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("", "", []),
+        (
+            "string name = 1",
+            "int32 name = 1",
+            [("whole.parts.name", "the writer writes string, which is no int32 to the reader")],
+        ),
+        ("LEAF = 1;", "", [("whole.kind", "the reader lacks LEAF")]),
+    ],
+)
+def test_types_that_stand_beside_one_another_or_hold_themselves_are_judged(
+    old: str, new: str, told: list[tuple[str, str]]
+) -> None:
+    assert findings(BESIDE.replace(old, new), BESIDE) == told
 
 
 def test_every_version_of_ours_reads_every_other() -> None:
