@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fleet.contract.registry import parsed_schema
 
@@ -28,19 +28,32 @@ def _without_logical_type(node: dict[str, Any]) -> dict[str, Any]:
 
 def made_up(text: str) -> list[Any]:
     """Make up records of the schema *text*: each symbol of its enums and each branch of its unions in one of them."""
+    return list(all_made_up(text).records)
+
+
+class MadeUp(NamedTuple):
+    """Made-up records; *whole* where every symbol and branch is in one of them, and no bound has cut any off."""
+
+    records: Sequence[Any]
+    whole: bool
+
+
+def all_made_up(text: str) -> MadeUp:
+    """Make up records as `made_up` does, and say whether they are all that there is to see."""
     schema = json.loads(text, object_hook=_without_logical_type)
     made = _Making(schema)
     records = [made.datum(schema, 0)]
     while len(records) < min(made.turns, RECORDS_MAX):  # more turns may be found in what was not looked at before
         records.append(made.datum(schema, len(records)))
-    return records
+    return MadeUp(records, whole=made.turns <= RECORDS_MAX and not made.cut)
 
 
 class _Making:
-    """Makes values of types; *turns* is how many it takes until everything has occurred."""
+    """Makes values of types; *turns* is how many it takes until everything has occurred, but for what was *cut*."""
 
     def __init__(self, schema: Any) -> None:
         self.turns = 1
+        self.cut = False
         self._named: dict[str, Any] = {}
         self._note(schema, "")
 
@@ -53,6 +66,7 @@ class _Making:
             self.turns = max(self.turns, of * len(node))
             branch = node[turn % len(node)]
             if depth > DEPTH_MAX and "null" in node:
+                self.cut = True
                 return None
             return self.datum(branch, turn // len(node), depth + 1, of=of * len(node))
         if isinstance(node, str):
@@ -65,10 +79,13 @@ class _Making:
             return node["symbols"][turn % len(node["symbols"])]
         if kind == "fixed":
             return bytes(node["size"])
+        if kind in {"array", "map"} and depth > DEPTH_MAX:
+            self.cut = True
+            return [] if kind == "array" else {}
         if kind == "array":
-            return [] if depth > DEPTH_MAX else [self.datum(node["items"], turn, depth + 1, of=of)]
+            return [self.datum(node["items"], turn, depth + 1, of=of)]
         if kind == "map":
-            return {} if depth > DEPTH_MAX else {"key": self.datum(node["values"], turn, depth + 1, of=of)}
+            return {"key": self.datum(node["values"], turn, depth + 1, of=of)}
         return self.datum(kind, turn, depth + 1, of=of)
 
     def _note(self, node: Any, space: str) -> None:

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 from fleet.contract.compatibility import RESOLVER, TWO_KINDS, Finding, failing_always, resolving, said_by
-from fleet.contract.examples import made_up, plain
+from fleet.contract.examples import all_made_up, plain
 from fleet.contract.versions import Schema
 from fleet.errors import RequestError
 from fleet.scenario.proto import is_proto
@@ -57,11 +57,15 @@ class Reader:
         known = self._settled.get(writer)
         if known is None:
             never = [TWO_KINDS] if is_proto(writer) else failing_always(self.schema.text, writer)
-            known = Unresolved(tuple(never)) if never else not resolving(self.schema.text, writer, made_up(writer))
+            known = Unresolved(tuple(never)) if never else self._reads_all(writer)
             if len(self._settled) >= KEPT_MAX:
                 self._settled.clear()
             self._settled[writer] = known
         return known
+
+    def _reads_all(self, writer: str) -> bool:
+        made = all_made_up(writer)
+        return made.whole and not resolving(self.schema.text, writer, made.records)
 
     def _writer(self, text: str) -> Any:
         known = self._writers.get(text)

@@ -13,6 +13,7 @@ import pytest
 from fleet.contract.compatibility import CHECKER, RESOLVER, Verdict, judged, pairs
 from fleet.contract.diff import differences
 from fleet.contract.examples import fitted, made_up, plain
+from fleet.contract.resolve import Reader
 from fleet.contract.versions import Schema, Shelf, topic_of
 from fleet.encode.schemas import schema_ids, schema_text
 from fleet.errors import RequestError
@@ -167,6 +168,25 @@ def test_a_type_that_holds_itself_is_made_up_and_judged() -> None:
 
     assert judged(tree, tree, {}).holds
     assert judged(tree, of({"name": "value", "type": "int"}), {}).findings[0].field == "next"
+
+
+def an_enum(count: int, *, without: int | None = None) -> Schema:
+    symbols = [f"S{number}" for number in range(count) if number != without]
+    return of({"name": "a", "type": {"type": "enum", "name": "E", "symbols": symbols}})
+
+
+@pytest.mark.parametrize(
+    ("writer", "reader", "settled"),
+    [
+        (an_enum(20), an_enum(20), True),
+        (an_enum(1500), an_enum(1500, without=1200), False),
+        (of({"name": "next", "type": ["null", "R"]}), of({"name": "next", "type": ["null", "R"]}), False),
+    ],
+)
+def test_only_what_made_up_records_show_as_a_whole_settles_that_all_are_read(
+    writer: Schema, reader: Schema, settled: bool
+) -> None:
+    assert Reader(reader).settled(writer.text) is settled
 
 
 def test_real_records_are_fitted_to_what_a_writer_writes() -> None:
