@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
+from typing import TypeVar
 
 from fleet.contract.access import Access
 from fleet.contract.registry import (
@@ -26,6 +27,8 @@ KNOWN_MAX = 1000
 """So many versions of a topic's schemas are asked for ahead."""
 
 SAID_MAX = 10
+
+T = TypeVar("T")
 
 
 class Lookup:
@@ -82,18 +85,25 @@ class Lookup:
         """Give the schemas of all subjects of *topics*, by id: for who must know them before the first record."""
         if self._registry is None:
             return {}
+        begin = tuple(f"{topic}-" for topic in topics)  # TopicNameStrategy, TopicRecordNameStrategy
         found: dict[int, str] = {}
         try:
             for subject in await self._registry.subjects():
-                # TopicNameStrategy, TopicRecordNameStrategy
-                if any(subject.startswith(f"{topic}-") for topic in topics):
-                    for version in await self._registry.versions(subject):
-                        if len(found) < KNOWN_MAX:
-                            registered = await self._registry.version(subject, version)
-                            found[registered.id] = registered.schema
+                if not subject.startswith(begin):
+                    continue
+                for version in await self._or_told(self._registry.versions(subject)) or ():
+                    if len(found) < KNOWN_MAX:
+                        number, text = await self._or_told(self._version(self._registry, subject, version)) or (0, "")
+                        found |= {number: text} if text else {}
         except RegistryGoneError as gone:
             self._tell(f"{gone}; goes on with the schemas that are known")
         return found
+
+    @staticmethod
+    async def _version(registry: Registry, subject: str, version: int) -> tuple[int, str]:
+        """Give id and text of a *version*; the id is asked as well, because only then the text is seen to be one."""
+        number = (await registry.version(subject, version)).id
+        return number, await registry.by_id(number)
 
     async def _asked(self, number: int) -> str | None:
         # Above the largest id there is nothing to ask for: the decoder says so.
@@ -102,21 +112,26 @@ class Lookup:
         if len(self._unknown) >= UNKNOWN_MAX or self._clock() < self._gone_until:
             return None
         try:
-            return await self._registry.by_id(number)
+            found = await self._or_told(self._registry.by_id(number))
         except RegistryGoneError as gone:
             self._gone_until = self._clock() + AGAIN_S
             self._tell(f"{gone}; goes on with the schemas that are known")
-        except RegistryRefusedError as refused:
-            if refused.status != NOT_FOUND:
-                raise
-            self._without(number, str(refused))
-        except RegistryError as error:
-            self._without(number, str(error))
-        return None
+            return None
+        if found is None:
+            self._unknown.add(number)
+        return found
 
-    def _without(self, number: int, why: str) -> None:
-        self._unknown.add(number)
-        self._tell(why)
+    async def _or_told(self, asking: Awaitable[T]) -> T | None:
+        """Give what the registry says; where it has no such thing, or none that we can use, tell that and give None."""
+        try:
+            return await asking
+        except RegistryGoneError:
+            raise
+        except RegistryError as error:
+            if isinstance(error, RegistryRefusedError) and error.status != NOT_FOUND:
+                raise
+            self._tell(str(error))
+        return None
 
     def _tell(self, line: str) -> None:
         self._said += 1
