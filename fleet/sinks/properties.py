@@ -139,6 +139,8 @@ def connection(bootstrap: str, path: Path | None, environment: Mapping[str, str]
 def _servers(text: str) -> str:
     """Check a list of host:port; the port is 9092 where it is not said."""
     servers = []
+    if "@" in text:  # it may be a password, and brokers are named in reports
+        raise RequestError("kafka: brokers are named without user and password; say those with --kafka-config FILE")
     for server in text.split(","):
         host, colon, port = server.strip().rpartition(":")
         if not colon or host.endswith(":"):
