@@ -12,9 +12,10 @@ import numpy as np
 from fleet.data import HEADER_BYTES, Block, Bytes, Cohort, Ints, KindColumns, PackedBatch
 from fleet.encode.headers import Headers, header_program
 from fleet.encode.order import Merged, Place, order_of
+from fleet.encode.patching import Scans
 from fleet.encode.pieces import Cutter, Rare
 from fleet.encode.program import Program
-from fleet.encode.rows import Form, Rows, Scans, Shape, Texts, steps
+from fleet.encode.rows import Form, Rows, Shape, Texts, steps
 from fleet.encode.varint import LENGTH_MAX, lengths
 from fleet.errors import RequestError
 
