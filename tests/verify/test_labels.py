@@ -196,6 +196,8 @@ def test_any_fault_is_proven_by_its_label_and_by_no_other(
     verdict = run.verdict()
     assert verdict.proven, verdict.lines()
     for effect in effects_of(run, "f0"):
+        if effect == "lost" and not fault.lost:
+            continue  # still under way when the run ended: the account has them from this very label
         assert ran(faults, alter=changed("f0", effect, change)).verdict().counts, effect
 
 
