@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fleet.contract.access import Access
+from fleet.contract.asking import CONFLICT, RegistryRefusedError
 from fleet.contract.compatibility import Verdict, judged, pairs
 from fleet.contract.diff import differences
 from fleet.contract.ids import subject_of
 from fleet.contract.python_code import python_code
-from fleet.contract.registry import LEVELS, Judged, Registry, RegistryRefusedError
+from fleet.contract.registry import LEVELS, Judged, Registry
 from fleet.contract.texts import laid_out
 from fleet.contract.versions import Schema, Shelf, topic_of
 from fleet.data import SCHEMA_ID_MAX
 from fleet.errors import RequestError
 
-CONFLICT = 409
 DEFAULT_LEVEL = "BACKWARD"
 Real = Mapping[str, Sequence[Mapping[str, Any]]]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fleet.contract.registry import parsed_schema
+from fleet.contract.texts import parsed_schema
 
 PRIMITIVES: Mapping[str, Any] = {
     "null": None, "boolean": True, "int": 7, "long": 1 << 40, "float": 1.5, "double": 0.1, "bytes": b"\x00\xff",

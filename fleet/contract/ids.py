@@ -9,15 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fleet.contract.access import Access
+from fleet.contract.asking import CONFLICT, RegistryError, RegistryGoneError, RegistryRefusedError
 from fleet.contract.memory import Place, recall, remember
-from fleet.contract.registry import (
-    CONFLICT,
-    NO_LEVEL,
-    Registry,
-    RegistryError,
-    RegistryGoneError,
-    RegistryRefusedError,
-)
+from fleet.contract.registry import NO_LEVEL, Registry
 from fleet.contract.texts import record_name, same
 
 AT_ONCE = 8

@@ -8,13 +8,8 @@ from types import MappingProxyType, TracebackType
 from typing import TypeVar
 
 from fleet.contract.access import Access
-from fleet.contract.registry import (
-    NOT_FOUND,
-    Registry,
-    RegistryError,
-    RegistryGoneError,
-    RegistryRefusedError,
-)
+from fleet.contract.asking import NOT_FOUND, RegistryError, RegistryGoneError, RegistryRefusedError
+from fleet.contract.registry import Registry
 from fleet.data import SCHEMA_ID_MAX
 
 AGAIN_S = 60.0

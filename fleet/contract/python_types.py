@@ -7,7 +7,7 @@ import keyword
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from fleet.contract.registry import parsed_schema
+from fleet.contract.texts import parsed_schema
 from fleet.errors import RequestError
 
 PRIMITIVES = {

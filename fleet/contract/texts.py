@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from fleet.contract.registry import parsed_schema
 from fleet.scenario.proto import NotProtoError, is_proto, read_proto
+
+
+def parsed_schema(text: str) -> Any:
+    """Parse the *text* of an Avro schema; ValueError where it is none."""
+    import fastavro
+
+    try:
+        return fastavro.parse_schema(json.loads(text))
+    except Exception as error:  # fastavro says what is wrong by any exception at all
+        raise ValueError(str(error) or type(error).__name__) from error
 
 
 def see_schema(text: str, *, proto: bool) -> None:

@@ -114,7 +114,7 @@ def _why_refused(new: _Version, last: _Version) -> str:
 def _first_reason(new: _Version, last: _Version) -> str:
     """Say of which field a reader of *new* cannot read what *last* has written; empty where it reads all."""
     from fleet.contract.compatibility import judged
-    from fleet.contract.registry import parsed_schema
+    from fleet.contract.texts import parsed_schema
     from fleet.contract.versions import Schema
 
     try:

@@ -16,8 +16,9 @@ import fastavro
 from fastavro.read import SchemaResolutionError
 
 from fleet.contract.access import Access
+from fleet.contract.asking import RegistryRefusedError
 from fleet.contract.examples import plain
-from fleet.contract.registry import Registry, RegistryRefusedError
+from fleet.contract.registry import Registry
 from fleet.encode.schemas import schema_text
 from fleet.errors import RequestError
 from tests.cli.commands import fleet

@@ -10,7 +10,8 @@ import pytest
 from confluent_kafka import Producer
 
 from fleet.contract.access import Access
-from fleet.contract.registry import Registry, RegistryRefusedError
+from fleet.contract.asking import RegistryRefusedError
+from fleet.contract.registry import Registry
 from fleet.contract.texts import same
 from fleet.encode.schemas import schema_text
 from tests.cli.commands import fleet

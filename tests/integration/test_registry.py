@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from fleet.contract.access import Access
-from fleet.contract.registry import Registry, RegistryGoneError, RegistryRefusedError
+from fleet.contract.asking import RegistryGoneError, RegistryRefusedError
+from fleet.contract.registry import Registry
 from fleet.encode.schemas import schema_text
 from tests.cli.commands import fleet
 from tests.services.registry import Apicurio

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from fleet.contract.access import Access
+from fleet.contract.asking import RegistryError, RegistryGoneError, RegistryRefusedError
 from fleet.contract.ids import Given, Needed, give_ids, subjects_of
-from fleet.contract.registry import Registry, RegistryError, RegistryGoneError, RegistryRefusedError
+from fleet.contract.registry import Registry
 from fleet.encode.schemas import schema_text
 from tests.cli.commands import fleet
 from tests.registry.servers import Answer, Request, Server, serving

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from fleet.contract.access import Access
+from fleet.contract.asking import RegistryRefusedError
 from fleet.contract.lookup import Lookup
-from fleet.contract.registry import RegistryRefusedError
 from tests.registry.servers import Answer, Request, serving
 
 TEXT = json.dumps({"type": "record", "name": "R", "fields": []})

@@ -12,8 +12,7 @@ from fleet.api import load
 from fleet.contract.compatibility import judged
 from fleet.contract.diff import differences
 from fleet.contract.ids import subject_of
-from fleet.contract.registry import parsed_schema
-from fleet.contract.texts import same
+from fleet.contract.texts import parsed_schema, same
 from fleet.contract.versions import Schema, Shelf
 from fleet.encode.messages import writer
 from fleet.encode.protogen import proto_files

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from fleet.contract.access import Access, access
-from fleet.contract.registry import ROUNDS, Registry, RegistryError, RegistryGoneError, RegistryRefusedError
+from fleet.contract.asking import ROUNDS, RegistryError, RegistryGoneError, RegistryRefusedError
+from fleet.contract.registry import Registry
 from fleet.data import SCHEMA_ID_MAX
 from tests.registry.servers import Answer, Request, serving
 from tests.services.certificates import make_certificates
