@@ -8,7 +8,7 @@ after another is looked at only where a machine's are not as they should be.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,13 +23,14 @@ from fleet.encode.labels import Labels
 from fleet.encode.layouts import Layout
 from fleet.encode.partition import partition_of
 from fleet.verify.entries import Entering, Entries, Row, joined
-from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
+from fleet.verify.findings import Finding, Findings
 from fleet.verify.machine import FIRST_SEQ, UNKNOWN_SEQ, MachineLogs
-from fleet.verify.named import Known, Named, Settled, settled, touched
+from fleet.verify.named import Known, Named, settled, touched
 from fleet.verify.observe import NONE, Observed, Spans, by_log, largest_of
+from fleet.verify.outcome import OneLog, Outcome
 from fleet.verify.passing import Numbers, passing
 from fleet.verify.sound import unsound
-from fleet.verify.unnumbered import Filled, Unnumbered, stretches
+from fleet.verify.unnumbered import Unnumbered, stretches
 
 RUN_HEADER = "fleet-run"
 UNREADABLE = (UndecodableError, RecursionError, OverflowError)  # the others are JSON beyond all measure
@@ -62,10 +63,7 @@ class LogChecker:
 
     What a wrong client sent (see `fleet.encode.injected`) is set aside before anything else, and counted as *injected*.
     Out comes *found* (records by stream and partition), *tainted* (partitions that something was found in), *digests*;
-    and after `finish`, by stream, how many numbers came twice (*duplicates*) or are absent (*missing*) without a label
-    that says so, the first of them as *missing_lines*, in which partitions (*lacking*), and how many a label names:
-    *lost*, *doubled*, *behind*.
-    Whether something else explains what is missing is for the caller to say.
+    and after `finish` the *outcome*: what became of the numbers.
     """
 
     def __init__(
@@ -87,14 +85,8 @@ class LogChecker:
     ) -> None:
         self.topic = topic
         self.found: Counter[tuple[str, int]] = Counter()
-        self.duplicates: Counter[str] = Counter()
-        self.missing: Counter[str] = Counter()
-        self.lost: Counter[str] = Counter()
-        self.doubled: Counter[str] = Counter()
-        self.behind: Counter[str] = Counter()
-        self.missing_lines: list[str] = []
         self.tainted: set[int] = set()
-        self.lacking: dict[str, set[int]] = {}
+        self.outcome = Outcome(findings, self.tainted)
         self.trimmed_records: Counter[int] = Counter()  # by partition
         self._look = look
         self.foreign = 0  # records of other runs, by their header
@@ -386,23 +378,29 @@ class LogChecker:
         gaps, behind = (by_log(spans) for spans in self._observed.finish())
         folded = np.flatnonzero(self._observed.folded).tolist()
         for number in sorted({*gaps, *behind, *folded, *self._unnumbered.logs, *self._logs_named(named)}):
-            stream, text = self._named[number]
-            said, machine, home = self._said[stream], self._entering.machines.texts[text], int(self._logs.home[number])
+            log = self._one(number)
             known = Known(
                 int(self._logs.next_seq[number]),
-                whole=said in whole and not self.trimmed_records[home] and not self._observed.blurred[number],
-                dense=said in dense,
+                whole=log.stream in whole and not self.trimmed_records[log.home] and not self._observed.blurred[number],
+                dense=log.stream in dense,
             )
             torn, late = gaps.get(number, NONE), behind.get(number, NONE)
-            kinds = named.of(machine) if named is not None and stream == "readings" else {}
+            kinds = named.of(log.machine) if named is not None and self._named[number][0] == "readings" else {}
             kinds, hidden = self._unnumbered.hidden(number, kinds, torn, late)
             found = settled(torn, late, kinds, known)
             found.missing += int(self._observed.folded[number])
             filled = self._unnumbered.fill(number, found, hidden)
-            if named is None or machine not in named.open_machines:  # what goes on will be named at its end
-                self._settle(number, found)
-                self._settle_filled(number, filled)
-                self._settle_older(number, hidden.older)
+            if named is None or log.machine not in named.open_machines:  # what goes on will be named at its end
+                self.outcome.settle(log, found)
+                self.outcome.fill(log, filled)
+                older, lines = self._unnumbered.older_count[number], self._unnumbered.older_lines.get(number, ())
+                self.outcome.date(log, older, lines, named=hidden.older)
+
+    def _one(self, number: int) -> OneLog:
+        """Say which log has this *number*."""
+        stream, text = self._named[number]
+        machine, home = self._entering.machines.texts[text], int(self._logs.home[number])
+        return OneLog(self._said[stream], machine, home, f"{self._label}[{home}]", self._strays[stream, machine])
 
     def _named_gaps(self, named: Named, gaps: Spans) -> Bools:
         """Say in which *gaps* there is a number that labels have *named*."""
@@ -423,81 +421,5 @@ class LogChecker:
                 found.append(int(logs[text]))
         return found
 
-    def _settle(self, number: int, found: Settled) -> None:
-        """Take note of what became of the numbers of one log."""
-        stream, text = self._named[number]
-        said, home = self._said[stream], int(self._logs.home[number])
-        machine = self._entering.machines.texts[text]
-        for column, count in ((self.lost, found.lost), (self.doubled, found.doubled), (self.behind, found.behind)):
-            column[said] += count
-        self.duplicates[said] += len(found.again.log)
-        for finding, spans, again in ((Finding.ORDER, found.late, ""), (Finding.DUPLICATE, found.again, " again")):
-            lines = _lines(spans, f"{self._label}[{home}]", machine, again)
-            if len(spans.log):
-                self._findings.extend(finding, lines, count=len(spans.log))
-        for kind, numbers in found.unlike:
-            if len(numbers):
-                line = f"{self._label}[{home}]: {machine}: {_numbers(numbers)} {UNLIKE[kind]}"
-                self._findings.add(Finding.LABEL, line, count=len(numbers))
-        # A record with a wrong key or in a wrong partition is a finding already, and no gap as well.
-        missing = max(found.missing - self._strays[stream, machine], 0)
-        self.missing[said] += missing
-        if missing:
-            self.lacking.setdefault(said, set()).add(home)
-            place = f"{self._label}[{home}]"
-            shown = found.gaps.chosen(slice(0, FINDINGS_SHOWN - len(self.missing_lines)))
-            self.missing_lines += [
-                f"{place}@{offset}: {machine}: {_absent(start, stop)} missing before {stop}"
-                for start, stop, offset in zip(
-                    *(c.tolist() for c in (shown.start, shown.stop, shown.offset)), strict=True
-                )
-            ]
-        if len(found.late.log) or len(found.again.log) or any(len(numbers) for _, numbers in found.unlike):
-            self.tainted.add(home)
 
-    def _settle_filled(self, number: int, filled: Filled) -> None:
-        """Take note of what is wrong with the records of one log that have no number."""
-        stream, text = self._named[number]
-        said, home = self._said[stream], int(self._logs.home[number])
-        place = f"{self._label}[{home}]: {self._entering.machines.texts[text]}"
-        missing = max(filled.missing - self._strays[stream, self._entering.machines.texts[text]], 0)
-        if missing:
-            self.missing[said] += missing
-            self.lacking.setdefault(said, set()).add(home)
-            where = f"{_absent(filled.start, filled.stop)} not said by any record"
-            self.missing_lines.append(f"{place}: {where}, and {missing:,} fewer records are there without a number")
-        if filled.extra:
-            self.duplicates[said] += filled.extra
-            line = f"{place}: {filled.extra:,} records without a number more than there are numbers for them"
-            self._findings.add(Finding.DUPLICATE, line, count=filled.extra)
-            self.tainted.add(home)
-
-    def _settle_older(self, number: int, named: int) -> None:
-        """Take note of stamps that run backwards where records have no number, if labels have not *named* as many."""
-        older = self._unnumbered.older_count[number]
-        if older > named:
-            self._findings.extend(Finding.STAMP, self._unnumbered.older_lines[number], count=older)
-            self.tainted.add(int(self._logs.home[number]))
-
-
-UNLIKE = {
-    "lost": "is named lost by a label, and is there",
-    "doubled": "is named doubled by a label, and is not there twice",
-    "behind": "is named late or reordered by a label, and does not stand behind a later one",
-}
 NO_LOGS = np.zeros(0, np.int64)
-
-
-def _lines(spans: Spans, place: str, machine: str, again: str) -> Iterator[str]:
-    """Say of numbers that stand behind where they do."""
-    for start, after, offset in zip(spans.start.tolist(), spans.after.tolist(), spans.offset.tolist(), strict=True):
-        yield f"{place}@{offset}: {machine}: seq {start}{again} after {after}"
-
-
-def _numbers(numbers: Ints) -> str:
-    more = f" and {len(numbers) - 1:,} more" if len(numbers) > 1 else ""
-    return f"seq {numbers[0]}{more}"
-
-
-def _absent(start: int, stop: int) -> str:
-    return f"seq {start} is" if stop - start == 1 else f"seq {start} to {stop - 1} are"

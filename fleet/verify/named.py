@@ -92,7 +92,7 @@ class Named:
 class Settled:
     """What became of one log's numbers: counts, and the spans of those that nothing names or that are not as named.
 
-    *rest* are numbers that are absent and not named, *late* and *again* are what stands behind and is not named.
+    *gaps* are numbers that are absent and not named, *late* and *again* are what stands behind and is not named.
     *unlike* are numbers that are named and are not so, with what they are named as.
     """
 

@@ -223,19 +223,16 @@ class _Judging:
                 text = f"readings: labels name {said:,} {what}, the account has {booked:,}"
                 self.findings.add(Finding.LABEL, text, count=abs(said - booked))
         if named.used:
+            outcomes = [checker.outcome for checker in self.checkers]
             kinds = [
-                (self._total("lost"), "lost"),
-                (self._total("doubled"), "doubled"),
-                (self._total("behind"), "late or reordered"),
+                (sum(outcome.lost["readings"] for outcome in outcomes), "lost"),
+                (sum(outcome.doubled["readings"] for outcome in outcomes), "doubled"),
+                (sum(outcome.behind["readings"] for outcome in outcomes), "late or reordered"),
             ]
             said_of = ", ".join(f"{count:,} {what}" for count, what in kinds if count)
             self.notes.append(
                 f"{named.used:,} of {_counted(named.labels, 'label')} name readings: {said_of or 'none of these'}"
             )
-
-    def _total(self, kind: str) -> int:
-        """Count the readings that are as labels name them."""
-        return sum(getattr(checker, kind)["readings"] for checker in self.checkers)
 
     def _settle_injected(self, named: Mapping[str, int]) -> None:
         """Hold what wrong clients sent against what labels have *named* and the account has: by label, exactly."""
@@ -264,8 +261,8 @@ class _Judging:
     def settle(self) -> None:
         """Hold what was found against the account, stream by stream; decide which gaps it explains."""
         account = self.run.account
-        unnamed: Counter[str] = sum((checker.missing for checker in self.checkers), Counter())
-        lost: Counter[str] = sum((checker.lost for checker in self.checkers), Counter())
+        unnamed: Counter[str] = sum((checker.outcome.missing for checker in self.checkers), Counter())
+        lost: Counter[str] = sum((checker.outcome.lost for checker in self.checkers), Counter())
         missing = unnamed + lost
         for stream in dict.fromkeys((*account, *self.found)):
             if stream == INJECTED:
@@ -284,15 +281,16 @@ class _Judging:
                 text = f"{stream}: {missing[stream]:,} numbers are absent, the run left out {holes:,}"
                 self.findings.add(Finding.EXTRA, text, count=holes - missing[stream])
             if unexplained > 0:
-                lines = [line for checker in self.checkers if checker.missing[stream] for line in checker.missing_lines]
+                outcomes = [checker.outcome for checker in self.checkers if checker.outcome.missing[stream]]
+                lines = [line for outcome in outcomes for line in outcome.missing_lines]
                 self.findings.extend(Finding.GAP, lines, count=unexplained)
                 for checker in self.checkers:
-                    checker.tainted |= checker.lacking.get(stream, set())
+                    checker.tainted |= checker.outcome.lacking.get(stream, set())
             elif explained:
                 self._explain(stream, row, missing[stream])
 
     def _settle_stream(self, stream: str, row: Mapping[str, int]) -> None:
-        duplicates = sum(checker.duplicates[stream] for checker in self.checkers)
+        duplicates = sum(checker.outcome.duplicates[stream] for checker in self.checkers)
         there = self.found[stream] - duplicates
         acknowledged, in_doubt = row.get("acknowledged", 0), row.get("in_doubt", 0)
         if there < acknowledged:
@@ -370,9 +368,9 @@ class _Judging:
                 row.machines += len(machines)
                 row.partitions += checker.partitions
                 row.topics += 1
-                row.left_out += checker.missing[stream] + checker.lost[stream]
-                row.doubled += checker.doubled[stream]
-                row.behind += checker.behind[stream]
+                row.left_out += checker.outcome.missing[stream] + checker.outcome.lost[stream]
+                row.doubled += checker.outcome.doubled[stream]
+                row.behind += checker.outcome.behind[stream]
                 row.numbered &= stream not in checker.unnumbered
         return dict(sorted(counts.items(), key=lambda item: item[0] == "labels"))  # read first, said last
 

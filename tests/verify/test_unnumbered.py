@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from fleet.api import load
 from fleet.encode.avro import frame
 from fleet.encode.schemas import schema_ids
-from fleet.verify.findings import Finding
-from fleet.verify.unnumbered import stretches
+from fleet.verify.findings import FINDINGS_SHOWN, Finding, Findings
+from fleet.verify.named import Settled
+from fleet.verify.observe import Spans
+from fleet.verify.outcome import OneLog, Outcome
+from fleet.verify.unnumbered import Filled, stretches
 from tests.run.evolution import SCENARIO, evolving
 from tests.run.runs import carried_out, planned, read_back
 from tests.run.sinks import FakeClock, FakeSink, sinks
@@ -131,3 +134,17 @@ def test_stretches_are_all_of_one_sort_and_keep_the_order_of_each_log(rows: list
     for each in range(4):
         mine = [row for row in joined if log[row] == each]
         assert mine == sorted(mine)
+
+
+def test_only_the_first_of_what_is_missing_is_said_however_many_logs_lack_records() -> None:
+    outcome = Outcome(Findings(), set())
+    gaps = Spans(*(np.array(column, np.int64) for column in ([0] * 3, [5, 7, 9], [6, 8, 10], [0] * 3, [1, 2, 3])))
+
+    for number in range(FINDINGS_SHOWN + 2):  # each one line
+        outcome.fill(OneLog("readings", f"m{number}", 0, "t[0]", 0), Filled(missing=1, stop=4))
+    outcome.settle(OneLog("readings", "last", 1, "t[1]", 0), Settled(missing=3, gaps=gaps))
+
+    assert len(outcome.missing_lines) == FINDINGS_SHOWN
+    assert outcome.missing_lines[-1].startswith(f"t[0]: m{FINDINGS_SHOWN - 1}: seq 0 to 3 are not said by any record")
+    assert outcome.missing["readings"] == FINDINGS_SHOWN + 5
+    assert outcome.lacking["readings"] == {0, 1}
