@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import keyword
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fleet.contract.texts import parsed_schema
@@ -42,6 +43,8 @@ class Type(NamedTuple):
 
 def identifier(name: str, taken: Collection[str] = IN_CLASSES) -> str:
     """Give a *name* that Python takes where others are *taken*."""
+    if name.startswith("__") or name[0] == name[-1] == "_":  # in classes the ones become others, in enums nothing
+        name = f"_{name.strip('_')}"
     return f"{name}_" if keyword.iskeyword(name) or name in taken else name
 
 
@@ -58,10 +61,12 @@ class Types:
         if not isinstance(self.root, dict) or self.root["type"] != "record":
             raise RequestError(f"{where}: must be a record to become a class")
         self._find(self.root)
-        shorts = [self.short(name) for name in self.named]
-        twice = sorted({name for name in shorts if shorts.count(name) > 1})
-        if twice:
-            raise RequestError(f"{where}: has two types of the name {twice[0]}, which cannot both be that class")
+        if twice := _twice(map(self.short, self.named)):
+            raise RequestError(f"{where}: has two types of the name {twice}, which cannot both be that class")
+        for name, node in self.named.items():
+            parts = node.get("symbols", [field["name"] for field in node.get("fields", ())])
+            if twice := _twice(map(identifier, parts)):
+                raise RequestError(f"{where}: {name}: two names in it become {twice}, which Python can have only once")
 
     def short(self, full: str) -> str:
         """Name the class of the type with this *full* name."""
@@ -146,6 +151,11 @@ class Types:
                 self._find(node.get(key))
             if node["type"] in NAMED:
                 self.named[node["name"]] = node
+
+
+def _twice(names: Iterable[str]) -> str:
+    """Give the first name that is there twice, nothing where none is."""
+    return next((name for name, count in Counter(names).items() if count > 1), "")
 
 
 def _each(conversion: str) -> str:

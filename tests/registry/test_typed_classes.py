@@ -36,6 +36,7 @@ ODD = r"""{"type": "record", "name": "Odd", "doc": "Says \"three\" \\ quotes \"\
     {"name": "class", "type": ["null", "string"], "default": null, "doc": "A word of Python's"},
     {"name": "str", "type": {"type": "enum", "name": "Words", "symbols": ["None", "mro", "plain"]}, "default": "None"},
     {"name": "day", "type": {"type": "int", "logicalType": "date"}, "default": 3},
+    {"name": "__op", "type": {"type": "enum", "name": "Op", "symbols": ["_c_", "__d__", "__e"]}, "default": "_c_"},
     {"name": "raw", "type": {"type": "fixed", "name": "Raw", "size": 2}, "default": "\u00ff\u0000"},
     {"name": "since", "type": {"type": "long", "logicalType": "timestamp-millis"}, "default": 1500},
     {"name": "texts", "type": {"type": "map", "values": {"type": "array", "items": "Words"}}, "default": {}},
@@ -190,11 +191,12 @@ def test_names_and_words_that_python_has_itself_are_taken() -> None:
     odd = module("odd", ODD)
     plain = odd.Odd()
     texts = {"a": (odd.Words.plain, odd.Words.None_), "b": ()}
-    full = odd.Odd(class_="x", str_=odd.Words.mro_, raw=b"ab", texts=texts, next=plain)
+    full = odd.Odd(class_="x", str_=odd.Words.mro_, raw=b"ab", texts=texts, next=plain, _op=odd.Op._e)
     older = '{"type": "record", "name": "Odd", "fields": []}'
 
     assert plain.class_ is None
     assert plain.day == 3
+    assert plain._op is odd.Op._c
     assert plain.raw == b"\xff\0"
     assert plain.since == EPOCH + timedelta(seconds=1.5)
     assert odd.Odd.decode(full.encode(9)) == full
@@ -208,6 +210,14 @@ def test_names_and_words_that_python_has_itself_are_taken() -> None:
         ('["int", "string"]', "odd: a union other than of null and one type has no class here"),
         ('["null", "int", "string"]', "odd: a union other than"),
         ('{"type": "record", "name": "a.Odd", "fields": []}', "odd: has two types of the name Odd"),
+        (
+            '{"type": "record", "name": "I", "fields": [{"name": "if", "type": "I"}, {"name": "if_", "type": "I"}]}',
+            "odd: I: two names in it become if_, which Python can have only once",
+        ),
+        (
+            '{"type": "enum", "name": "E", "symbols": ["__y", "_y"]}',
+            "odd: E: two names in it become _y",
+        ),
     ],
 )
 def test_types_without_a_class_are_refused_in_one_line(kind: str, told: str) -> None:
