@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
+import org.apache.avro.SchemaParseException;
 import org.apache.avro.generic.GenericDatumReader;
 import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.io.DecoderFactory;
@@ -62,7 +63,7 @@ public class Consumer {
                 known.put(id, find(id));
             }
             if (known.get(id) == null) {
-                throw new Unreadable("the registry has no schema " + id);
+                throw new Unreadable("the registry has no Avro schema " + id);
             }
             try { // here fields are matched by name, floats widened, and defaults filled in
                 return known.get(id).read(null, DecoderFactory.get().binaryDecoder(value, 5, value.length - 5, null));
@@ -86,7 +87,11 @@ public class Consumer {
                 throw new IOException(uri + ": HTTP " + answer.statusCode());
             }
             String text = new ObjectMapper().readTree(answer.body()).get("schema").asText();
-            return new GenericDatumReader<>(new Schema.Parser().parse(text), reader);
+            try {
+                return new GenericDatumReader<>(new Schema.Parser().parse(text), reader);
+            } catch (SchemaParseException e) { // another kind of schema
+                return null;
+            }
         }
     }
 

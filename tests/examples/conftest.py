@@ -27,5 +27,5 @@ def readings(kafka: Kafka, registry: Apicurio, state: None) -> ReadingsLog:
 
 @pytest.fixture(scope="session")
 def poisoned(kafka: Kafka, registry: Apicurio, state: None) -> ReadingsLog:
-    """Return a topic of readings with 50 records among them that nobody can read."""
+    """Return a topic of readings with 51 records among them that nobody can read."""
     return write_poisoned(kafka.bootstrap, registry.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import struct
 import uuid
 from collections.abc import Iterable, Mapping
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+from aiokafka import AIOKafkaProducer
 from fastavro.read import SchemaResolutionError
 
 from fleet.contract.access import Access
 from fleet.contract.asking import RegistryRefusedError
 from fleet.contract.examples import plain
 from fleet.contract.registry import Registry
+from fleet.encode.avro import frame
 from fleet.encode.schemas import schema_text
 from fleet.errors import RequestError
 from tests.cli.commands import fleet
@@ -28,8 +31,8 @@ SCENARIO = Path(__file__).with_name("readings.yaml")
 RECORDS = 10_000
 POISONED = Path(__file__).with_name("poisoned.yaml")
 READER = plain(schema_text("machine-sensor.v3.avsc"))
-# A body that is too short, a schema that is no reading's, an id that the registry does not have or cannot have.
-UNREADABLE = (EOFError, IndexError, SchemaResolutionError, RegistryRefusedError, RequestError)
+# A body that is too short, a schema that is no reading's or no Avro, an id that the registry does not or cannot have.
+UNREADABLE = (EOFError, IndexError, SchemaResolutionError, RegistryRefusedError, RequestError, json.JSONDecodeError)
 DIGEST_MODULUS = 1 << 64
 
 
@@ -72,7 +75,16 @@ def write_poisoned(bootstrap: str, registry: str) -> ReadingsLog:
     words = (*topics.words, "--set", f"records.labels.topic={topics.readings}.labels", "--registry", registry)
     ended = fleet("run", str(POISONED), "--to", f"kafka://{bootstrap}", *words, "--speed", "max", "--exit")
     assert ended.code == 0, ended.err
+    asyncio.run(_write_protobuf(bootstrap, registry, topics.readings))
     return asyncio.run(_logged(bootstrap, registry, topics.readings))
+
+
+async def _write_protobuf(bootstrap: str, registry: str, topic: str) -> None:
+    """Write a record of another kind of schema, which the registry has."""
+    async with Registry(Access((registry,))) as client:
+        number = await client.register(f"{topic}.protobuf-value", schema_text("machine-sensor.v2.proto"))
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await producer.send_and_wait(topic, frame(number) + b"\0", partition=0)
 
 
 async def _logged(bootstrap: str, registry: str, topic: str) -> ReadingsLog:
@@ -82,11 +94,11 @@ async def _logged(bootstrap: str, registry: str, topic: str) -> ReadingsLog:
     framed = values(bootstrap, topic)
     async with Registry(Access((registry,))) as client:
         for value in framed:
-            frame, body = value[:5], BytesIO(value[5:])
+            head, body = value[:5], BytesIO(value[5:])
             try:
-                if frame not in writers:
-                    writers[frame] = plain(await client.by_id(int.from_bytes(frame, "big")))  # it begins with 0
-                records.append(fastavro.schemaless_reader(body, writers[frame], READER))
+                if head not in writers:
+                    writers[head] = plain(await client.by_id(int.from_bytes(head, "big")))  # it begins with 0
+                records.append(fastavro.schemaless_reader(body, writers[head], READER))
             except UNREADABLE:
                 continue
     return ReadingsLog(bootstrap, registry, topic, len(records), len(framed) - len(records), digest(records))
