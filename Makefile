@@ -58,7 +58,7 @@ asyncapi-component: node-packages  ## AsyncAPI's React component as fleet ships 
 
 clean:  ## what can be made again, .venv included
 	@rm -rf .venv .cache build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	@find fleet tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find fleet tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 kafka-jars: $(STAMP)
 	@$(BIN)/python -m tests.services.jars

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fleet.contract import lookup as lookups
 from fleet.contract.access import Access
 from fleet.contract.asking import RegistryRefusedError
 from fleet.contract.lookup import Lookup
@@ -60,3 +61,17 @@ async def test_what_is_no_schema_to_us_is_told_and_all_others_are_known(path: st
 async def test_a_registry_that_does_not_let_us_in_is_no_registry_without_schemas() -> None:
     with pytest.raises(RegistryRefusedError, match="does not allow it"):
         await asked("/subjects/t-key/versions/1", Answer({"error_code": 40301}, 403))
+
+
+async def test_after_many_ids_that_it_does_not_have_it_is_asked_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "UNKNOWN_MAX", 12)
+    said: list[str] = []
+
+    with serving(lambda _: Answer({"error_code": 40403}, 404)) as server:
+        async with Lookup(Access((server.url,)), said.append, ours={20: TEXT}) as lookup:
+            found = [await lookup.text(number) for number in (*range(30), 0)]
+
+    assert len(server.asked) == 12
+    assert found == [TEXT if number == 20 else None for number in (*range(30), 0)]
+    assert len(said) == lookups.SAID_MAX
+    assert said[-1].endswith("further ones are not told")
