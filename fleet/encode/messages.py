@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fleet.errors import RequestError
-from fleet.scenario.proto import MAP, SCALARS, Message, ProtoField, read_proto
+from fleet.scenario.proto import MAP, SCALARS, Message, NotProtoError, ProtoField, read_proto
 
 INSTALL = "pip install 'thingum-fleet[protobuf]'"
 KEPT = 256
@@ -62,12 +62,18 @@ def library() -> tuple[Any, Any, Any]:
 
 
 def _message_class(message: Message) -> Any:
-    """Make the library's class of *message*, in a pool of its own: all versions of a schema have one name."""
+    """Make the library's class of *message*, in a pool of its own: all versions of a schema have one name.
+
+    NotProtoError where the library does not take it: a registry may.
+    """
     descriptor_pb2, descriptor_pool, message_factory = library()
     file = descriptor_pb2.FileDescriptorProto(name="schema.proto", package=message.package, syntax="proto3")
     _describe(message, file.message_type.add(), dict(_places(message, message.package)))
     pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
+    try:
+        pool.AddSerializedFile(file.SerializeToString())
+    except TypeError as error:  # how the library says that a file is not valid
+        raise NotProtoError(f"must be a schema that Google's library takes: {' '.join(str(error).split())}") from error
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(message.full_name))
 
 

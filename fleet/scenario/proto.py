@@ -71,11 +71,12 @@ def read_proto(text: str) -> Message:
     message = reading.file()
     parts = list(message.all_messages())
     types = [name for part in parts for name in (part.name, *part.enums)]
-    if twice := next((name for name in types if types.count(name) > 1), ""):
+    if len(known := set(types)) < len(types):
+        twice = next(name for name in types if types.count(name) > 1)
         raise NotProtoError(f"must have one type of the name {twice!r}, has several")
     for part in parts:
         for one in part.fields:
-            if one.type not in SCALARS and one.type not in types:
+            if one.type not in SCALARS and one.type not in known:
                 raise NotProtoError(f"field '{part.name}.{one.name}' must be of a type in the file, is {one.type}")
     return message
 
@@ -126,8 +127,8 @@ class _Reading:
             elif word != ";":
                 fields.append(self._field(word))
         numbers = [one.number for one in fields]
-        twice = next((one for one in fields if numbers.count(one.number) > 1), None)
-        if twice is not None:
+        if len(set(numbers)) < len(numbers):
+            twice = next(one for one in fields if numbers.count(one.number) > 1)
             raise NotProtoError(f"field '{name}.{twice.name}' must have a number of its own, has {twice.number}")
         return Message(name, "", tuple(sorted(fields, key=lambda one: one.number)), enums, messages)
 

@@ -169,6 +169,21 @@ def test_a_schema_of_somebody_elses_is_read_as_protoc_has_it() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ("enum Kind { LEAF = 3; } optional Kind kind = 1;", "the first value must be zero"),
+        ("enum A { NO = 0; } enum B { NO = 0; } optional A a = 1; optional B b = 2;", "duplicate symbol"),
+        ("optional string a_b = 1; optional string aB = 2;", "duplicate json_name"),
+    ],
+)
+def test_records_of_a_schema_that_only_a_registry_takes_are_refused_with_the_reason(fields: str, why: str) -> None:
+    text = f'syntax = "proto3"; package other; message Tree {{ {fields} }}'
+
+    with pytest.raises(UndecodableError, match=f"must be a schema that Google's library takes: .*{why}"):
+        Decoder({1: text}).decode(b"\0\0\0\0\x01\0")
+
+
 def test_what_a_writer_left_out_is_no_traceback_and_no_reading() -> None:
     value = framed("machine-sensor.v3.proto", compiled("machine-sensor.v3.proto")(machine="m", seq=3))
 
