@@ -26,6 +26,9 @@ class Unresolved(NamedTuple):
         return "; ".join(map(str, self.findings))
 
 
+DAMAGED = Unresolved((Finding("", "not one of the schema that it was written with", RESOLVER),))
+
+
 class Reader:
     """Reads what was written with any schema by *schema*; instants are numbers, as everywhere here."""
 
@@ -39,10 +42,7 @@ class Reader:
         self._reasons: dict[tuple[str, str], Unresolved] = {}
 
     def read(self, writer: str, body: bytes) -> Any:
-        """Give the fields of a record's *body*, which was written with the schema *writer*; Unresolved where it fails.
-
-        The body must be a record of its writer's schema.
-        """
+        """Give the fields of a record's *body*, written with the schema *writer*; Unresolved where it fails."""
         import fastavro
 
         if is_proto(writer):
@@ -83,7 +83,10 @@ class Reader:
         if known is None:
             if len(self._reasons) >= KEPT_MAX:
                 self._reasons.clear()
-            record = fastavro.schemaless_reader(BytesIO(body), self._writer(writer), None)
+            try:
+                record = fastavro.schemaless_reader(BytesIO(body), self._writer(writer), None)
+            except Exception:  # noqa: BLE001 - as above; it is the body's fault, and others may fail with the same words
+                return DAMAGED
             found = resolving(self.schema.text, writer, [record])
             known = Unresolved(tuple(found) or (Finding("", said, RESOLVER),))
             self._reasons[writer, said] = known

@@ -253,6 +253,22 @@ def test_records_that_a_version_reads_only_some_of_are_counted_one_by_one(tmp_pa
     }
 
 
+def test_a_record_that_is_torn_is_counted_as_one_that_the_version_cannot_read(tmp_path: Path) -> None:
+    file = tmp_path / "next.avsc"
+    file.write_text(NEXT)
+    readership = Readership(str(file), {2: schema_text("machine-sensor.v2.avsc")})
+    whole = framed(2)
+    values = [whole, *(whole[:stop] for stop in range(5, len(whole))), whole[:5] + b"\xff" * 20]
+
+    readership.look(columns_of([Stored(n, 0, b"m", value) for n, value in enumerate(values)]))
+
+    assert readership.tally.read.total() == 1
+    assert {why for _, why in readership.tally.unread} == {
+        "the record: not one of the schema that it was written with (fastavro)"
+    }
+    assert readership.tally.unread.total() == len(values) - 1
+
+
 @pytest.mark.parametrize("known", [True, False])
 async def test_ids_that_a_run_does_not_name_are_learnt_before_its_records_are_checked(known: bool) -> None:
     text, findings = schema_text("machine-sensor.v2.avsc"), Findings()
