@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+USER = re.compile(r"//.*@", re.DOTALL)
 
 
 class FleetError(Exception):
@@ -21,6 +24,11 @@ class RequestError(FleetError):
     """What was asked for cannot be done; nothing was sent."""
 
     exit_code = 2
+
+
+def without_user(url: str) -> str:
+    """Give what a message may show of a *url* that somebody wrote: all but user and password."""
+    return USER.sub("//***@", url)
 
 
 class Problem(NamedTuple):

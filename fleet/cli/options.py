@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleet.cli.command import loading
-from fleet.errors import RequestError
+from fleet.errors import RequestError, without_user
 
 if TYPE_CHECKING:
     from fleet.scenario.model import Scenario
@@ -85,6 +85,6 @@ def broker_url(url: str | None, option: str = "--to") -> str:
     """Give the broker that *option* or the environment names; RequestError where neither does."""
     url = url or bootstrap_url()
     if url is None or not url.startswith("kafka://"):
-        what = "no broker named" if url is None else f"must be kafka://HOST:PORT, got {url!r}"
+        what = "no broker named" if url is None else f"must be kafka://HOST:PORT, got {without_user(url)!r}"
         raise RequestError(f"{option}: {what}; use {option} kafka://HOST:PORT or set {BOOTSTRAP_VARIABLE}")
     return url

@@ -102,12 +102,20 @@ def access(said: str | None, environment: Mapping[str, str]) -> Access | None:
         optional=optional,
         username=username,
         password=password,
-        token=environment.get(TOKEN, ""),
+        token=_token(environment.get(TOKEN, "")),
         ca=environment.get(CA, ""),
         certificate=environment.get(CERTIFICATE, ""),
         key=environment.get(KEY, ""),
         key_password=environment.get(KEY_PASSWORD, ""),
     )
+
+
+def _token(text: str) -> str:
+    """Take a token as it is kept in files, which end with a line's end; RequestError does not show it."""
+    token = text.strip()
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise RequestError(f"{TOKEN}: must be one word of ASCII's letters, digits and signs")
+    return token
 
 
 def _words(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from fleet.describe.page import page
 from fleet.describe.servers import Servers, named, shown
 from fleet.describe.subject import described
 from fleet.describe.yaml import in_yaml
-from fleet.errors import RequestError
+from fleet.errors import RequestError, without_user
 from fleet.scenario.library import expected
 from fleet.scenario.model import Scenario
 from fleet.scenario.proto import is_proto
@@ -114,5 +114,5 @@ def _servers(request: AsyncApiRequest, environment: Mapping[str, str]) -> Server
         return shown(registry)
     url = request.to or "kafka://"
     if not url.startswith("kafka://"):
-        raise RequestError(f"--to: must be kafka://HOST:PORT, got {url!r}")
+        raise RequestError(f"--to: must be kafka://HOST:PORT, got {without_user(url)!r}")
     return named(connection(url.removeprefix("kafka://"), request.kafka_config, environment).connection, registry)

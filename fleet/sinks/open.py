@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fleet.errors import RequestError
+from fleet.errors import RequestError, without_user
 from fleet.sinks.connection import Connection
 from fleet.sinks.files import FileSink
 from fleet.sinks.memory import MemorySink, NullSink
@@ -142,7 +142,7 @@ def sink_kind(url: str) -> SinkKind:
             return kind
     meant = next((f"file:{url}" for pattern in SINKS if _fits(f"file:{url}", pattern)), "")
     hint = f"; did you mean {meant!r}?" if meant else ""
-    raise RequestError(f"no sink {url!r}; there is {', '.join(SINKS)}{hint}")
+    raise RequestError(f"no sink {without_user(url)!r}; there is {', '.join(SINKS)}{hint}")
 
 
 def _fits(url: str, pattern: str) -> bool:

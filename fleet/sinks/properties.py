@@ -145,7 +145,8 @@ def _servers(text: str) -> str:
         host, colon, port = server.strip().rpartition(":")
         if not colon or host.endswith(":"):
             host, port = server.strip(), "9092"
-        if not (host and port.isdecimal() and 0 < int(port) < 1 << 16):
+        named = host and (host.count(":") != 1)  # a host with one colon is no IPv6 address either
+        if not (named and port.isdecimal() and 0 < int(port) < 1 << 16):
             raise RequestError(f"kafka: brokers are named HOST:PORT[,HOST:PORT], got {text!r}")
         servers.append(f"{host}:{port}")
     return ",".join(servers)

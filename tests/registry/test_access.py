@@ -52,6 +52,18 @@ def test_a_token_of_the_environment_goes_before_a_user() -> None:
     assert "t0k" not in repr(found)
 
 
+def test_a_token_may_end_with_a_lines_end() -> None:
+    assert made("https://one", FLEET_REGISTRY_TOKEN="t0k\n").authorization == "Bearer t0k"
+
+
+@pytest.mark.parametrize("token", ["hun\nter2", "hun ter2", "hun\u00e9ter2"])
+def test_a_token_that_no_header_can_hold_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(RequestError, match=r"^FLEET_REGISTRY_TOKEN: must be one word") as raised:
+        made("https://one", FLEET_REGISTRY_TOKEN=token)
+
+    assert "ter2" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "url", ["one:8081", "ftp://anna:secret@one", "http://", "http://anna:secret@one:port", "http://u:secret@h/?secret"]
 )

@@ -192,6 +192,7 @@ async def test_what_is_about_the_run_is_not_printed() -> None:
         ("file:.avro", "no sink"),
         ("stdout", "no sink 'stdout'"),
         ("", "no sink ''"),
+        ("http://anna:hun@ter2@h:9092", r"no sink 'http://\*\*\*@h:9092'"),
     ],
 )
 def test_a_sink_that_is_not_in_the_table_is_refused_with_the_list(url: str, says: str) -> None:

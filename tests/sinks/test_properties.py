@@ -100,6 +100,7 @@ def test_no_secret_is_in_a_connections_text(tmp_path: Path) -> None:
         ("", "no broker named"),
         ("bootstrap.servers=h:x\n", "brokers are named HOST:PORT"),
         ("bootstrap.servers=h:99999\n", "brokers are named HOST:PORT"),
+        ("bootstrap.servers=h:1:2\n", "brokers are named HOST:PORT"),
         ("bootstrap.servers=bob:hunter2@h:1\n", "brokers are named without user and password"),
         ("bootstrap.server=h:1\n", ":1: bootstrap.server: unknown; did you mean 'bootstrap.servers'?"),
         ("bootstrap.servers=h:1\nsecurity.protocol=SSL_SASL\n", ":2: security.protocol: must be one of"),
