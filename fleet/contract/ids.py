@@ -139,7 +139,10 @@ async def _must_refuse(client: Registry, subject: str, each: Needed, *, known: s
         if refused.status != CONFLICT:
             raise
         return
-    raise RegistryError(f"{where}: took {each.file}, which it had called incompatible")
+    raise RegistryError(
+        f"{where}: took {each.file}, which it calls incompatible: a version that it has "
+        "already is not refused; let the step deploy another, or write to a topic that never had it"
+    )
 
 
 def _remembered(access: Access, places: dict[Needed, Place], memory: Path, why: str) -> Given:

@@ -21,7 +21,7 @@ from fleet.scenario.incident import TIMES_MAX, Incident
 from fleet.scenario.quantities import DIMENSIONS, DURATION, quantity, refused, split, written
 from fleet.scenario.roster import Roster
 from fleet.scenario.scripted import ENDLESS_US, Fault, Script, Scripted, Size, chosen_by
-from fleet.scenario.steps import deployments, id_of, steps_of
+from fleet.scenario.steps import beyond_the_end, deployments, id_of, steps_of
 from fleet.scenario.timing import length_us_of, timing_faults
 from fleet.scenario.wording import Path, shown, unknown
 
@@ -57,6 +57,7 @@ def script_of(roster: Roster) -> Script:
         scripted.append(_scripted(incident, place, names, entry, machines, sizes, where, length_us))
     if not script.faults:  # else one may follow itself, and nothing can be worked out
         script.faults += timing_faults(roster, scripted)
+        script.faults += beyond_the_end(roster, steps)
         script.scripted = (*scripted, *deployments(steps, len(scripted), evolution))
         script.steps = tuple(steps)
     return script

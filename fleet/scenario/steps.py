@@ -19,19 +19,24 @@ def steps_of(roster: Roster, where: Mapping[str, int]) -> tuple[list[Step], list
     """Expand the evolution of *roster*'s scenario, in order of time; what is wrong with it is located."""
     steps: list[Step] = []
     faults: list[Fault] = []
-    length_us = length_us_of(roster)
     for place, step in enumerate(roster.scenario.evolution):
         machines, of_selectors = chosen(roster, step, where, for_what="schema")
         faults += [Fault(("evolution", place, key), text) for key, text in of_selectors]
         at_us = round(step.at * SECOND_US)
-        if length_us is not None and at_us >= length_us:
-            found = f"which lasts {length_us / SECOND_US:g} s, is {step.at:g} s"
-            faults.append(Fault(("evolution", place, "at"), f"must be within the run, {found}"))
         own = roster.scenario.own_steps[place]
         layout = own.file if own is not None else f"v{step.version}"
         steps.append(Step(place, at_us, machines.nonzero()[0], layout, own, step.refused))
     faults += _at_once(roster, steps)
     return sorted(steps, key=lambda step: (step.at_us, step.place)), faults
+
+
+def beyond_the_end(roster: Roster, steps: Sequence[Step]) -> Iterator[Fault]:
+    """Yield *steps* that the run does not reach: a mistake in a file; where ``--for`` is shorter they do not happen."""
+    length_us = length_us_of(roster)
+    for step in steps:
+        if length_us is not None and step.at_us >= length_us:
+            found = f"which lasts {length_us / SECOND_US:g} s, is {step.at_us / SECOND_US:g} s"
+            yield Fault(("evolution", step.place, "at"), f"must be within the run, {found}")
 
 
 def _at_once(roster: Roster, steps: Sequence[Step]) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from fleet.encode.decode import Decoder
 from fleet.errors import RequestError
 from fleet.run.check import expanded
 from fleet.run.execute import Result
+from fleet.scenario.load import with_arguments
 from fleet.scenario.model import Scenario
 from fleet.sinks.reader import read_lines
 from fleet.verify.check import verify
@@ -169,6 +170,20 @@ def test_the_twin_keeps_the_steps_but_for_what_is_refused(tmp_path: Path) -> Non
     assert digests(twin)["readings"] == digests(result)["readings"]
     assert not any(batch.stream == "labels" for batch in sink.batches)
     assert not any(BROKEN in notice for notice in twin.progress.notices)
+
+
+def test_a_run_that_is_made_shorter_keeps_the_steps_that_it_reaches(tmp_path: Path) -> None:
+    scenario = load(evolving(tmp_path, OURS))
+
+    result, sink = ran(with_arguments(scenario, duration="26 s"))
+
+    readings = [record for batch in sink.batches if batch.stream == "readings" for record in batch.records]
+    assert {(record.value or b"")[4] for record in readings} == {1, 2}
+    assert result.progress.notices[1:] == [
+        "2026-03-02T06:00:12Z: 3 machines write v2 from now on",
+        "2026-03-02T06:00:24Z: 5 machines write v2 from now on",
+    ]
+    assert_balanced(result)
 
 
 def test_check_says_what_every_step_is_for(tmp_path: Path) -> None:
