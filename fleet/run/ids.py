@@ -31,25 +31,28 @@ async def settle_ids(plan: RunPlan) -> SchemaIds:
     """Ask the registry for the ids of *plan*, if it has one; RegistryError where that cannot be."""
     access = plan.request.registry
     if access is None:
-        return _by_us(plan, None, ())
+        return _by_us(plan, None, (), why="no registry was asked")
     from fleet.contract.ids import give_ids
     from fleet.contract.memory import memory_file
 
     needed = [each for target in plan.targets for each in _needed(plan, target)]
     if not needed:
-        return _by_us(plan, None, ("--registry: nothing is written as Avro or Protobuf, so no id is needed",))
+        notice = "--registry: nothing is written as Avro or Protobuf, so no id is needed"
+        return _by_us(plan, None, (notice,), why="no registry was asked")
     given = await give_ids(access, needed, memory=memory_file(os.environ))
-    if not any(each.refused for each in needed) or not given.refused:
-        return _by_us(plan, given.ids, given.notices)
+    if not any(each.refused for each in needed):
+        return _by_us(plan, given.ids, given.notices, why="no registry was asked")
+    if not given.refused:
+        return _by_us(plan, given.ids, given.notices, why="no registry answered")
     refusals = {
         place: f"by the registry (HTTP 409), and by us for {refused.reason}" for place, refused in plan.refused.items()
     }
     return SchemaIds(given.ids, (*given.notices, *_told(plan, refusals)), refusals)
 
 
-def _by_us(plan: RunPlan, given: Mapping[str, int] | None, notices: tuple[str, ...]) -> SchemaIds:
-    """Say that our own judges alone have refused what must be."""
-    refusals = {place: f"by us (no registry was asked) for {refused.reason}" for place, refused in plan.refused.items()}
+def _by_us(plan: RunPlan, given: Mapping[str, int] | None, notices: tuple[str, ...], *, why: str) -> SchemaIds:
+    """Say that our own judges alone have refused what must be, and *why* no registry has."""
+    refusals = {place: f"by us ({why}) for {refused.reason}" for place, refused in plan.refused.items()}
     return SchemaIds(given, (*notices, *_told(plan, refusals)), refusals)
 
 

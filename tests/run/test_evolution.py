@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fleet.api import load
+from fleet.contract.access import Access
 from fleet.encode.decode import Decoder
 from fleet.errors import RequestError
 from fleet.run.check import expanded
@@ -62,6 +63,14 @@ def test_lines_change_one_after_the_other_and_each_step_is_told_and_journalled(t
     said = [json.loads(str(each["entry"])) for each in runs_of(sink.batches) if each["type"] == "JOURNAL"]
     assert [each["evolution"]["step"] for each in said] == [f"evolution-{n}" for n in (1, 2, 3, 4)]
     assert_balanced(result)
+
+
+def test_a_registry_that_is_gone_is_not_said_to_be_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    result, _ = ran(load(evolving(tmp_path, OURS)), registry=Access((), optional=True))
+
+    assert f"evolution[2]: {BROKEN} is refused by us (no registry answered) for {REASON}" in result.progress.notices
 
 
 @pytest.mark.parametrize("speed", [6.0, 600.0])
