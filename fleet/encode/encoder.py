@@ -124,18 +124,16 @@ class Encoder:
                 continue
             plan = streams[stream]
             evolving = Evolving(plan.layout_of(stream), plan.changes, start_us=start_us)
-            plans = [_in_layout(plan, layout) for layout in evolving.layouts]
             writers = []
-            for each in plans:
+            for each in (_in_layout(plan, layout) for layout in evolving.layouts):
                 about = _about(stream, each, cloudevents, numbers)
                 stands = (*constant(headers), *(() if about is None else about.of_readings()))
                 writers.append(_writer(each, record_time, stands, numbers, batch_bytes))
+                if batch_bytes is not None and each.own is not None and isinstance(writers[-1], RecordWriter):
+                    self.notices += slow_notices(each.own)
             writer = writers[0] if len(writers) == 1 else EvolvingWriter(writers, evolving)
             places = Places(plan.topic, partitions)
             self._readings[stream] = Readings(writer, evolving, places, record_time, stream=stream)
-            if batch_bytes is not None:
-                slow = [plan.own for plan, each in zip(plans, writers, strict=True) if isinstance(each, RecordWriter)]
-                self.notices += [notice for own in slow if own is not None for notice in slow_notices(own)]
         abouts = {stream: _about(stream, plan, cloudevents, numbers) for stream, plan in streams.items()}
         forms = {stream: (plan.format, plan.layout) for stream, plan in streams.items()}
         self._moments: dict[str, Moments[Any]] = {
