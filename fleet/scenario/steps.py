@@ -41,14 +41,17 @@ def beyond_the_end(roster: Roster, steps: Sequence[Step]) -> Iterator[Fault]:
 
 def _at_once(roster: Roster, steps: Sequence[Step]) -> Iterator[Fault]:
     """Yield steps that are for one machine at one instant."""
-    for at, one in enumerate(steps):
-        for other in steps[:at]:
-            both = set(one.machines.tolist()) & set(other.machines.tolist()) if one.at_us == other.at_us else set()
+    at_instant: dict[int, list[Step]] = {}
+    for one in steps:
+        before = at_instant.setdefault(one.at_us, [])
+        for other in before:
+            both = set(one.machines.tolist()) & set(other.machines.tolist())
             if both:
                 machine = roster.machines[min(both)].id
                 text = f"must not be for '{machine}' at the same instant as another step"
                 yield Fault(("evolution", one.place, "at"), text, ("evolution", other.place))
                 break
+        before.append(one)
 
 
 def id_of(place: int) -> str:
