@@ -123,6 +123,21 @@ async def test_what_a_registry_refuses_is_an_error_also_where_it_is_optional(tmp
         await given(server.url, READINGS, memory=tmp_path / "ids.json", optional=True)
 
 
+async def test_a_version_that_the_subject_has_already_is_told_as_what_no_registry_refuses(tmp_path: Path) -> None:
+    has_all = Table()
+    old = Needed("machine-sensor.v1.avsc", schema_text("machine-sensor.v1.avsc"), "readings", refused=True)
+
+    def having(request: Request) -> Answer:
+        if "/config" in request.path:
+            return Answer({"compatibilityLevel": "BACKWARD"})
+        if "/compatibility/" in request.path:
+            return Answer({"is_compatible": False})
+        return has_all(request)
+
+    with serving(having) as server, pytest.raises(RegistryError, match="already is not refused; let the step"):
+        await given(server.url, READINGS, old, memory=tmp_path / "ids.json")
+
+
 async def test_an_id_under_which_the_registry_has_another_schema_is_told(tmp_path: Path) -> None:
     def confused(request: Request) -> Answer:
         return Answer({"id": 9} if request.method == "POST" else {"schema": EVENTS.text})
