@@ -17,11 +17,14 @@ from fleet.contract.versions import FAMILY, family_of
 from fleet.data import Ints
 from fleet.encode.columns import NULL, RecordColumns
 from fleet.encode.decode import FRAME_BYTES
+from fleet.encode.unpack import octets
 from fleet.verify.log import LogChecker
 from fleet.verify.resolved import JSON, Tally, shelf
 from fleet.verify.runs import TopicRange
 
 EMPTY = "the value is empty"
+NOT_FRAMED = "neither a frame with an id nor JSON"
+JSON_BEGINS = ord("{")
 NOT_THERE = "nobody has a schema of this id"
 
 
@@ -76,7 +79,7 @@ class Readership:
         """Count which of *records* are read and which are not."""
         for number, rows in _by_id(records.schema_ids):
             if number == NULL:
-                self._count_unframed(records.value_length[rows])
+                self._count_unframed(records, rows)
             elif number not in self._texts:
                 self.tally.add_unread(number, NOT_THERE, len(rows))
             elif not self._is_of_another_kind(number):
@@ -98,9 +101,10 @@ class Readership:
                 else:
                     self.tally.add_read(number)
 
-    def _count_unframed(self, lengths: Ints) -> None:
-        empty = int((lengths <= 0).sum())
-        for why, count in ((EMPTY, empty), (JSON, len(lengths) - empty)):
+    def _count_unframed(self, records: RecordColumns, rows: Ints) -> None:
+        rows, empty = rows[records.value_length[rows] > 0], int((records.value_length[rows] <= 0).sum())
+        objects = int((octets(records.data)[records.value_at[rows]] == JSON_BEGINS).sum())
+        for why, count in ((EMPTY, empty), (JSON, objects), (NOT_FRAMED, len(rows) - objects)):
             if count:
                 self.tally.add_unread(None, why, count)
 

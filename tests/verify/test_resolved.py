@@ -239,7 +239,7 @@ def test_records_that_a_version_reads_only_some_of_are_counted_one_by_one(tmp_pa
         "seq": 0,
     }
     of_event = frame(5) + encoded(schema_text("machine-event.v2.avsc"), event)
-    values = [framed(2), framed(2, quality="BAD"), b"{}", None, framed(9), framed(2), of_event]
+    values = [framed(2), framed(2, quality="BAD"), b"{}", None, framed(9), framed(2), of_event, b"<xml/>", b"\0\0"]
 
     readership.look(columns_of([Stored(n, 0, b"m", value) for n, value in enumerate(values)]))
 
@@ -250,6 +250,7 @@ def test_records_that_a_version_reads_only_some_of_are_counted_one_by_one(tmp_pa
         (9, "nobody has a schema of this id"): 1,
         (None, "the record: JSON, which no schema came with"): 1,
         (None, "the value is empty"): 1,
+        (None, "neither a frame with an id nor JSON"): 2,
     }
 
 
