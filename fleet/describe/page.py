@@ -6,6 +6,7 @@ import gzip
 import html
 import importlib.resources
 import json
+import re
 from typing import Any
 
 FOLDER = "react_component"
@@ -45,6 +46,8 @@ const asking = setInterval(() => {
 """
 """Draws the document, and says on the page itself when it is there as a whole."""
 
+ENDING = re.compile(r"<(/script|!--)", re.IGNORECASE)
+
 
 def page(document: dict[str, Any]) -> str:
     """Give the page of *document*, in which nothing is by reference to another file."""
@@ -63,8 +66,8 @@ def page(document: dict[str, Any]) -> str:
 
 
 def _inside(script: str) -> str:
-    r"""Write a *script* so that it may stand inside a page: ``</script`` and ``<!--`` would end or hide it.
+    r"""Write a *script* so that it may stand inside a page: ``</script`` in any case and ``<!--`` would end or hide it.
 
     Both occur in strings only, where a backslash before the second character changes nothing.
     """
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return ENDING.sub(r"<\\\1", script)

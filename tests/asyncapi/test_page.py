@@ -79,7 +79,7 @@ def assert_shown(schema: dict[str, Any], text: str) -> None:
 def test_a_name_that_looks_like_a_tag_stays_text(browser: Any, tmp_path: Path) -> None:
     scenario = tmp_path / "mine.yaml"
     scenario.write_text(
-        "fleet: 1\nname: mine\nabout: '</script><script>document.title = 1</script><!-- <b id=bold>'\nduration: 1 min\n"
+        "fleet: 1\nname: mine\nabout: '</SCRIPT><script>document.title = 1</script><!-- <b id=bold>'\nduration: 1 min\n"
         "lines: [{name: a, machines: [{kind: pump}]}]\n"
     )
     ended = fleet("asyncapi", str(scenario), "--html", "--out", str(tmp_path / "page.html"))
