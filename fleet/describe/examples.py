@@ -174,7 +174,8 @@ def _started(plan: RunPlan, target: TargetPlan) -> Record:
 
 
 def _shown(plan: RunPlan, workers: int) -> Ints:
-    """Choose the machines whose readings are computed: one of each group, in the islands that are simulated."""
+    """Choose the machines whose readings are computed: one of each group that has any in the simulated islands."""
     island = plan.roster.island
-    kept = [group.places[island[group.places] % workers == 0][:1] for group in groups(plan)]
-    return np.concatenate(kept[:GROUPS_MAX])
+    measuring = [group.places for group in groups(plan) if group.entry.kind.door is None]
+    kept = [simulated[:1] for places in measuring if len(simulated := places[island[places] % workers == 0])]
+    return np.concatenate([np.empty(0, np.int64), *kept[:GROUPS_MAX]])

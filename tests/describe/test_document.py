@@ -125,6 +125,14 @@ def test_the_wearing_bearing_of_the_quickstart_is_among_the_examples() -> None:
     ]
 
 
+def test_readings_behind_many_doors_have_examples(tmp_path: Path) -> None:
+    file = tmp_path / "doors.yaml"
+    doors = "".join(f"  - {{name: d{number}, machines: [{{kind: door}}]}}\n" for number in range(13))
+    file.write_text(f"fleet: 1\nname: doors\nseed: 1\nlines:\n{doors}  - {{name: a, machines: [{{kind: pump}}]}}\n")
+
+    assert document(load(file))["components"]["messages"]["readings-v2"]["examples"]
+
+
 def test_a_document_is_the_same_each_time() -> None:
     assert document(load("quickstart"), "quickstart") == shipped("quickstart")
 
