@@ -35,7 +35,7 @@ def topics_of(plan: RunPlan, url: str, kafka_config: Path | None) -> Topics:
 
 def create(topics: Topics) -> list[str]:
     """Make the *topics* that are missing; say what all are like now, and what of those that were there is other."""
-    return [_line(topic) for topic in asyncio.run(_made(topics))]
+    return asyncio.run(_made(topics)).lines
 
 
 def recreate(topics: Topics, *, show: Callable[[str], object], agreed: Callable[[], bool]) -> list[str]:
@@ -55,24 +55,39 @@ def recreate(topics: Topics, *, show: Callable[[str], object], agreed: Callable[
             raise RunError("--recreate: not agreed to; nothing was deleted")
         asyncio.run(delete_topics(topics.connection, [topic.name for topic in there]))
     now = asyncio.run(_made(topics))
-    for topic in now:
+    for topic in now.topics:
         if topic.differs and topic.name != RUNS_TOPIC:
             raise RunError(
                 f"kafka: topic {topic.name!r} was made by somebody else meanwhile, with {', '.join(topic.differs)}; "
                 "stop who writes or reads it, and try again"
             )
-    return [_line(topic) for topic in now]
+    return now.lines
 
 
-async def _made(topics: Topics) -> Sequence[TopicThere]:
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """All topics as they are now, and the names of those that were there before."""
+
+    topics: Sequence[TopicThere]
+    before: frozenset[str]
+
+    @property
+    def lines(self) -> list[str]:
+        """Say of each whether it was made, and what of it is other than the scenario has it."""
+        return [_line(topic, "there" if topic.name in self.before else "made") for topic in self.topics]
+
+
+async def _made(topics: Topics) -> _Now:
     """Make what is missing; give all as they are."""
     now_ms = RealClock().wall_us() // 1000
+    before = await topics_there(topics.connection, topics.plans)
     await prepare_topics(
         topics.connection, topics.plans, first_ms=now_ms, last_ms=now_ms, endless=False, speed_above_one=False
     )
-    return sorted(await topics_there(topics.connection, topics.plans), key=lambda topic: topic.name)
+    now = sorted(await topics_there(topics.connection, topics.plans), key=lambda topic: topic.name)
+    return _Now(now, frozenset(topic.name for topic in before))
 
 
-def _line(topic: TopicThere) -> str:
+def _line(topic: TopicThere, what: str) -> str:
     other = f"; other than the scenario has it: {', '.join(topic.differs)}" if topic.differs else ""
-    return f"  there     {topic.name}: {topic.partitions} partitions{other}"
+    return f"  {what:<9} {topic.name}: {topic.partitions} partitions{other}"

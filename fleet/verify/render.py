@@ -75,8 +75,8 @@ class TextLines:
             "labels": self._label,
             "runs": self._run,
         }.get(stream_of(fields), self._other)
-        time_us = fields.get("timestamp")
-        time_us = record.stamp_ms * 1000 if time_us is None else time_us  # a label's is that of its record
+        # A label's is that of its record; 0 stands where the writer did not say.
+        time_us = fields.get("timestamp") or record.stamp_ms * 1000
         try:
             return f"{self._paint(clock(time_us), 'time')} {write(fields)}"
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:

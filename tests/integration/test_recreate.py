@@ -37,7 +37,7 @@ def test_topics_are_deleted_with_their_records_and_made_anew(kafka: Kafka, used:
 
     assert ended.code == 0, ended.err
     assert f"  delete    {used.readings}: 750 records in 12 partitions" in ended.lines
-    assert f"  there     {used.readings}: 12 partitions" in ended.out.splitlines()
+    assert f"  made      {used.readings}: 12 partitions" in ended.out.splitlines()
     assert kept(kafka.bootstrap, used.readings) == kept(kafka.bootstrap, used.events) == 0
     assert kept(kafka.bootstrap, "factory.runs") == runs
     told = run(kafka.bootstrap, used, "--speed", "max", "--for", "10s")
@@ -108,7 +108,7 @@ def test_a_topic_with_other_settings_is_told_by_create_and_put_right_by_recreate
     assert told.startswith(f"  there     {topics.readings}: 3 partitions; other than the scenario has it: ")
     assert "partitions 3, not 12" in told
     assert "retention.ms 604800000, not -1" in told
-    assert f"  there     {topics.readings}: 12 partitions" in again.out.splitlines()
+    assert f"  made      {topics.readings}: 12 partitions" in again.out.splitlines()
     listed = AdminClient({"bootstrap.servers": kafka.bootstrap}).list_topics(topics.readings, timeout=ANSWER_S)
     assert len(listed.topics[topics.readings].partitions) == 12
 

@@ -178,7 +178,7 @@ def test_check_create_makes_the_topics_a_run_then_finds(kafka: Kafka) -> None:
     made = fleet("check", "quickstart", *topics.words, "--create", "--to", f"kafka://{kafka.bootstrap}")
 
     assert made.code == 0, made.err
-    assert f"there     {topics.readings}: 12 partitions" in made.out
+    assert f"made      {topics.readings}: 12 partitions" in made.out
     assert kept(kafka.bootstrap, topics.readings) == 0
     acknowledged(run(kafka.bootstrap, topics, "--for", "1min", "--speed", "max", "--start", "2026-01-01T00:00:00Z"))
 

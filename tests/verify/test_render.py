@@ -44,6 +44,12 @@ def test_a_reading_without_a_time_of_its_own_has_the_records() -> None:
     assert LINES["text"]()(read(short)).startswith("2026-03-02 06:00:00.000")
 
 
+def test_a_reading_whose_writer_did_not_say_when_has_the_records_time() -> None:
+    resolved = READING | {"timestamp": 0, "seq": -1}  # version 1 as a later one reads it
+
+    assert LINES["text"]()(read(resolved)).startswith("2026-03-02 06:00:00.000")
+
+
 def test_a_change_of_state_says_what_it_was_before_and_why() -> None:
     line = LINES["text"]()
     line(read(EVENT))
