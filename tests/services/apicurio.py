@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-from tests.services.jars import FETCH_TIMEOUT_S, FETCH_TRIES, ROOT, java
-from tests.services.process import ServiceUnavailable, tail
+from tests.services.fetching import fetch
+from tests.services.jars import ROOT, java
+from tests.services.process import ServiceUnavailable
 
 VERSION = "3.0.9"  # the last one that Java 17 runs
 SHA256 = "2b28181501a20cbf6efcd77f9b7153908fc01f3d3a7c32024c0bd9e1b04c8a43"
@@ -52,19 +52,7 @@ def _copy(folder: Path) -> None:
         raise ServiceUnavailable("the registry is fetched by Maven: no mvn on the path")
     artifact = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
     command = [maven, "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"]
-    said = ""
-    for _ in range(FETCH_TRIES):
-        try:
-            done = subprocess.run(
-                command, cwd=CACHE, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=FETCH_TIMEOUT_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as expired:
-            raise ServiceUnavailable(f"Maven did not finish within {FETCH_TIMEOUT_S} s") from expired
-        if done.returncode == 0:
-            return
-        said = done.stdout + done.stderr
-    raise ServiceUnavailable(f"Maven could not fetch the registry:\n{tail(said)}")
+    fetch(command, cwd=CACHE, who="Maven", what="the registry")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.services.jars import FETCH_TRIES, ROOT
+from tests.services.fetching import FETCH_TRIES
+from tests.services.jars import ROOT
 from tests.services.process import ServiceUnavailable, tail
 
 CACHE = ROOT / ".cache" / "go"

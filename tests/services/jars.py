@@ -6,19 +6,17 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.services.process import ServiceUnavailable, tail
+from tests.services.fetching import fetch
+from tests.services.process import ServiceUnavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("pom.xml")
 KAFKA_VERSION = "4.1.1"
 CACHE = ROOT / ".cache" / f"kafka-{KAFKA_VERSION}"
-FETCH_TIMEOUT_S = 600
-FETCH_TRIES = 2  # a network that drops one download often serves the next
 
 
 def kafka_jars() -> Path:
@@ -65,25 +63,7 @@ def _copy_dependencies(pom: Path, folder: Path) -> None:
         *(maven, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"),
         *("-DincludeScope=runtime", f"-DoutputDirectory={folder}"),
     ]
-    for attempt in range(1, FETCH_TRIES + 1):
-        try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=FETCH_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as expired:
-            raise ServiceUnavailable(f"Maven did not finish within {FETCH_TIMEOUT_S} s") from expired
-        if done.returncode == 0:
-            return
-        if attempt == FETCH_TRIES:
-            raise ServiceUnavailable(
-                f"Maven could not fetch what {pom.relative_to(ROOT)} names:\n{tail(done.stdout + done.stderr)}"
-            )
+    fetch(command, cwd=folder, who="Maven", what=f"what {pom.relative_to(ROOT)} names")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tests.services.jars import FETCH_TIMEOUT_S, FETCH_TRIES, ROOT
-from tests.services.process import ServiceUnavailable, tail
+from tests.services.fetching import fetch
+from tests.services.jars import ROOT
+from tests.services.process import ServiceUnavailable
 
 CACHE = ROOT / ".cache" / "npm"
 RUN_TIMEOUT_S = 60.0
@@ -87,19 +88,7 @@ def locked_version(folder: Path, package: str) -> str:
 def _install(folder: Path, *, of: str) -> None:
     npm = Path(node()).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [node(), str(npm), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    said = ""
-    for _ in range(FETCH_TRIES):
-        try:
-            done = subprocess.run(
-                command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=FETCH_TIMEOUT_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as expired:
-            raise ServiceUnavailable(f"npm did not finish within {FETCH_TIMEOUT_S} s") from expired
-        if done.returncode == 0:
-            return
-        said = done.stdout + done.stderr
-    raise ServiceUnavailable(f"npm could not fetch the packages of {of}:\n{tail(said)}")
+    fetch(command, cwd=folder, who="npm", what=f"the packages of {of}")
 
 
 def main(folders: Sequence[str]) -> None:
